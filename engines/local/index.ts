@@ -1,0 +1,402 @@
+/**
+ * LocalEngine: runs jobs on this machine, each in a session of its own, so that they go on whatever becomes of the
+ * manager. What it knows beyond this process lies in the runner's `started` records: {boot, pid, start time}.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { dirname, join, normalize } from "node:path";
+import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import { outputName, shortId } from "../../src/outputs.ts";
+import { EXIT, parseExit, parseStarted, recordName, STARTED, type Started } from "../../src/runner.ts";
+import type { Script } from "../../src/script.ts";
+import { type Directives, readDirectives } from "./directives.ts";
+import { findProcesses, isAlive, isGroupAlive, startOf, thisMachine } from "./process.ts";
+
+export interface LocalOptions {
+  /** Places for jobs; a job takes as many as it asks for processors, and at most all. */
+  readonly places: number;
+  /** Seconds between TERM and KILL. */
+  readonly graceS: number;
+}
+
+/** How often processes that are not our children are looked at. */
+const ADOPTED_LOOK_MS = 500;
+
+const TOKEN_IN_PATH = /\/\.jobmgr\/attempt-([0-9T]+-[0-9a-f]+)\//;
+
+/** A task of an array, or the whole of a plain job: what this process saw of it. */
+interface Child {
+  readonly pid: number;
+  readonly start: string;
+  ended?: { code: number | null; signal: string | null };
+}
+
+/** "unstarted": its process has gone without having started job.sh. */
+type TaskState = { readonly is: "waiting" | "running" } | { readonly is: "unstarted"; readonly word: string } | Ended;
+
+export class LocalEngine implements Engine {
+  readonly name = "LocalEngine";
+  readonly maxJobsDefault = availableParallelism();
+  readonly #options: LocalOptions;
+  readonly #machine: Machine = thisMachine();
+  /** What this process started, by token and task. What it did not start is found by its records. */
+  readonly #children = new Map<Token, Map<number | undefined, Child>>();
+  readonly #cancelledAtMs = new Map<Token, number>();
+  #wake: () => void = () => {};
+  #lookAgain: NodeJS.Timeout | undefined;
+
+  constructor(options: LocalOptions) {
+    this.#options = options;
+  }
+
+  /** One place for each core, unless told otherwise. */
+  static forThisMachine(options: { jobsMax: number | undefined; graceS: number }): LocalEngine {
+    return new LocalEngine({ places: options.jobsMax ?? availableParallelism(), graceS: options.graceS });
+  }
+
+  onNews(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  plan(script: Script): Plan {
+    const directives = readDirectives(script.text);
+    const jobName = script.jobName ?? directives.jobName ?? script.folderName;
+    const ignored = [...directives.ignored];
+    const places = Math.min(directives.cpus, this.#options.places);
+    return {
+      jobName,
+      directives: "",
+      limitS: directives.timeS,
+      graceS: this.#options.graceS,
+      tasks: directives.tasks,
+      tasksAtOnce: Math.max(1, Math.min(directives.tasksAtOnce, Math.floor(this.#options.places / places))),
+      places: places * Math.max(1, Math.min(directives.tasksAtOnce, Math.floor(this.#options.places / places))),
+      outputs: outputsOf(directives, jobName, this.#machine.host, ignored),
+      ignored,
+    };
+  }
+
+  command(attempt: Attempt): string {
+    return `/bin/sh ${attempt.runner}`;
+  }
+
+  async check(attempt: Attempt): Promise<void> {
+    for (const output of attempt.plan.outputs)
+      checkOutput(attempt, outputName(output, attempt.token, attempt.plan.tasks[0]));
+  }
+
+  async submit(attempt: Attempt): Promise<Handle> {
+    const { tasks, tasksAtOnce } = attempt.plan;
+    const first = tasks.length > 0 ? tasks.slice(0, tasksAtOnce) : [undefined];
+    const started = first.map((task) => this.#start(attempt, task));
+    const { pid, start } = started[0] ?? { pid: 0, start: "" };
+    return `${pid}:${start}:${this.#machine.host}:${this.#machine.boot}` as Handle;
+  }
+
+  /** Spawning happens at once or not at all, so what does not run now and has no claim never will. */
+  async find(where: Attempt | { readonly folder: string }): Promise<Found> {
+    const attempt = "token" in where ? where : undefined;
+    if (attempt) {
+      const claim = this.#claims(attempt)[0];
+      if (claim) return { is: "found", token: attempt.token, handle: handleOf(claim) };
+      if (attempt.madeOn.host !== this.#machine.host) {
+        return {
+          is: "unsure",
+          why: `it was started on ${attempt.madeOn.host}, and only a manager there can tell what became of it`,
+        };
+      }
+    }
+    const text = attempt ? attempt.runner : `${where.folder}/.jobmgr/attempt-`;
+    for (const { pid, start, command } of findProcesses(text, attempt ? undefined : where.folder)) {
+      const token = attempt?.token ?? (TOKEN_IN_PATH.exec(command)?.[1] as Token | undefined);
+      if (!command.includes(text) || token === undefined) {
+        return { is: "unsure", why: `process ${pid} works in its folder` };
+      }
+      return { is: "found", token, handle: handleOf({ pid, start, ...this.#machine }) };
+    }
+    return { is: "absent" };
+  }
+
+  async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
+    const news = new Map<Token, News>();
+    let adopted = false;
+    for (const job of jobs) {
+      const answer = this.#newsOf(job);
+      news.set(job.token, answer);
+      if (answer.is === "ended") this.#forget(job.token);
+      else
+        adopted ||= !this.#children.has(job.token) || this.#cancelledAtMs.has(job.token) || job.plan.tasks.length > 0;
+    }
+    if (adopted) this.#lookAgainLater();
+    return news;
+  }
+
+  async cancel(jobs: readonly Submitted[]): Promise<void> {
+    const now = performance.now();
+    for (const job of jobs) {
+      const asked = this.#cancelledAtMs.get(job.token);
+      const late = asked !== undefined && now - asked > this.#options.graceS * 1000;
+      if (asked === undefined) this.#cancelledAtMs.set(job.token, now);
+      if (asked === undefined || late) {
+        for (const pid of this.#livingGroups(job)) signalGroup(pid, late ? "SIGKILL" : "SIGTERM");
+      }
+    }
+    if (jobs.length > 0) this.#lookAgainLater();
+  }
+
+  // -- one task --
+
+  #start(attempt: Attempt, task: number | undefined): Child {
+    const outputs = attempt.plan.outputs.map((output) => openOutput(attempt, outputName(output, attempt.token, task)));
+    try {
+      const [out, err = out] = outputs;
+      const child = spawn("/bin/sh", [attempt.runner], {
+        cwd: attempt.folder,
+        detached: true,
+        stdio: ["ignore", out, err],
+        env: environmentOf(attempt, task),
+      });
+      if (child.pid === undefined) throw notSpawned(child);
+      child.unref();
+      return this.#watch(attempt.token, task, child, child.pid);
+    } finally {
+      for (const fd of outputs) closeSync(fd);
+    }
+  }
+
+  #watch(token: Token, task: number | undefined, child: ChildProcess, pid: number): Child {
+    const seen: Child = { pid, start: startOf(pid) ?? "" };
+    const children = this.#children.get(token) ?? new Map<number | undefined, Child>();
+    children.set(task, seen);
+    this.#children.set(token, children);
+    child.on("exit", (code, signal) => {
+      seen.ended = { code, signal };
+      this.#wake();
+    });
+    return seen;
+  }
+
+  #newsOf(job: Submitted): News {
+    const { tasks } = job.plan;
+    const states = (tasks.length > 0 ? tasks : [undefined]).map((task) => ({
+      task,
+      state: this.#taskState(job, task),
+    }));
+    const elsewhere = this.#hostElsewhere(job);
+    if (elsewhere !== undefined)
+      return { is: "unknown", word: `runs on ${elsewhere}, and can be watched only from there` };
+    let running = states.filter(({ state }) => state.is === "running").length;
+    if (tasks.length > 0 && !this.#cancelledAtMs.has(job.token)) {
+      for (const { task, state } of states) {
+        const mayStart = state.is === "waiting" || state.is === "unstarted";
+        if (!mayStart || running >= job.plan.tasksAtOnce) continue;
+        this.#start(job, task);
+        running++;
+      }
+    }
+    if (running > 0) return { is: "running" };
+    return worstOf(states.flatMap(({ state }) => (state.is === "ended" ? [state] : [])));
+  }
+
+  #taskState(job: Submitted, task: number | undefined): TaskState {
+    const child = this.#children.get(job.token)?.get(task);
+    if (child && !child.ended) return { is: "running" };
+    const claim = readClaim(job, task);
+    if (!claim) {
+      if (child?.ended) return { is: "unstarted", word: wordOf(child.ended) };
+      if (job.plan.tasks.length > 0) return { is: "waiting" };
+      const submitted = claimOfHandle(job.handle);
+      if (submitted.boot === this.#machine.boot && isAlive(submitted.pid, submitted.start)) return { is: "running" };
+      return { is: "unstarted", word: "gone" };
+    }
+    if (child?.ended && claim.pid === child.pid && (child.ended.code !== null || hasExit(job, task))) {
+      return { is: "ended", word: wordOf(child.ended), ...codeOf(child.ended) };
+    }
+    if (hasExit(job, task)) return { is: "ended", word: "ended" };
+    if (claim.boot !== this.#machine.boot)
+      return { is: "ended", word: "the machine was restarted", cause: "interrupted" };
+    if (isAlive(claim.pid, claim.start) || isGroupAlive(claim.pid)) return { is: "running" };
+    return {
+      is: "ended",
+      word: child?.ended ? wordOf(child.ended) : "its process has gone",
+      ...(child?.ended?.signal && { signal: child.ended.signal }),
+    };
+  }
+
+  /** The claims of an attempt's tasks that are on disk. */
+  #claims(job: Attempt): Started[] {
+    const tasks = job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
+    return tasks.map((task) => readClaim(job, task)).filter((claim) => claim !== undefined);
+  }
+
+  #hostElsewhere(job: Submitted): string | undefined {
+    const host = this.#claims(job)[0]?.host ?? claimOfHandle(job.handle).host;
+    return host === this.#machine.host ? undefined : host;
+  }
+
+  /** The leaders of the process groups in which something of a job still lives. */
+  #livingGroups(job: Submitted): number[] {
+    const claims = this.#claims(job).filter(
+      (claim) => claim.host === this.#machine.host && claim.boot === this.#machine.boot,
+    );
+    const unclaimed = [...(this.#children.get(job.token)?.values() ?? [])].filter((child) => !child.ended);
+    const leaders = new Map([...claims, ...unclaimed].map(({ pid, start }) => [pid, start]));
+    // After the leader's death its pid is nobody's as long as its group lives; a leader with another start time is a stranger.
+    return [...leaders]
+      .filter(([pid, start]) => isAlive(pid, start) || (startOf(pid) === undefined && isGroupAlive(pid)))
+      .map(([pid]) => pid);
+  }
+
+  #forget(token: Token): void {
+    this.#children.delete(token);
+    this.#cancelledAtMs.delete(token);
+  }
+
+  #lookAgainLater(): void {
+    this.#lookAgain ??= setTimeout(() => {
+      this.#lookAgain = undefined;
+      this.#wake();
+    }, ADOPTED_LOOK_MS).unref();
+  }
+}
+
+// -- pure, and small --
+
+function handleOf({ pid, start, host, boot }: Omit<Started, "token">): Handle {
+  return `${pid}:${start}:${host}:${boot}` as Handle;
+}
+
+function claimOfHandle(handle: Handle): Omit<Started, "token"> {
+  const [pid, start = "", host = "", boot = ""] = handle.split(":");
+  return { pid: Number(pid), start, host, boot };
+}
+
+function wordOf(ended: { code: number | null; signal: string | null }): string {
+  return ended.signal === null ? `exit code ${ended.code}` : `killed by ${ended.signal}`;
+}
+
+function codeOf(ended: { code: number | null; signal: string | null }): { exitCode?: number; signal?: string } {
+  return {
+    ...(ended.code !== null && { exitCode: ended.code }),
+    ...(ended.signal !== null && { signal: ended.signal }),
+  };
+}
+
+/** One word for all tasks. */
+function worstOf(ended: readonly Ended[]): Ended {
+  const worst =
+    ended.find((one) => one.cause) ?? ended.find((one) => one.signal) ?? ended.find((one) => one.exitCode !== 0);
+  return worst ?? ended[0] ?? { is: "ended", word: "it never started" };
+}
+
+function outputsOf(directives: Directives, jobName: string, host: string, ignored: string[]): string[] {
+  const isArray = directives.tasks.length > 0;
+  const expand = (option: string, pattern: string | undefined): string | undefined => {
+    if (pattern === undefined) return undefined;
+    const safeName = jobName.replaceAll("/", "_");
+    const name = pattern
+      .replaceAll("%x", safeName)
+      .replaceAll("%N", host)
+      .replaceAll("%A", "%j")
+      .replaceAll("%a", "%t");
+    const path = normalize(name);
+    const inside =
+      !path.startsWith("/") &&
+      !path.startsWith("..") &&
+      !path.startsWith(".jobmgr") &&
+      path !== "." &&
+      !path.endsWith("/");
+    if (!inside) ignored.push(`--${option}=${pattern} (it leads out of the job's folder)`);
+    return inside ? path : undefined;
+  };
+  const output = expand("output", directives.output) ?? (isArray ? "job_output_%t.txt" : "job_output.txt");
+  const error = expand("error", directives.error);
+  return error === undefined || error === output ? [output] : [output, error];
+}
+
+function refuseOutput(output: string, why: string): EngineError {
+  return new EngineError("refused", `Its output cannot go to ${output}: ${why}`);
+}
+
+/** No part of the way may be a link, which could lead out of the folder. */
+function checkOutput(attempt: Attempt, output: string): void {
+  for (let at = dirname(output); at !== "."; at = dirname(at)) {
+    const kind = lstatSync(join(attempt.folder, at), { throwIfNoEntry: false });
+    if (!kind) throw refuseOutput(output, `there is no folder ${at} in the job's folder.`);
+    if (!kind.isDirectory()) throw refuseOutput(output, `${at} is not a folder.`);
+  }
+  const there = lstatSync(join(attempt.folder, output), { throwIfNoEntry: false });
+  if (there?.isSymbolicLink()) throw refuseOutput(output, "it is a link, and links are not followed. Remove it.");
+  if (there && !there.isFile()) throw refuseOutput(output, "it is not a regular file. Remove it.");
+  if (there && there.nlink > 1)
+    throw refuseOutput(output, "it has a second name (a hard link), which may be outside. Remove it.");
+}
+
+function openOutput(attempt: Attempt, output: string): number {
+  checkOutput(attempt, output);
+  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
+  const fd = openSync(join(attempt.folder, output), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o666);
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd);
+  throw refuseOutput(output, "it is not a regular file. Remove it.");
+}
+
+/** spawn tells of its failure only later; the code is on the error that it emits. */
+function notSpawned(child: ChildProcess): EngineError {
+  child.on("error", () => {});
+  return new EngineError(
+    "unavailable",
+    "/bin/sh could not be started: the machine is out of processes or memory, or the job's folder has gone",
+  );
+}
+
+/** Variables of this program's own surroundings, which are nothing to a job. */
+const OURS = /^(NODE_|npm_|JOBMGR_)/;
+
+function environmentOf(attempt: Attempt, task: number | undefined): NodeJS.ProcessEnv {
+  const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
+  const { tasks, jobName } = attempt.plan;
+  return {
+    ...Object.fromEntries(inherited),
+    JOBMGR_JOB_ID: shortId(attempt.token),
+    JOBMGR_JOB_NAME: jobName,
+    ...(task !== undefined && {
+      JOBMGR_TASK: String(task),
+      SLURM_ARRAY_TASK_ID: String(task),
+      SLURM_ARRAY_TASK_COUNT: String(tasks.length),
+      SLURM_ARRAY_TASK_MIN: String(tasks[0]),
+      SLURM_ARRAY_TASK_MAX: String(tasks.at(-1)),
+      SLURM_ARRAY_JOB_ID: shortId(attempt.token),
+    }),
+  };
+}
+
+function signalGroup(leader: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-leader, signal);
+    if (signal === "SIGTERM") process.kill(-leader, "SIGCONT");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function readSmall(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+function readClaim(job: Attempt, task: number | undefined): Started | undefined {
+  const text = readSmall(join(job.records, recordName(STARTED, task)));
+  const claim = text === undefined ? undefined : parseStarted(text);
+  return claim?.token === job.token ? claim : undefined;
+}
+
+function hasExit(job: Attempt, task: number | undefined): boolean {
+  const text = readSmall(join(job.records, recordName(EXIT, task)));
+  return text !== undefined && parseExit(text) !== undefined;
+}

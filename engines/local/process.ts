@@ -1,0 +1,121 @@
+/**
+ * Who is a process? A pid alone is no identity: pids are used again, and mean nothing on another machine or after
+ * a restart. So the start time and the boot id belong to it. From /proc; where there is none (macOS), from ps.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
+import type { Machine } from "../../src/engine.ts";
+
+const HAS_PROC = existsSync("/proc/self/stat");
+
+function readProc(path: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${path}`, "utf8");
+  } catch {
+    return undefined;
+  }
+}
+
+/** ps(1) of macOS; undefined if it finds nothing. */
+function ps(args: readonly string[]): string | undefined {
+  try {
+    return execFileSync("ps", args, {
+      encoding: "utf8",
+      env: { ...process.env, LC_ALL: "C" },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+  } catch {
+    return undefined;
+  }
+}
+
+/** This machine, spelled as the runner spells it. */
+export function thisMachine(): Machine {
+  const host = readProc("sys/kernel/hostname")?.trim() ?? hostname();
+  const boot =
+    readProc("sys/kernel/random/boot_id")?.trim() ??
+    execFileSync("sysctl", ["-n", "kern.boottime"], { encoding: "utf8" }).replace(/\D/g, "");
+  return { host, boot };
+}
+
+interface Stat {
+  readonly state: string;
+  readonly group: number;
+  readonly start: string;
+}
+
+/** Fields 3, 5 and 22 of /proc/PID/stat; see proc(5). The name before them may hold blanks and parentheses. */
+function statOf(pid: number): Stat | undefined {
+  if (!HAS_PROC) {
+    const [state = "", group, ...start] =
+      ps(["-o", "stat=,pgid=,lstart=", "-p", String(pid)])
+        ?.trim()
+        .split(/\s+/) ?? [];
+    return group === undefined ? undefined : { state, group: Number(group), start: start.join("") };
+  }
+  const text = readProc(`${pid}/stat`);
+  if (text === undefined) return undefined;
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0] ?? "", group: Number(fields[2]), start: fields[19] ?? "" };
+}
+
+/** When a process started, as the runner would tell it; undefined if it does not live. */
+export function startOf(pid: number): string | undefined {
+  const stat = statOf(pid);
+  return stat && !stat.state.startsWith("Z") ? stat.start : undefined;
+}
+
+/** Does this very process live? */
+export function isAlive(pid: number, start: string): boolean {
+  return startOf(pid) === start;
+}
+
+function allPids(): number[] {
+  if (HAS_PROC) {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  }
+  return (ps(["-axo", "pid="]) ?? "")
+    .split("\n")
+    .map(Number)
+    .filter((pid) => pid > 0);
+}
+
+/**
+ * Does anything of a process group live, though its leader is dead? The kernel gives a pid to nobody else while a
+ * group is named after it.
+ */
+export function isGroupAlive(group: number): boolean {
+  return allPids().some((pid) => {
+    const stat = statOf(pid);
+    return stat?.group === group && !stat.state.startsWith("Z");
+  });
+}
+
+/** Processes whose command line holds this text, or which work in this folder. */
+export function findProcesses(
+  text: string,
+  folder: string | undefined,
+): { pid: number; start: string; command: string }[] {
+  const found = [];
+  for (const pid of allPids()) {
+    const command = HAS_PROC
+      ? readProc(`${pid}/cmdline`)?.replaceAll("\0", " ")
+      : ps(["-o", "command=", "-p", String(pid)]);
+    if (pid === process.pid || command === undefined) continue;
+    if (!command.includes(text) && (folder === undefined || workingFolder(pid) !== folder)) continue;
+    const start = startOf(pid);
+    if (start !== undefined) found.push({ pid, start, command });
+  }
+  return found;
+}
+
+function workingFolder(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,357 @@
+/** Every option: its flag, default, unit, range and sentence, once. Help, checks and settings are made of this table. */
+import { join, resolve } from "node:path";
+import { LEVELS, type Level } from "./events.ts";
+
+/** A wrong option. Exit code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+interface OptionBase {
+  /** As commander takes it. */
+  readonly flags: string;
+  readonly help: string;
+  readonly group:
+    | "What to do"
+    | "How much at a time"
+    | "When a folder is ready"
+    | "When jobs fail"
+    | "Who may drop jobs"
+    | "What is shown";
+}
+
+export type Option = OptionBase &
+  (
+    | { readonly type: "switch" }
+    | { readonly type: "text"; readonly default?: string; readonly shown?: string }
+    | { readonly type: "list" }
+    | { readonly type: "choice"; readonly default: string; readonly choices: readonly string[] }
+    | {
+        readonly type: "number";
+        readonly default?: number;
+        readonly shown?: string;
+        readonly unit: string;
+        readonly min: number;
+        readonly max: number;
+        readonly whole?: boolean;
+      }
+  );
+
+const DAY_S = 86_400;
+
+export const OPTIONS = {
+  root: {
+    flags: "-r, --root <path>",
+    type: "text",
+    default: ".",
+    group: "What to do",
+    help: "the folder that holds inbox, pending and complete",
+  },
+  setup: { flags: "-s, --setup", type: "switch", group: "What to do", help: "make a root there, and end" },
+  engine: {
+    flags: "-e, --engine <name>",
+    type: "text",
+    default: "SlurmEngine",
+    group: "What to do",
+    help: "what runs the jobs: SlurmEngine, LocalEngine",
+  },
+  once: {
+    flags: "--once",
+    type: "switch",
+    group: "What to do",
+    help: "one pass, then end (for cron); jobs go on meanwhile",
+  },
+  period: {
+    flags: "-p, --period <seconds>",
+    type: "number",
+    default: 60,
+    unit: "s",
+    min: 0.1,
+    max: DAY_S,
+    group: "What to do",
+    help: "time between two checks",
+  },
+  finishedFile: {
+    flags: "--finished-file <name>",
+    type: "text",
+    group: "What to do",
+    help: "write this file into a folder after its last move",
+  },
+  groupWritable: {
+    flags: "-g, --group-writable",
+    type: "switch",
+    group: "What to do",
+    help: "let the group write to finished folders, and drop jobs",
+  },
+  maxJobs: {
+    flags: "-M, --max-jobs <n>",
+    type: "number",
+    shown: "100; LocalEngine: one for each core",
+    unit: "jobs",
+    min: 1,
+    max: 100_000,
+    whole: true,
+    group: "How much at a time",
+    help: "places in the engine's queue",
+  },
+  maxPending: {
+    flags: "-m, --max-pending <n>",
+    type: "number",
+    default: 20,
+    unit: "jobs",
+    min: 1,
+    max: 100_000,
+    whole: true,
+    group: "How much at a time",
+    help: "jobs that may wait in the engine's queue",
+  },
+  delay: {
+    flags: "-d, --delay <seconds>",
+    type: "number",
+    default: 0,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    group: "How much at a time",
+    help: "time between two submissions",
+  },
+  pauseFile: {
+    flags: "--pause-file <path>",
+    type: "text",
+    shown: "ROOT/pause",
+    group: "How much at a time",
+    help: "while this file is there, nothing is taken in",
+  },
+  grace: {
+    flags: "--grace <seconds>",
+    type: "number",
+    default: 10,
+    unit: "s",
+    min: 0,
+    max: 3600,
+    group: "How much at a time",
+    help: "LocalEngine: time between TERM and KILL for a job that is to end",
+  },
+  settle: {
+    flags: "--settle <seconds>",
+    type: "number",
+    default: 5,
+    unit: "s",
+    min: 0,
+    max: DAY_S,
+    group: "When a folder is ready",
+    help: "a folder is taken when nothing in it has changed for so long",
+  },
+  readyFile: {
+    flags: "--ready-file <name>",
+    type: "text",
+    group: "When a folder is ready",
+    help: "a folder is taken when this file is in it, at once",
+  },
+  maxErrors: {
+    flags: "-x, --max-errors <n>",
+    type: "number",
+    default: 0,
+    unit: "jobs",
+    min: 0,
+    max: 1_000_000,
+    whole: true,
+    group: "When jobs fail",
+    help: "stop after so many failed jobs (0: never)",
+  },
+  errorShare: {
+    flags: "--error-share <share>",
+    type: "number",
+    default: 0,
+    unit: "",
+    min: 0,
+    max: 1,
+    group: "When jobs fail",
+    help: "pause the intake when this share of the latest jobs failed (0: never)",
+  },
+  errorWindow: {
+    flags: "--error-window <seconds>",
+    type: "number",
+    default: 3600,
+    unit: "s",
+    min: 1,
+    max: 30 * DAY_S,
+    group: "When jobs fail",
+    help: "the latest jobs are those that ended in this time",
+  },
+  errorLeast: {
+    flags: "--error-least <n>",
+    type: "number",
+    default: 10,
+    unit: "jobs",
+    min: 1,
+    max: 1_000_000,
+    whole: true,
+    group: "When jobs fail",
+    help: "no such pause before so many jobs have ended",
+  },
+  errorCooldown: {
+    flags: "--error-cooldown <seconds>",
+    type: "number",
+    default: 600,
+    unit: "s",
+    min: 1,
+    max: 30 * DAY_S,
+    group: "When jobs fail",
+    help: "how long such a pause lasts",
+  },
+  allowOwner: {
+    flags: "--allow-owner <user>",
+    type: "list",
+    group: "Who may drop jobs",
+    help: "run this user's folders too, as yourself (may be repeated)",
+  },
+  allowShared: {
+    flags: "--allow-shared",
+    type: "switch",
+    group: "Who may drop jobs",
+    help: "run everybody's folders, and accept a root that all may write to",
+  },
+  lockPatience: {
+    flags: "--lock-patience <seconds>",
+    type: "number",
+    default: 180,
+    unit: "s",
+    min: 1,
+    max: DAY_S,
+    group: "Who may drop jobs",
+    help: "a manager whose heartbeat stands still for so long has lost the root",
+  },
+  logFile: {
+    flags: "-L, --log-file <path>",
+    type: "text",
+    group: "What is shown",
+    help: "write a log there as well (10 MB, then a new one; 3 are kept)",
+  },
+  logLevel: {
+    flags: "-l, --log-level <level>",
+    type: "choice",
+    default: "info",
+    choices: LEVELS,
+    group: "What is shown",
+    help: "the least weight of what is told",
+  },
+  color: {
+    flags: "--color <when>",
+    type: "choice",
+    default: "auto",
+    choices: ["auto", "always", "never"],
+    group: "What is shown",
+    help: "colour",
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionName = keyof typeof OPTIONS;
+/** What the command line gave, unchecked: text, true, or a list. */
+export type RawOptions = Partial<Record<OptionName, string | boolean | readonly string[]>>;
+
+export interface Settings {
+  readonly root: string;
+  readonly engine: string;
+  readonly once: boolean;
+  readonly periodS: number;
+  readonly finishedFile: string | undefined;
+  readonly groupWritable: boolean;
+  /** undefined: the engine's own default. */
+  readonly jobsMax: number | undefined;
+  readonly pendingMax: number;
+  readonly delayS: number;
+  readonly pauseFile: string;
+  readonly graceS: number;
+  readonly settleS: number;
+  readonly readyFile: string | undefined;
+  readonly errorsMax: number;
+  readonly errorShare: number;
+  readonly errorWindowS: number;
+  readonly errorLeast: number;
+  readonly errorCoolDownS: number;
+  readonly allowOwners: readonly string[];
+  readonly allowShared: boolean;
+  readonly lockPatienceS: number;
+  readonly logFile: string | undefined;
+  readonly logLevel: Level;
+  readonly color: "auto" | "always" | "never";
+}
+
+/** Checks every option. Throws UsageError, which names the option and its range. */
+export function settingsOf(raw: RawOptions): Settings {
+  const root = resolve(textOf(raw, "root") ?? ".");
+  return {
+    root,
+    engine: textOf(raw, "engine") ?? OPTIONS.engine.default,
+    once: raw.once === true,
+    periodS: numberOf(raw, "period") ?? OPTIONS.period.default,
+    finishedFile: fileNameOf(raw, "finishedFile"),
+    groupWritable: raw.groupWritable === true,
+    jobsMax: numberOf(raw, "maxJobs"),
+    pendingMax: numberOf(raw, "maxPending") ?? OPTIONS.maxPending.default,
+    delayS: numberOf(raw, "delay") ?? OPTIONS.delay.default,
+    pauseFile: resolve(textOf(raw, "pauseFile") ?? join(root, "pause")),
+    graceS: numberOf(raw, "grace") ?? OPTIONS.grace.default,
+    settleS: numberOf(raw, "settle") ?? OPTIONS.settle.default,
+    readyFile: fileNameOf(raw, "readyFile"),
+    errorsMax: numberOf(raw, "maxErrors") ?? OPTIONS.maxErrors.default,
+    errorShare: numberOf(raw, "errorShare") ?? OPTIONS.errorShare.default,
+    errorWindowS: numberOf(raw, "errorWindow") ?? OPTIONS.errorWindow.default,
+    errorLeast: numberOf(raw, "errorLeast") ?? OPTIONS.errorLeast.default,
+    errorCoolDownS: numberOf(raw, "errorCooldown") ?? OPTIONS.errorCooldown.default,
+    allowOwners: (raw.allowOwner as readonly string[] | undefined) ?? [],
+    allowShared: raw.allowShared === true,
+    lockPatienceS: numberOf(raw, "lockPatience") ?? OPTIONS.lockPatience.default,
+    logFile: textOf(raw, "logFile"),
+    logLevel: choiceOf(raw, "logLevel") as Level,
+    color: choiceOf(raw, "color") as Settings["color"],
+  };
+}
+
+function longFlag(name: OptionName): string {
+  return /--[\w-]+/.exec(OPTIONS[name].flags)?.[0] ?? name;
+}
+
+function textOf(raw: RawOptions, name: OptionName): string | undefined {
+  const value = raw[name];
+  if (value === undefined) return undefined;
+  if (typeof value !== "string" || value === "") throw new UsageError(`${longFlag(name)} needs a value`);
+  return value;
+}
+
+function fileNameOf(raw: RawOptions, name: OptionName): string | undefined {
+  const value = textOf(raw, name);
+  const reserved = ["job.sh", ".jobmgr", ".", ".."];
+  if (value !== undefined && (value.includes("/") || reserved.includes(value))) {
+    throw new UsageError(
+      `${longFlag(name)} ${value}: it must be the name of a file in the job's folder, without "/", and not ${reserved.slice(0, 2).join(" or ")}`,
+    );
+  }
+  return value;
+}
+
+/** Every number is checked here, also where the caller has a default. */
+function numberOf(raw: RawOptions, name: OptionName): number | undefined {
+  const option: Option = OPTIONS[name];
+  const given = textOf(raw, name);
+  if (option.type !== "number") throw new Error(`${name} is no number`);
+  if (given === undefined) return undefined;
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(given.trim()) ? Number(given) : Number.NaN;
+  const fits = value >= option.min && value <= option.max && (option.whole !== true || Number.isInteger(value));
+  if (!fits) {
+    const kind = option.whole ? "a whole number" : "a number";
+    const unit = option.unit === "s" ? " seconds" : "";
+    throw new UsageError(`${longFlag(name)} ${given}: it must be ${kind} from ${option.min} to ${option.max}${unit}`);
+  }
+  return value;
+}
+
+function choiceOf(raw: RawOptions, name: OptionName): string {
+  const option: Option = OPTIONS[name];
+  if (option.type !== "choice") throw new Error(`${name} is no choice`);
+  const value = textOf(raw, name) ?? option.default;
+  if (!option.choices.includes(value))
+    throw new UsageError(`${longFlag(name)} ${value}: it must be one of ${option.choices.join(", ")}`);
+  return value;
+}

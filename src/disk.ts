@@ -1,0 +1,192 @@
+/**
+ * The one door to the file system. Reads never follow a symbolic link at the end of a path, writes never write
+ * through one, and nothing is ever removed but jobmgr's own files.
+ *
+ * Metadata calls are synchronous: they take microseconds and cannot be left un-awaited. Only fsync waits for a
+ * device, so only `sync` is asynchronous.
+ */
+import { createHash } from "node:crypto";
+import fs from "fs-extra";
+
+/** What lstat(2) tells, as far as it is needed. Times in milliseconds. */
+export interface Look {
+  readonly kind: "file" | "folder" | "link" | "other";
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly dev: number;
+  readonly ino: number;
+  readonly links: number;
+  readonly mtimeMs: number;
+  readonly ctimeMs: number;
+}
+
+/** Everything jobmgr does to a file system. The crash tests put themselves between this and its callers. */
+export interface Disk {
+  /** The names in a folder, in no order. Throws if it cannot be read. */
+  list(path: string): string[];
+  /** undefined if nothing is there. */
+  look(path: string): Look | undefined;
+  /** At most `bytesMax` bytes from the start of a regular file; undefined if nothing is there. Throws for anything else. */
+  read(path: string, bytesMax?: number): Buffer | undefined;
+  /** The last `bytesMax` bytes of a regular file; undefined if there is none. */
+  readTail(path: string, bytesMax: number): Buffer | undefined;
+  readLink(path: string): string | undefined;
+  /** Creates a file that is not there yet, with this content. */
+  create(path: string, data: string, mode?: number): void;
+  /** Creates a folder; false if the name is taken. */
+  makeFolder(path: string, mode?: number): boolean;
+  /** Creates a symbolic link; false if the name is taken. */
+  makeLink(path: string, target: string): boolean;
+  rename(from: string, to: string): void;
+  /** Removes one file of jobmgr's own. */
+  remove(path: string): void;
+  /** Removes one empty folder of jobmgr's own. */
+  removeFolder(path: string): void;
+  /** Sets a file's times to now, so that its ctime shows the file system's clock. Needs no space. */
+  touch(path: string): void;
+  /** Sets mode bits of a regular file or folder, never through a link. */
+  addMode(path: string, bits: number): void;
+  /** Returns when a file's content, or a folder's names, are on the device. */
+  sync(path: string): Promise<void>;
+}
+
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
+
+function unlessAbsent<T>(action: () => T): T | undefined {
+  try {
+    return action();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
+function falseIfTaken(action: () => void): boolean {
+  try {
+    action();
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+function withOpen<T>(path: string, flags: number, action: (fd: number) => T): T {
+  const fd = fs.openSync(path, flags | O_NOFOLLOW, 0o666);
+  try {
+    return action(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function readPart(path: string, bytesMax: number, fromEnd: boolean): Buffer | undefined {
+  return unlessAbsent(() =>
+    withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => {
+      const stat = fs.fstatSync(fd);
+      if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
+      const length = Math.min(stat.size, bytesMax);
+      const buffer = Buffer.alloc(length);
+      const count = fs.readSync(fd, buffer, 0, length, fromEnd ? stat.size - length : 0);
+      return buffer.subarray(0, count);
+    }),
+  );
+}
+
+function kindOf(stat: fs.Stats): Look["kind"] {
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "folder";
+  return stat.isSymbolicLink() ? "link" : "other";
+}
+
+export const realDisk: Disk = {
+  list: (path) => fs.readdirSync(path),
+
+  look(path) {
+    const stat = unlessAbsent(() => fs.lstatSync(path));
+    if (!stat) return undefined;
+    const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs } = stat;
+    return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
+  },
+
+  read: (path, bytesMax = 1024 * 1024) => readPart(path, bytesMax, false),
+  readTail: (path, bytesMax) => readPart(path, bytesMax, true),
+  readLink: (path) => unlessAbsent(() => fs.readlinkSync(path)),
+
+  create(path, data, mode = 0o666) {
+    const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+    try {
+      // A full disk may show only in a short count.
+      const bytes = Buffer.from(data);
+      for (let done = 0; done < bytes.length; ) done += fs.writeSync(fd, bytes, done);
+    } finally {
+      fs.closeSync(fd);
+    }
+  },
+
+  makeFolder: (path, mode = 0o777) => falseIfTaken(() => fs.mkdirSync(path, { mode })),
+  makeLink: (path, target) => falseIfTaken(() => fs.symlinkSync(target, path)),
+  rename: (from, to) => fs.renameSync(from, to),
+  remove: (path) => fs.unlinkSync(path),
+  removeFolder: (path) => fs.rmdirSync(path),
+
+  touch: (path) =>
+    withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => {
+      const now = new Date();
+      fs.futimesSync(fd, now, now);
+    }),
+
+  addMode: (path, bits) =>
+    withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => {
+      const stat = fs.fstatSync(fd);
+      const wanted = stat.mode | bits;
+      if ((stat.isFile() || stat.isDirectory()) && wanted !== stat.mode) fs.fchmodSync(fd, wanted & 0o7777);
+    }),
+
+  async sync(path) {
+    const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
+    try {
+      await fs.fsync(fd);
+    } finally {
+      fs.closeSync(fd);
+    }
+  },
+};
+
+/** Puts a file into place for people to read: whole or not at all, but not worth waiting for the device. */
+export function putForReading(disk: Disk, folder: string, name: string, data: string): void {
+  stage(disk, folder, name, data);
+  disk.rename(stagedPath(folder, name), `${folder}/${name}`);
+}
+
+/**
+ * Puts a file into place, whole or not at all, on the device when the promise resolves. If it throws, the old
+ * file (or none) is there, and perhaps a staged one, which the next put replaces.
+ */
+export async function putDurably(disk: Disk, folder: string, name: string, data: string): Promise<void> {
+  stage(disk, folder, name, data);
+  await disk.sync(stagedPath(folder, name));
+  disk.rename(stagedPath(folder, name), `${folder}/${name}`);
+  await disk.sync(folder);
+}
+
+/** A hidden name, which a person who looks into the folder does not see flicker. */
+function stagedPath(folder: string, name: string): string {
+  return `${folder}/.${name}.new`;
+}
+
+function stage(disk: Disk, folder: string, name: string, data: string): void {
+  const path = stagedPath(folder, name);
+  if (disk.look(path)) disk.remove(path);
+  disk.create(path, data);
+}
+
+/** A short digest, to compare content without keeping it. */
+export function digest(text: string | Buffer): string {
+  return createHash("sha256").update(text).digest("hex");
+}

@@ -1,0 +1,116 @@
+/**
+ * The contract between the manager and whatever runs jobs. No input or output happens here.
+ * Each member states what it must do and what is true if it throws; test/contract proves it for every engine.
+ */
+import type { Script } from "./script.ts";
+
+declare const kind: unique symbol;
+/** Our name for an attempt; durable before the engine is called, and part of the runner's path. */
+export type Token = string & { [kind]: "token" };
+/** The engine's name for it, in the engine's own spelling. */
+export type Handle = string & { [kind]: "handle" };
+
+/** What an engine makes of one job.sh, before anything is submitted. Kept in the intent, so any later manager knows it. */
+export interface Plan {
+  /** The name that the engine will show. */
+  readonly jobName: string;
+  /** Lines to stand at the head of the runner, for engines that read directives from it. */
+  readonly directives: string;
+  /** The wall time that the runner itself must enforce, in seconds; 0 where the engine does it, or there is none. */
+  readonly limitS: number;
+  /** Seconds between TERM and KILL when that limit is reached. */
+  readonly graceS: number;
+  /** The indices of a job array; empty for a plain job. */
+  readonly tasks: readonly number[];
+  /** How many tasks of the array may run at a time (1 for a plain job). */
+  readonly tasksAtOnce: number;
+  /** How many of --max-jobs' places the job takes. */
+  readonly places: number;
+  /** Where the job's output goes, relative to its folder; "%t" stands for an array index. */
+  readonly outputs: readonly string[];
+  /** Directives that this engine does not honour, as written. */
+  readonly ignored: readonly string[];
+}
+
+/** The machine that a manager runs on; a process id means nothing without it. */
+export interface Machine {
+  readonly host: string;
+  readonly boot: string;
+}
+
+export interface Attempt {
+  readonly token: Token;
+  /** Absolute path of the job's folder under pending/, also the job's working directory. */
+  readonly folder: string;
+  /** Absolute path of the attempt's records. */
+  readonly records: string;
+  /** Absolute path of the runner; unique to this attempt. */
+  readonly runner: string;
+  readonly plan: Plan;
+  /** Where the manager ran that wrote the intent. */
+  readonly madeOn: Machine;
+}
+
+export interface Submitted extends Attempt {
+  readonly handle: Handle;
+}
+
+export type Found =
+  | { readonly is: "found"; readonly handle: Handle; readonly token: Token }
+  /** Never arrived, and cannot arrive later. */
+  | { readonly is: "absent" }
+  | { readonly is: "unsure"; readonly why: string };
+
+/** Why an engine ended a job that did not end by itself. */
+export type EndCause = "timeout" | "memory" | "cancelled" | "node" | "interrupted";
+
+export interface Ended {
+  readonly is: "ended";
+  /** The engine's own word and line for it ("TIMEOUT", "killed by SIGKILL"), verbatim. */
+  readonly word: string;
+  readonly cause?: EndCause;
+  readonly exitCode?: number;
+  readonly signal?: string;
+}
+
+export type News =
+  | { readonly is: "queued"; readonly why?: string }
+  | { readonly is: "running" }
+  | Ended
+  /** The engine does not know it (any more): a question, not an answer. */
+  | { readonly is: "missing" }
+  /** A word never seen before: the job is alive, and the word is shown. */
+  | { readonly is: "unknown"; readonly word: string };
+
+export interface Engine {
+  readonly name: string;
+  /** The default of --max-jobs. */
+  readonly maxJobsDefault: number;
+
+  /** Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. */
+  plan(script: Script): Plan;
+
+  /** The submit command as a person would type it, for job_error.txt. Pure. */
+  command(attempt: Attempt): string;
+
+  /** Starts the runner once. Any EngineError; after any but `refused`, `full` and `unavailable`, find() comes next. */
+  submit(attempt: Attempt, stop: AbortSignal): Promise<Handle>;
+
+  /**
+   * Sees every earlier submit of any process. With a whole attempt: looks for its token. With a folder alone
+   * (its records were destroyed): looks for any job of ours that works there.
+   */
+  find(attempt: Attempt | { readonly folder: string }, stop: AbortSignal): Promise<Found>;
+
+  /** One question for all; every token is answered, and one odd job spoils no other. Throws `unavailable`. */
+  poll(jobs: readonly Submitted[], stop: AbortSignal): Promise<ReadonlyMap<Token, News>>;
+
+  /** Asks for the end; poll() observes it. Safe to repeat, and to ask for a job that has ended. */
+  cancel(jobs: readonly Submitted[], stop: AbortSignal): Promise<void>;
+
+  /** Would this attempt be taken? Starts nothing. Throws `refused` or `unavailable`. */
+  check(attempt: Attempt, stop: AbortSignal): Promise<void>;
+
+  /** Calls `wake` when there is likely news. A hint: it carries no facts and may never come. */
+  onNews?(wake: () => void): void;
+}

@@ -1,0 +1,73 @@
+/** The text of job_error.txt: what happened, in plain words, and what to do next. */
+import { join } from "node:path";
+import type { Disk } from "./disk.ts";
+import type { Attempt } from "./engine.ts";
+import type { Outcome } from "./outcome.ts";
+import { outputName } from "./outputs.ts";
+import { printable } from "./printable.ts";
+
+const TAIL_LINES = 20;
+const TAIL_BYTES = 16 * 1024;
+
+/** What to do about an outcome, beside looking at the output. */
+const REMEDIES: Readonly<Record<Outcome["is"], string>> = {
+  succeeded: "",
+  failed: "Mend what is wrong",
+  cancelled: "If it was not meant to be cancelled",
+  refused: "Mend what is wrong",
+  interrupted: "It did nothing wrong itself, so",
+  lost: "Look first whether it left anything half done; then",
+};
+
+export function errorText(
+  disk: Disk,
+  job: { name: string; folder: string; outcome: Outcome; attempt: Attempt | undefined; command: string | undefined },
+): string {
+  const { outcome, attempt } = job;
+  const lines = [`${job.name}: ${outcome.is}. ${outcome.why}`, ""];
+  if (outcome.engineWord) lines.push(`The engine's own word: ${outcome.engineWord}`);
+  if (outcome.tasks) lines.push(`Exit codes of the tasks: ${tasksText(outcome.tasks)}`);
+  const command = outcome.command ?? job.command;
+  if (command) lines.push(`The command: ${command}`);
+  for (const output of outputsToShow(attempt, outcome)) lines.push(...tailOf(disk, job.folder, output));
+  lines.push(
+    "",
+    `${REMEDIES[outcome.is]}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
+    "",
+  );
+  return lines.join("\n");
+}
+
+function tasksText(tasks: Readonly<Record<string, number | null>>): string {
+  const failed = Object.entries(tasks).filter(([, code]) => code !== 0);
+  return (
+    failed
+      .slice(0, 50)
+      .map(([task, code]) => `${task}: ${code ?? "unknown"}`)
+      .join(", ") + (failed.length > 50 ? ", ..." : "")
+  );
+}
+
+function outputsToShow(attempt: Attempt | undefined, outcome: Outcome): readonly string[] {
+  if (!attempt) return [];
+  const firstBad = Object.entries(outcome.tasks ?? {}).find(([, code]) => code !== 0)?.[0];
+  return attempt.plan.outputs.map((output) => outputName(output, attempt.token, firstBad));
+}
+
+function tailOf(disk: Disk, folder: string, output: string): string[] {
+  let text: string | undefined;
+  try {
+    text = disk.readTail(join(folder, output), TAIL_BYTES)?.toString("utf8");
+  } catch (error) {
+    return ["", `${output} cannot be read: ${(error as Error).message}`];
+  }
+  if (text === undefined || text.trim() === "")
+    return ["", `${output} is ${text === undefined ? "not there" : "empty"}.`];
+  const lines = text.trimEnd().split("\n");
+  const shown = lines.slice(-TAIL_LINES);
+  return [
+    "",
+    `The last ${shown.length} lines of ${output}:`,
+    ...shown.map((line) => `  ${printable(line.replaceAll("\t", "    "))}`),
+  ];
+}

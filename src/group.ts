@@ -1,0 +1,32 @@
+/** --group-writable: lets the group work with a finished folder. Never through a link, never for others. */
+import { join } from "node:path";
+import type { Disk } from "./disk.ts";
+
+const GROUP_READ_WRITE = 0o060;
+const GROUP_FOLDER = 0o2070;
+
+/** Opens a folder and all in it to its group. What belongs to somebody else is passed over. */
+export function openToGroup(disk: Disk, folder: string): void {
+  open(disk, folder, GROUP_FOLDER);
+  for (const name of disk.list(folder)) {
+    const path = join(folder, name);
+    const look = disk.look(path);
+    if (look?.kind === "folder") openToGroup(disk, path);
+    // A file with a second name may lie outside of the folder as well.
+    if (look?.kind === "file" && look.links === 1) open(disk, path, GROUP_READ_WRITE);
+  }
+}
+
+/** Opens one of the root's own folders, so that the group may drop jobs into it. */
+export function openRootFolder(disk: Disk, folder: string): void {
+  open(disk, folder, GROUP_FOLDER);
+}
+
+function open(disk: Disk, path: string, bits: number): void {
+  try {
+    disk.addMode(path, bits);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== "EPERM" && code !== "EACCES" && code !== "ELOOP" && code !== "ENOENT") throw error;
+  }
+}

@@ -1,0 +1,187 @@
+/**
+ * One manager per root. The lock is a folder, .jobmgr/lock/, that comes into place whole, by one rename that only
+ * one can win. It is politeness: what keeps a job from running twice is the claim of its runner.
+ *
+ * A dead owner is known by its process on this machine, and on another by its heartbeat, whose age is taken by
+ * the clock of the file system. An owner that was asleep meanwhile finds another name in the lock, and leaves.
+ */
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
+import type { Disk } from "./disk.ts";
+import type { Machine } from "./engine.ts";
+import { fileSystemNow, type Root } from "./root.ts";
+
+export interface Owner extends Machine {
+  readonly uuid: string;
+  readonly pid: number;
+  readonly start: string;
+  readonly user: string;
+  readonly since: string;
+}
+
+/** Another manager has the root. Exit code 75 (EX_TEMPFAIL). */
+export class LockError extends Error {
+  override readonly name = "LockError";
+}
+
+export const HEARTBEAT_MS = 10_000;
+
+/** How long an owner may trust its last look at the lock. No takeover is faster than this from a live owner. */
+const LEASE_MS = 1000;
+
+const OWNER = "owner.json";
+const BEAT = "heartbeat";
+
+export function readOwner(disk: Disk, root: Root): Owner | undefined {
+  return parseOwner(disk.read(join(root.own, "lock", OWNER)));
+}
+
+/** undefined if there is no owner's record, or a damaged one. */
+function parseOwner(bytes: Buffer | undefined): Owner | undefined {
+  try {
+    const owner = bytes && (JSON.parse(bytes.toString("utf8")) as Owner);
+    return typeof owner?.uuid === "string" && typeof owner.pid === "number" ? owner : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function ownerText(owner: Owner): string {
+  return `process ${owner.pid} of ${owner.user} on ${owner.host}, since ${owner.since}`;
+}
+
+export interface Lock {
+  /** Throws LockError if this manager no longer owns the root. Cheap: looks at the disk once a second at most. */
+  assertOwned(): void;
+  /** Tells other machines that this owner lives. */
+  beat(): void;
+  /** Gives the lock back, if it is still ours. */
+  release(): void;
+}
+
+export interface Locker {
+  readonly machine: Machine;
+  readonly pid: number;
+  readonly start: string;
+  readonly user: string;
+  /** Does this process of this machine live? */
+  isAlive(pid: number, start: string): boolean;
+  /** A heartbeat older than this is a dead owner's, in seconds. */
+  readonly patienceS: number;
+}
+
+/** True if the owner can be shown to be dead. An owner whose record is damaged is judged by the heartbeat alone. */
+function isDead(disk: Disk, root: Root, owner: Owner | undefined, locker: Locker): boolean {
+  if (owner?.host === locker.machine.host) {
+    if (owner.boot !== locker.machine.boot) return true;
+    if (!locker.isAlive(owner.pid, owner.start)) return true;
+  }
+  const beat = disk.look(join(root.own, "lock", BEAT));
+  return beat !== undefined && fileSystemNow(disk, root) - beat.ctimeMs > locker.patienceS * 1000;
+}
+
+/** Takes the lock. Throws LockError, which says who has it, if that owner lives. */
+export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
+  const path = join(root.own, "lock");
+  const uuid = randomUUID();
+  const mine: Owner = {
+    ...locker.machine,
+    uuid,
+    pid: locker.pid,
+    start: locker.start,
+    user: locker.user,
+    since: new Date().toISOString(),
+  };
+  const staged = join(root.own, `lock-${uuid}`);
+  disk.makeFolder(staged);
+  disk.create(join(staged, OWNER), `${JSON.stringify(mine)}\n`);
+  disk.create(join(staged, BEAT), "");
+  try {
+    for (let tries = 0; tries < 100; tries++) {
+      if (moveInto(disk, staged, path)) return heldLock(disk, root, mine);
+      const owner = readOwner(disk, root);
+      if (!disk.look(path)) continue;
+      if (!isDead(disk, root, owner, locker)) {
+        const who = owner ? ownerText(owner) : `somebody whose record, ${join(path, OWNER)}, cannot be read`;
+        throw new LockError(`${root.path} is managed by ${who}. One manager per root is enough: that one goes on.`);
+      }
+      evict(disk, root, owner?.uuid);
+    }
+    throw new LockError(`${path} changes hands all the time. Try again.`);
+  } catch (error) {
+    discard(disk, staged);
+    throw error;
+  }
+}
+
+/** A rename onto a lock that is held fails, for a folder that is not empty is never replaced (rename(2)). */
+function moveInto(disk: Disk, from: string, to: string): boolean {
+  try {
+    disk.rename(from, to);
+    return true;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === "ENOTEMPTY" || code === "EEXIST") return false;
+    throw error;
+  }
+}
+
+/** Moves a dead owner's lock away. If it was not that owner's any more, it is put back. */
+function evict(disk: Disk, root: Root, uuid: string | undefined): void {
+  const path = join(root.own, "lock");
+  const aside = join(root.own, `lock-${randomUUID()}`);
+  try {
+    disk.rename(path, aside);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  const evicted = parseOwner(disk.read(join(aside, OWNER)))?.uuid;
+  if (evicted !== uuid && moveInto(disk, aside, path)) return;
+  discard(disk, aside);
+}
+
+function discard(disk: Disk, folder: string): void {
+  try {
+    for (const name of disk.list(folder)) disk.remove(join(folder, name));
+    disk.removeFolder(folder);
+  } catch {
+    // Litter under a name of its own: harmless, and swept by the next owner.
+  }
+}
+
+function sweep(disk: Disk, root: Root): void {
+  for (const name of disk.list(root.own)) {
+    const look = name.startsWith("lock-") ? disk.look(join(root.own, name)) : undefined;
+    // A younger one may be another manager's that is about to try.
+    if (look && fileSystemNow(disk, root) - look.ctimeMs > 3_600_000) discard(disk, join(root.own, name));
+  }
+}
+
+function heldLock(disk: Disk, root: Root, mine: Owner): Lock {
+  const path = join(root.own, "lock");
+  // The wall clock too, because the monotonic one stands still while a laptop sleeps.
+  let lookedAt = { monotonic: performance.now(), wall: Date.now() };
+  const age = () => Math.max(performance.now() - lookedAt.monotonic, Math.abs(Date.now() - lookedAt.wall));
+  const isMine = () => readOwner(disk, root)?.uuid === mine.uuid;
+  sweep(disk, root);
+  return {
+    assertOwned() {
+      if (age() < LEASE_MS) return;
+      if (!isMine()) {
+        const owner = readOwner(disk, root);
+        throw new LockError(
+          `This manager was away and lost ${root.path} to ${owner ? ownerText(owner) : "somebody who has left"}. It leaves; no job was touched.`,
+        );
+      }
+      lookedAt = { monotonic: performance.now(), wall: Date.now() };
+    },
+    beat() {
+      if (isMine()) disk.touch(join(path, BEAT));
+    },
+    release() {
+      if (!isMine()) return;
+      evict(disk, root, mine.uuid);
+    },
+  };
+}

@@ -1,0 +1,120 @@
+/** The manager: a pass, then rest until something may have changed, until it is told to stop. */
+import { HEARTBEAT_MS, type Lock } from "./lock.ts";
+import type { Pass } from "./pass.ts";
+import { InboxWatch } from "./wake.ts";
+
+/** How long a stop waits for the steps that are under way. */
+const STOP_MS = 10_000;
+
+/** At most this share of the time goes into listing the inbox, however many events come. */
+const LOOK_SHARE_MAX = 0.2;
+
+export interface Schedule {
+  readonly periodS: number;
+  /** One pass, then the end. */
+  readonly once: boolean;
+  readonly inbox: string;
+  /** The engine gives hints, and may be asked whenever something happens. */
+  readonly engineGivesHints: boolean;
+}
+
+export class Manager {
+  readonly #pass: Pass;
+  readonly #lock: Lock;
+  readonly #schedule: Schedule;
+  #stopping = false;
+  #news = false;
+  #lookAtMs = 0;
+  #wakeUp: () => void = () => {};
+
+  constructor(pass: (wake: () => void) => Pass, lock: Lock, schedule: Schedule) {
+    this.#pass = pass(() => this.hint());
+    this.#lock = lock;
+    this.#schedule = schedule;
+  }
+
+  /** Something that is known may go on. */
+  hint(): void {
+    this.#news = true;
+    this.#wakeUp();
+  }
+
+  /** Look at everything, as soon as that is fair to the machine. */
+  lookSoon(): void {
+    this.#lookAtMs = 0;
+    this.#wakeUp();
+  }
+
+  /** Begins to stop: no new step is begun. */
+  stop(): void {
+    this.#stopping = true;
+    this.#pass.stop();
+    this.#wakeUp();
+  }
+
+  /** Runs until stopped, or through one pass. Throws LockError when another manager has taken over. */
+  async run(): Promise<void> {
+    const watch = new InboxWatch(this.#schedule.inbox, () => this.lookSoon());
+    const beat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+    try {
+      if (this.#schedule.once) await this.#once();
+      else await this.#untilStopped(watch);
+    } finally {
+      clearInterval(beat);
+      watch.close();
+    }
+  }
+
+  async #once(): Promise<void> {
+    await this.#pass.check();
+    await this.#pass.idle();
+  }
+
+  async #untilStopped(watch: InboxWatch): Promise<void> {
+    let lookMs = 0;
+    let lookedAtMs = Number.NEGATIVE_INFINITY;
+    while (!this.#stopping && this.#pass.spent === undefined) {
+      const fairAtMs = lookedAtMs + lookMs / LOOK_SHARE_MAX;
+      if (performance.now() >= Math.max(this.#lookAtMs, fairAtMs)) {
+        lookedAtMs = performance.now();
+        this.#lookAtMs = lookedAtMs + this.#schedule.periodS * 1000;
+        this.#news = false;
+        await this.#pass.check();
+        lookMs = performance.now() - lookedAtMs;
+        watch.adapt(this.#pass.inboxSize);
+      } else if (this.#news) {
+        this.#news = false;
+        await this.#pass.advance(this.#schedule.engineGivesHints);
+      } else {
+        await this.#rest(Math.max(this.#lookAtMs, fairAtMs));
+      }
+    }
+    this.#pass.stop();
+    await Promise.race([this.#pass.idle(), new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
+  }
+
+  /** Sleeps until the next look, or something due, or a wake-up. */
+  async #rest(nextLookMs: number): Promise<void> {
+    const now = performance.now();
+    const dueInMs = this.#pass.dueInMs();
+    const dueAtMs = dueInMs === undefined ? Number.POSITIVE_INFINITY : now + dueInMs;
+    if (dueAtMs < nextLookMs) this.#lookAtMs = Math.min(this.#lookAtMs, dueAtMs);
+    const ms = Math.max(0, Math.min(nextLookMs, dueAtMs) - now);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.ceil(ms));
+      this.#wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wakeUp = () => {};
+  }
+
+  #beat(): void {
+    try {
+      this.#lock.beat();
+    } catch {
+      // A full or absent disk: the next pass reports it.
+    }
+  }
+}

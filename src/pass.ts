@@ -1,0 +1,636 @@
+/**
+ * One pass over all jobs: look at the disk, ask the engine once, let every job do its next step, take in what is
+ * ready. Safe to repeat at any moment, and to stop anywhere: recovery is the normal pass.
+ *
+ * What is remembered between passes is only what the disk said last, so that not all is read again each time.
+ */
+import { join } from "node:path";
+import { type BrakeRules, Brakes } from "./brakes.ts";
+import { putForReading } from "./disk.ts";
+import type { News, Submitted, Token } from "./engine.ts";
+import { isEngineError } from "./engine-error.ts";
+import type { Say } from "./events.ts";
+import { Inbox } from "./inbox.ts";
+import { LockError } from "./lock.ts";
+import { durationText } from "./outcome.ts";
+import { FILES, isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
+import { statusText } from "./status-file.ts";
+import {
+  archive,
+  claim,
+  finish,
+  finishingFolder,
+  noteCancel,
+  plan,
+  readScript,
+  rescue,
+  type Seen,
+  see,
+  settle,
+  submit,
+  type World,
+} from "./step.ts";
+
+export interface Limits {
+  /** Places in the engine's queue. */
+  readonly jobsMax: number;
+  /** Jobs that may wait in the engine's queue. */
+  readonly pendingMax: number;
+  /** Between two submissions, in seconds. */
+  readonly delayS: number;
+  readonly pauseFile: string;
+}
+
+/** A job in pending/, as this manager knows it. */
+interface Job {
+  readonly name: string;
+  seen: Seen | undefined;
+  /** Claimed, or its intent written, by this manager just now: nobody else can have started it. */
+  fresh: boolean;
+  news: News | undefined;
+  /** The news may be of its end, and has not been weighed yet. */
+  unweighed: boolean;
+  busy: Promise<void> | undefined;
+  retryAtMs: number;
+  retryS: number;
+  saidStarted: boolean;
+  cancelled: boolean;
+}
+
+/** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
+const RETRY_S = { first: 1, most: 60 } as const;
+
+/** Waits while the engine is out of reach or full. */
+const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
+
+/** So many pending folders are read again at each check, in turns. */
+const LOOKS_MAX = 500;
+
+export class Pass {
+  readonly #world: World;
+  readonly #limits: Limits;
+  readonly #say: Say;
+  readonly #wake: () => void;
+  readonly #inbox: Inbox;
+  readonly #brakes: Brakes;
+  readonly #stop = new AbortController();
+  readonly #jobs = new Map<string, Job>();
+  /** What was reported and still holds, by what it is about: each is reported once. */
+  readonly #problems = new Map<string, string>();
+  #looksFrom = 0;
+  /** Resolves when the job that was begun last has been submitted, or will not be: the next one's turn. */
+  #turn: Promise<void> = Promise.resolve();
+  #lastSubmitMs = Number.NEGATIVE_INFINITY;
+  #engineRetry: { atMs: number; nextS: number; sinceMs: number } | undefined;
+  #fatal: unknown;
+  #stopping = false;
+
+  constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void) {
+    this.#world = world;
+    this.#limits = limits;
+    this.#say = say;
+    this.#wake = wake;
+    this.#inbox = new Inbox(world.disk, world.root, world.rules);
+    this.#brakes = new Brakes(brakes);
+  }
+
+  // -- for the manager --
+
+  /** Looks at the disk anew, then does all that can be done. Throws LockError when another manager took over. */
+  async check(): Promise<void> {
+    const { root, disk } = this.#world;
+    if (!isRootThere(disk, root)) {
+      this.#report(
+        "root",
+        "warn",
+        `${root.path} is not there, or its file system does not answer. Waiting for it; no job changes its state.`,
+      );
+      return;
+    }
+    this.#resolve("root", "info", `${root.path} is there again.`);
+    this.#world.assertOwned();
+    try {
+      this.#lookAtPending();
+      for (const name of this.#inbox.list()) {
+        this.#report(
+          `inbox/${name}`,
+          "warn",
+          `inbox/${name} has a name that is not UTF-8, so that it cannot be opened. Rename it.`,
+        );
+      }
+      this.#finishArrivals();
+      this.#resolve("list", "info", `${root.path} can be read again.`);
+    } catch (error) {
+      this.#report("list", "error", `${root.path} cannot be read: ${(error as Error).message}`);
+      return;
+    }
+    await this.advance(true);
+    this.#say({ is: "check" });
+    this.#leaveWord();
+  }
+
+  /** Does all that can be done with what is known, asking the engine if it may have news. */
+  async advance(askEngine: boolean): Promise<void> {
+    this.#throwIfFatal();
+    if (askEngine) await this.#poll();
+    for (const job of this.#inOrder()) this.#start(job);
+    this.#takeIn();
+    this.#throwIfFatal();
+  }
+
+  /** Resolves when no step is under way. */
+  async idle(): Promise<void> {
+    for (let busy = this.#busy(); busy.length > 0; busy = this.#busy()) await Promise.all(busy);
+    this.#throwIfFatal();
+  }
+
+  /** From now on no new step is begun; those under way go on to their end. */
+  stop(): void {
+    this.#stopping = true;
+    this.#stop.abort();
+  }
+
+  get inboxSize(): number {
+    return this.#inbox.size;
+  }
+
+  /** Why the manager should stop by itself, if it should. */
+  get spent(): string | undefined {
+    return this.#brakes.spent ? `${this.#brakes.errors} jobs have failed (--max-errors)` : undefined;
+  }
+
+  get running(): number {
+    return [...this.#jobs.values()].filter((job) => job.seen?.stage === "submitted" && job.news?.is !== "ended").length;
+  }
+
+  /** Milliseconds until something is known to be due before the next check; undefined if nothing is. */
+  dueInMs(): number | undefined {
+    const now = performance.now();
+    const times = [...this.#jobs.values()].filter((job) => job.retryAtMs > now).map((job) => job.retryAtMs - now);
+    const inbox = this.#inbox.againAtMs();
+    if (inbox !== undefined) times.push(Math.max(0, inbox - now));
+    if (this.#engineRetry) times.push(Math.max(0, this.#engineRetry.atMs - now));
+    const pausedMs = this.#brakes.pausedForMs(now);
+    if (pausedMs > 0) times.push(pausedMs);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  // -- looking --
+
+  #lookAtPending(): void {
+    const { disk, root } = this.#world;
+    const all = disk.list(root.pending).filter((name) => !isIgnoredName(name));
+    const names = sortByCodePoint(all.filter((name) => !isUnreadableName(name)));
+    for (const name of all.filter(isUnreadableName)) {
+      this.#report(
+        `pending/${name}`,
+        "warn",
+        `pending/${name} has a name that is not UTF-8, so that it cannot be opened. Rename it.`,
+      );
+    }
+    const there = new Set(names);
+    for (const job of this.#jobs.values()) if (!there.has(job.name)) this.#vanished(job);
+    for (const name of names) if (!this.#jobs.has(name)) this.#jobs.set(name, newJob(name, false));
+
+    const jobs = [...this.#jobs.values()];
+    const first = this.#looksFrom % Math.max(1, jobs.length);
+    const turn = [...jobs.slice(first), ...jobs.slice(0, first)].slice(0, LOOKS_MAX);
+    this.#looksFrom = first + turn.length;
+    for (const job of jobs) if (!job.seen && !turn.includes(job)) turn.push(job);
+    for (const job of turn) if (!job.busy) this.#look(job);
+  }
+
+  #look(job: Job): void {
+    const before = job.seen?.stage;
+    try {
+      if (this.#world.disk.look(jobFolder(this.#world.root, "pending", job.name))?.kind !== "folder") {
+        job.seen = { stage: undefined, odd: "it is not a folder" };
+      } else {
+        job.seen = see(this.#world, "pending", job.name);
+      }
+      if (job.seen.stage !== before) job.retryS = RETRY_S.first;
+      if (job.seen.cancelReason !== undefined) job.cancelled = true;
+      if (job.seen.odd === undefined) this.#resolve(job.name, "info", `pending/${job.name} is in order again.`);
+      else this.#report(job.name, "error", `pending/${job.name} is left alone: ${job.seen.odd}.`);
+    } catch (error) {
+      job.seen = { stage: undefined };
+      this.#report(job.name, "error", `pending/${job.name} is left alone: ${(error as Error).message}`);
+    }
+  }
+
+  #vanished(job: Job): void {
+    if (job.busy) return;
+    this.#forget(job);
+    const alive = job.seen?.stage === "submitted" && job.seen.handle;
+    const more = alive
+      ? ` Its job (${this.#world.engine.name} ${alive}) may still run, and is not followed any more.`
+      : "";
+    this.#note("warn", `pending/${job.name} was moved away or deleted by somebody.${more}`);
+  }
+
+  #forget(job: Job): void {
+    this.#jobs.delete(job.name);
+    this.#problems.delete(job.name);
+    this.#problems.delete(`step ${job.name}`);
+  }
+
+  // -- asking the engine --
+
+  async #poll(): Promise<void> {
+    if (!this.#engineMayBeAsked()) return;
+    const asked = [...this.#jobs.values()].filter((job) => job.seen?.stage === "submitted" && !job.busy);
+    const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
+    if (submitted.length === 0) return;
+    try {
+      await this.#cancelWhatIsAsked(asked);
+      const news = await this.#world.engine.poll(submitted, this.#stop.signal);
+      this.#engineAnswered();
+      for (const job of asked) this.#hear(job, news.get(job.seen?.token as Token));
+    } catch (error) {
+      this.#engineFailed(error);
+    }
+  }
+
+  async #cancelWhatIsAsked(jobs: readonly Job[]): Promise<void> {
+    for (const job of jobs) {
+      const token = job.seen?.token;
+      if (!token || !this.#world.disk.look(join(jobFolder(this.#world.root, "pending", job.name), FILES.cancel)))
+        continue;
+      await this.#guarded(job, async () => {
+        const reason = await noteCancel(this.#world, job.name, token);
+        if (reason === undefined) return;
+        job.cancelled = true;
+        this.#note("info", `${job.name} is to be cancelled: ${reason}`);
+      });
+    }
+    const cancelled = jobs
+      .filter((job) => job.cancelled)
+      .map((job) => submittedOf(job))
+      .filter((one) => one !== undefined);
+    if (cancelled.length > 0) await this.#world.engine.cancel(cancelled, this.#stop.signal);
+  }
+
+  #hear(job: Job, news: News | undefined): void {
+    const changed = job.news?.is !== news?.is;
+    job.news = news;
+    job.unweighed = news !== undefined && news.is !== "running" && news.is !== "queued";
+    if (news?.is === "running" && !job.saidStarted) this.#sayStarted(job);
+    if (!changed || !news || news.is === "ended" || !job.seen) return;
+    const why = news.is === "queued" ? news.why : news.is === "unknown" ? news.word : undefined;
+    this.#writeStatus(job, news.is, why);
+  }
+
+  #sayStarted(job: Job): void {
+    job.saidStarted = true;
+    this.#say({ is: "started", name: job.name });
+  }
+
+  #writeStatus(job: Job, state: string, why?: string): void {
+    const { disk, root, engine } = this.#world;
+    try {
+      putForReading(
+        disk,
+        jobFolder(root, "pending", job.name),
+        FILES.status,
+        statusText(engine.name, job.name, state, job.seen ?? { stage: undefined }, why === undefined ? {} : { why }),
+      );
+    } catch (error) {
+      this.#report(
+        `status ${job.name}`,
+        "warn",
+        `${FILES.status} of ${job.name} cannot be written: ${(error as Error).message}`,
+      );
+    }
+  }
+
+  #engineMayBeAsked(): boolean {
+    return !this.#engineRetry || performance.now() >= this.#engineRetry.atMs;
+  }
+
+  #engineAnswered(): void {
+    if (!this.#engineRetry) return;
+    const outageS = (performance.now() - this.#engineRetry.sinceMs) / 1000;
+    this.#engineRetry = undefined;
+    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${durationText(outageS)}.`);
+  }
+
+  #engineFailed(error: unknown): void {
+    if (error instanceof LockError) {
+      this.#fatal ??= error;
+      return;
+    }
+    const nextS = this.#engineRetry ? this.#engineRetry.nextS : ENGINE_RETRY_S.first;
+    const sinceMs = this.#engineRetry?.sinceMs ?? performance.now();
+    this.#engineRetry = {
+      atMs: performance.now() + nextS * 1000,
+      nextS: Math.min(nextS * 2, ENGINE_RETRY_S.most),
+      sinceMs,
+    };
+    this.#report(
+      "engine",
+      "warn",
+      `${this.#world.engine.name} does not answer; no job changes its state. ${(error as Error).message}`,
+    );
+  }
+
+  // -- letting jobs step --
+
+  #inOrder(): Job[] {
+    const idle = new Map([...this.#jobs].filter(([, job]) => !job.busy && this.#hasStep(job)));
+    return sortByCodePoint([...idle.keys()]).map((name) => idle.get(name) as Job);
+  }
+
+  #hasStep(job: Job): boolean {
+    if (performance.now() < job.retryAtMs) return false;
+    const stage = job.seen?.stage;
+    if (stage === "submitted") return job.unweighed;
+    return stage !== undefined;
+  }
+
+  #start(job: Job): void {
+    if (this.#stopping || this.#fatal) return;
+    const before = this.#turn;
+    let pass = () => {};
+    this.#turn = new Promise((resolve) => {
+      pass = resolve;
+    });
+    job.busy = this.#guarded(job, () => this.#walk(job, before, pass)).finally(() => {
+      pass();
+      job.busy = undefined;
+      this.#wake();
+    });
+  }
+
+  /** Runs a step of one job, so that what goes wrong with it concerns no other. */
+  async #guarded(job: Job, step: () => Promise<void>): Promise<void> {
+    const about = `step ${job.name}`;
+    try {
+      await step();
+      this.#resolve(about, "info", `${job.name} goes on.`);
+    } catch (error) {
+      if (error instanceof LockError) {
+        this.#fatal ??= error;
+        return;
+      }
+      job.fresh = false;
+      this.#postpone(job);
+      if (this.#world.disk.look(jobFolder(this.#world.root, "pending", job.name)) === undefined) return;
+      this.#report(about, "error", `${job.name} waits: ${(error as Error).message}`);
+      this.#look(job);
+    }
+  }
+
+  #postpone(job: Job): void {
+    job.retryAtMs = performance.now() + job.retryS * 1000;
+    job.retryS = Math.min(job.retryS * 2, RETRY_S.most);
+  }
+
+  /** Takes a job as far as it goes now: submitted in its turn, so that jobs start in the order of their names. */
+  async #walk(job: Job, turn: Promise<void>, passTurn: () => void): Promise<void> {
+    const walked = new Set<string | undefined>();
+    while (!this.#stopping) {
+      const stage = job.seen?.stage;
+      // "submitted" ends a walk, unless there is news of its end.
+      if (stage === undefined || walked.has(stage)) return;
+      walked.add(stage);
+      if (stage === "claimed") await this.#plan(job);
+      else if (stage === "submitting") await turn.then(() => this.#submit(job));
+      else passTurn();
+      if (stage === "submitted") await this.#settle(job);
+      if (stage === "settled") return this.#archive(job);
+    }
+  }
+
+  async #plan(job: Job): Promise<void> {
+    if (!job.fresh) {
+      const verdict = await rescue(this.#world, job.name, this.#stop.signal);
+      if (typeof verdict === "object") return this.#unsure(job, verdict.why);
+      if (verdict === "done") return this.#look(job);
+    }
+    await plan(this.#world, job.name);
+    this.#look(job);
+    job.fresh = true;
+  }
+
+  #unsure(job: Job, why: string): void {
+    this.#postpone(job);
+    this.#report(job.name, "warn", `${job.name} waits: ${why}.`);
+  }
+
+  /** One submission at a time. */
+  async #submit(job: Job): Promise<void> {
+    const attempt = job.seen?.attempt;
+    if (!attempt || this.#stopping || !this.#engineMayBeAsked()) return;
+    await this.#delay();
+    if (job.seen?.token) await noteCancel(this.#world, job.name, job.seen.token);
+    const fresh = job.fresh;
+    job.fresh = false;
+    this.#lastSubmitMs = performance.now();
+    try {
+      const unsure = await submit(this.#world, attempt, fresh, this.#stop.signal);
+      this.#engineAnswered();
+      if (unsure) return this.#unsure(job, unsure.why);
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (error.verdict === "ambiguous")
+        return this.#unsure(job, `whether it was submitted is not known yet: ${error.message}`);
+      this.#engineFailed(error);
+      return this.#postpone(job);
+    }
+    this.#look(job);
+    if (job.seen?.stage !== "submitted") return;
+    this.#writeStatus(job, "submitted");
+  }
+
+  async #delay(): Promise<void> {
+    const waitMs = this.#lastSubmitMs + this.#limits.delayS * 1000 - performance.now();
+    if (waitMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, waitMs);
+      const { signal } = this.#stop;
+      signal.addEventListener("abort", done, { once: true });
+      function done() {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+  }
+
+  async #settle(job: Job): Promise<void> {
+    const submitted = submittedOf(job);
+    if (!submitted || !job.unweighed) return;
+    job.unweighed = false;
+    const done = await settle(this.#world, submitted, job.news);
+    if (done === undefined) return this.#postpone(job);
+    if (done === "unstarted") {
+      this.#report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
+      job.fresh = true;
+      job.saidStarted = false;
+      this.#postpone(job);
+    }
+    const { fresh } = job;
+    this.#look(job);
+    job.fresh = fresh;
+  }
+
+  async #archive(job: Job): Promise<void> {
+    const { seen } = job;
+    if (!seen?.outcome) return;
+    const target = await archive(this.#world, job.name, seen);
+    this.#forget(job);
+    const { outcome, startedAt, endedAt } = seen.outcome;
+    if (startedAt && !job.saidStarted) this.#sayStarted(job);
+    const succeeded = outcome.is === "succeeded";
+    const durationS = startedAt && endedAt ? (Date.parse(endedAt) - Date.parse(startedAt)) / 1000 : undefined;
+    const more = [succeeded ? "" : outcome.why, target === job.name ? "" : `It is complete/${target}.`]
+      .filter(Boolean)
+      .join(" ");
+    this.#say({ is: "finished", name: job.name, result: outcome.is, succeeded, durationS, ...(more && { more }) });
+    const pause = this.#brakes.note(!succeeded && outcome.is !== "cancelled", performance.now());
+    if (pause) this.#note("warn", `${pause}.`);
+  }
+
+  // -- taking in --
+
+  #takeIn(): void {
+    if (this.#stopping || this.#fatal || !this.#mayTakeIn()) return;
+    while (!this.spent) {
+      const free = this.#limits.jobsMax - this.#placesTaken();
+      if (free <= 0 || this.#waiting() >= this.#limits.pendingMax) return;
+      const next = this.#inbox.peek();
+      if (next === "later") return this.#wake();
+      if (!next || this.#placesOf(next.name) > free) return;
+      this.#claim(next.name, next.signature);
+    }
+  }
+
+  #mayTakeIn(): boolean {
+    const { disk } = this.#world;
+    const paused = disk.look(this.#limits.pauseFile) !== undefined;
+    if (paused)
+      this.#report("pause", "info", `Paused by ${this.#limits.pauseFile}: nothing is taken in until it is removed.`);
+    else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
+    return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && this.#engineMayBeAsked();
+  }
+
+  #claim(name: string, signature: string): void {
+    try {
+      const taken = claim(this.#world, name, signature);
+      if (taken === undefined) {
+        return this.#inbox.putBack("it changed while it was taken, so that it was put back");
+      }
+      this.#inbox.pass();
+      this.#resolve(`inbox/${name}`, "debug", `inbox/${name} could be taken.`);
+      this.#say({ is: "claimed", name: taken });
+      const job = newJob(taken, true);
+      job.seen = { stage: "claimed" };
+      this.#jobs.set(taken, job);
+      this.#start(job);
+    } catch (error) {
+      if (error instanceof LockError) {
+        this.#fatal ??= error;
+        return this.#inbox.pass();
+      }
+      this.#inbox.putBack((error as Error).message);
+      this.#report(`inbox/${name}`, "error", `${name} cannot be taken in: ${(error as Error).message}`);
+    }
+  }
+
+  #placesTaken(): number {
+    let taken = 0;
+    for (const { seen, news } of this.#jobs.values()) {
+      if (seen?.stage === "settled" || (seen?.stage === "submitted" && news?.is === "ended")) continue;
+      if (seen?.stage !== undefined) taken += Math.min(seen.attempt?.plan.places ?? 1, this.#limits.jobsMax);
+    }
+    return taken;
+  }
+
+  /** Jobs that wait in the engine's queue; one of which nothing is known yet counts as waiting only if the engine has a queue. */
+  #waiting(): number {
+    return [...this.#jobs.values()].filter((job) => job.news?.is === "queued").length;
+  }
+
+  #placesOf(name: string): number {
+    const read = readScript(this.#world, jobFolder(this.#world.root, "inbox", name), name);
+    if ("fault" in read) return 1;
+    try {
+      return Math.min(this.#world.engine.plan(read.script).places, this.#limits.jobsMax);
+    } catch {
+      return 1;
+    }
+  }
+
+  // -- the rest --
+
+  #finishArrivals(): void {
+    const { disk, root } = this.#world;
+    if (this.#world.finishedFile === undefined) return;
+    if (disk.makeFolder(finishingFolder(this.#world))) return;
+    for (const marker of disk.list(finishingFolder(this.#world))) {
+      const underWay = [...this.#jobs.values()].some((job) => job.seen?.token === marker);
+      if (!underWay && !marker.startsWith(".") && disk.look(root.complete)) finish(this.#world, marker);
+    }
+  }
+
+  /** A few words for `jobmgr status`: why folders wait, how the engine is. */
+  #leaveWord(): void {
+    const { disk, root, engine } = this.#world;
+    const reasons = Object.fromEntries([...this.#inbox.reasons()].slice(0, 200));
+    const word = {
+      schema: 1,
+      engine: engine.name,
+      at: new Date().toISOString(),
+      problems: Object.fromEntries(this.#problems),
+      reasons,
+    };
+    try {
+      putForReading(disk, root.own, "manager.json", `${JSON.stringify(word, undefined, 1)}\n`);
+      this.#resolve("word", "debug", "manager.json can be written again.");
+    } catch (error) {
+      this.#report("word", "warn", `${root.own}/manager.json cannot be written: ${(error as Error).message}`);
+    }
+  }
+
+  #busy(): Promise<void>[] {
+    return [...this.#jobs.values()].map((job) => job.busy).filter((busy) => busy !== undefined);
+  }
+
+  #throwIfFatal(): void {
+    if (this.#fatal) throw this.#fatal;
+  }
+
+  #note(level: "error" | "warn" | "info" | "debug", text: string): void {
+    this.#say({ is: "note", level, text });
+  }
+
+  #report(about: string, level: "error" | "warn" | "info", text: string): void {
+    if (this.#problems.get(about) === text) return;
+    this.#problems.set(about, text);
+    this.#note(level, text);
+  }
+
+  #resolve(about: string, level: "info" | "debug", text: string): void {
+    if (this.#problems.delete(about)) this.#note(level, text);
+  }
+}
+
+function newJob(name: string, fresh: boolean): Job {
+  return {
+    name,
+    seen: undefined,
+    fresh,
+    news: undefined,
+    unweighed: false,
+    busy: undefined,
+    retryAtMs: 0,
+    retryS: RETRY_S.first,
+    saidStarted: false,
+    cancelled: false,
+  };
+}
+
+function submittedOf(job: Job): Submitted | undefined {
+  const { attempt, handle } = job.seen ?? {};
+  return attempt && handle !== undefined ? { ...attempt, handle } : undefined;
+}

@@ -1,0 +1,115 @@
+/**
+ * Is a folder in the inbox complete? scp, rsync and sshfs write slowly, in any order, and set old mtimes. So rest
+ * is judged by ctime, which nobody can set, against the clock of the file system that keeps it.
+ */
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import type { Disk, Look } from "./disk.ts";
+import { FILES, isResultName } from "./root.ts";
+
+export interface ReadyRules {
+  /** Nothing may have changed for so long, in seconds. */
+  readonly settleS: number;
+  /** With this file there, the folder is ready at once. */
+  readonly readyFile: string | undefined;
+  /** Whose folders are taken; undefined: everybody's. */
+  readonly owners: ReadonlySet<number> | undefined;
+}
+
+export type Readiness =
+  | { readonly is: "ready"; readonly signature: string }
+  /** `againInS`: when looking again may show something else, if that is known. */
+  | { readonly is: "unready"; readonly why: string; readonly againInS?: number };
+
+/** More files than this are not all looked at: the rest is taken to be at rest when these are. */
+const ENTRIES_MAX = 20_000;
+
+/** Names under which uploaders keep a file that is not finished (rsync, WinSCP, browsers, curl, sftp, sshfs, NFS). */
+const UNFINISHED = [
+  /^\..+\.[A-Za-z0-9]{6}$/,
+  /^\.~tmp~$/,
+  /\.filepart$/i,
+  /\.part$/i,
+  /\.partial$/i,
+  /\.crdownload$/i,
+  /\.download$/i,
+  /^\.sftp-/,
+  /^\.#/,
+  /^\.nfs[0-9a-f]+$/i,
+  /^\.fuse_hidden/,
+];
+
+/** True for a name that an uploader uses for an unfinished file, beside the names given. */
+export function isUnfinishedName(name: string, beside: ReadonlySet<string>): boolean {
+  // "data~" is an editor's backup if "data" is there as well, else an upload under way.
+  if (name.endsWith("~") && name.length > 1) return !beside.has(name.slice(0, -1));
+  return UNFINISHED.some((pattern) => pattern.test(name));
+}
+
+function unready(why: string, againInS?: number): Readiness {
+  return againInS === undefined ? { is: "unready", why } : { is: "unready", why, againInS };
+}
+
+/** Looks at one folder of the inbox. `nowMs` is by the file system's clock, and asked for only when needed. */
+export function readinessOf(disk: Disk, folder: string, rules: ReadyRules, nowMs: () => number): Readiness {
+  const top = disk.look(folder);
+  if (!top) return unready("it has gone");
+  if (top.kind === "link") return unready("it is a link; links are not followed. Move the folder itself here");
+  if (top.kind !== "folder") return unready("it is not a folder. Put it into a folder, as job.sh");
+  const names = disk.list(folder);
+  const script = names.includes(FILES.script) ? disk.look(join(folder, FILES.script)) : undefined;
+  if (!script) return unready("it has no job.sh yet");
+  if (rules.owners) {
+    const stranger = [top, script].find((look) => !rules.owners?.has(look.uid));
+    if (stranger)
+      return unready(
+        `it belongs to another user (uid ${stranger.uid}). To run it as yourself: --allow-owner ${stranger.uid}`,
+      );
+  }
+  if (names.includes(FILES.hold)) return unready("it is held. To release it, delete its file job_hold");
+  if (rules.readyFile !== undefined) {
+    if (!names.includes(rules.readyFile)) return unready(`it has no ${rules.readyFile} yet`);
+    return { is: "ready", signature: "" };
+  }
+  return restOf(disk, folder, top, rules.settleS, nowMs());
+}
+
+/** Walks the folder until something is found that has changed lately. */
+function restOf(disk: Disk, folder: string, top: Look, settleS: number, nowMs: number): Readiness {
+  const signature = createHash("sha256");
+  let entries = 0;
+  let newest = { ctimeMs: top.ctimeMs, name: "it" };
+  const folders = [""];
+  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
+    const names = disk.list(folder + at);
+    const beside = new Set(names);
+    for (const name of names) {
+      if (at === "" && (name === ".jobmgr" || isResultName(name))) continue;
+      if (++entries > ENTRIES_MAX) break;
+      if (isUnfinishedName(name, beside)) return unready(`${name.trim()} looks like an unfinished upload`);
+      const look = disk.look(`${folder + at}/${name}`);
+      if (!look) continue;
+      if (look.ctimeMs > newest.ctimeMs) newest = { ctimeMs: look.ctimeMs, name };
+      if (look.kind === "folder") folders.push(`${at}/${name}`);
+      signature.update(`${at}/${name}\0${look.size}\0${look.ctimeMs}\0${look.ino}\0`);
+    }
+  }
+  const restedS = (nowMs - newest.ctimeMs) / 1000;
+  if (restedS < settleS) {
+    const seconds = Math.max(0, Math.floor(restedS));
+    return unready(
+      `${newest.name} changed ${seconds} s ago (it is taken after ${settleS} s of rest)`,
+      Math.max(0.01, settleS - restedS),
+    );
+  }
+  return { is: "ready", signature: signature.digest("hex") };
+}
+
+/** What a folder that was ready looks like now; undefined if it is no longer so. For the second look, after the claim. */
+export function signatureOf(disk: Disk, folder: string, rules: ReadyRules, nowMs: () => number): string | undefined {
+  // The claim itself changed the folder's own ctime, and nothing else.
+  const top = disk.look(folder);
+  if (!top || rules.readyFile !== undefined) return top && "";
+  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules.settleS, nowMs());
+  return rest.is === "ready" ? rest.signature : undefined;
+}

@@ -1,0 +1,222 @@
+/**
+ * What lies in a job's .jobmgr/ folder: the attempt in force, earlier ones, and the records of each.
+ * Every record is checked when it is read; a damaged one stops its job, is reported, and never guessed at.
+ *
+ *   .jobmgr/turn-N             a link to "attempt-TOKEN": the N-th attempt is TOKEN's. A link is made by one call
+ *                              that only one caller can win, so that two managers cannot make two attempts at once.
+ *   .jobmgr/attempt-TOKEN/     the attempt in force
+ *   .jobmgr/past-TOKEN/        an earlier one
+ */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { type Disk, putDurably } from "./disk.ts";
+import type { Handle, Machine, Plan, Token } from "./engine.ts";
+import type { Outcome, RunnerRecords } from "./outcome.ts";
+import { FORMAT } from "./root.ts";
+import { EXIT, LIMIT, parseExit, parseStarted, recordName, STARTED } from "./runner.ts";
+
+export interface Intent {
+  readonly token: Token;
+  readonly engine: string;
+  readonly plan: Plan;
+  readonly madeOn: Machine;
+  /** sha256 of job.sh when it was planned. */
+  readonly script: string;
+  readonly at: string;
+}
+
+export interface HandleRecord {
+  readonly handle: Handle;
+  readonly at: string;
+}
+
+export interface CancelRecord {
+  readonly reason: string;
+  readonly at: string;
+}
+
+export interface OutcomeRecord {
+  readonly outcome: Outcome;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly at: string;
+}
+
+export interface RecordOf {
+  intent: Intent;
+  handle: HandleRecord;
+  cancel: CancelRecord;
+  outcome: OutcomeRecord;
+}
+
+/** The members that each record must have, and their types: enough to tell a damaged record from a whole one. */
+const SHAPES: { readonly [K in keyof RecordOf]: Readonly<Record<string, "string" | "object">> } = {
+  intent: { token: "string", engine: "string", plan: "object", madeOn: "object", script: "string", at: "string" },
+  handle: { handle: "string", at: "string" },
+  cancel: { reason: "string", at: "string" },
+  outcome: { outcome: "object", at: "string" },
+};
+
+/** Something in a job's .jobmgr/ that jobmgr did not write so. The job is left alone until a person has looked. */
+export class RecordError extends Error {
+  override readonly name = "RecordError";
+}
+
+const TOKEN = /^\d{8}T\d{6}-[0-9a-f]{12}$/;
+const ATTEMPT = "attempt-";
+const PAST = "past-";
+const TURN = "turn-";
+
+/** A new name for an attempt: sorts by time, never used before. */
+export function newToken(now: Date): Token {
+  const time = now.toISOString().replace(/[-:]/g, "").slice(0, 15);
+  return `${time}-${randomBytes(6).toString("hex")}` as Token;
+}
+
+/** Throws RecordError for text that is no token, for it becomes part of a path. */
+export function checkedToken(text: string): Token {
+  if (!TOKEN.test(text)) throw new RecordError(`"${text}" is not a token of jobmgr's`);
+  return text as Token;
+}
+
+export function ownFolder(folder: string): string {
+  return join(folder, ".jobmgr");
+}
+
+export function attemptFolder(folder: string, token: Token): string {
+  return join(folder, ".jobmgr", ATTEMPT + token);
+}
+
+export function pastFolder(folder: string, token: Token): string {
+  return join(folder, ".jobmgr", PAST + token);
+}
+
+/** What .jobmgr/ of a job holds. */
+export interface Attempts {
+  /** Attempts that have not been put out of force. More than one fits no stage. */
+  readonly inForce: readonly Token[];
+  readonly past: readonly Token[];
+  /** The numbers of the turns taken. */
+  readonly turns: readonly number[];
+}
+
+const NONE: Attempts = { inForce: [], past: [], turns: [] };
+
+/** Reads a job's .jobmgr/ folder. Throws RecordError if it is a link or a file: nothing leads out of a job's folder. */
+export function attemptsOf(disk: Disk, folder: string): Attempts {
+  const own = ownFolder(folder);
+  const look = disk.look(own);
+  if (!look) return NONE;
+  if (look.kind !== "folder") throw new RecordError(`${own} is not a folder`);
+  const names = disk.list(own);
+  const tokens = (prefix: string) =>
+    names
+      .filter((name) => name.startsWith(prefix) && TOKEN.test(name.slice(prefix.length)))
+      .map((name) => name.slice(prefix.length) as Token);
+  const inForce = tokens(ATTEMPT);
+  for (const token of inForce) {
+    if (disk.look(attemptFolder(folder, token))?.kind !== "folder")
+      throw new RecordError(`${attemptFolder(folder, token)} is not a folder`);
+  }
+  const turns = names.filter((name) => /^turn-\d{1,9}$/.test(name)).map((name) => Number(name.slice(TURN.length)));
+  return { inForce, past: tokens(PAST).sort(), turns };
+}
+
+/**
+ * Takes the next turn of a job: returns the one token that its next attempt may have, whoever asks. If another
+ * manager took the turn and has not finished, its token is returned, so that both go on with the same attempt.
+ */
+export function takeTurn(disk: Disk, folder: string, attempts: Attempts, wanted: Token): Token {
+  disk.makeFolder(ownFolder(folder));
+  for (let turn = Math.max(1, ...attempts.turns); ; turn++) {
+    const link = join(ownFolder(folder), TURN + turn);
+    if (disk.makeLink(link, ATTEMPT + wanted)) return wanted;
+    const target = disk.readLink(link);
+    if (target === undefined) throw new RecordError(`${link} vanished`);
+    const holder = checkedToken(target.startsWith(ATTEMPT) ? target.slice(ATTEMPT.length) : target);
+    if (!attempts.past.includes(holder)) return holder;
+  }
+}
+
+/**
+ * Puts an attempt out of force by one rename. From then on its runner, should one be left, steps aside.
+ * Safe to repeat.
+ */
+export function closeAttempt(disk: Disk, folder: string, token: Token): void {
+  disk.rename(attemptFolder(folder, token), pastFolder(folder, token));
+}
+
+/** The records of an attempt that are there, by name. */
+export function recordNames(disk: Disk, folder: string, token: Token): ReadonlySet<string> {
+  return new Set(disk.list(attemptFolder(folder, token)));
+}
+
+/** Reads and checks one record; undefined if it is not there. */
+export function readRecord<K extends keyof RecordOf>(disk: Disk, attempt: string, name: K): RecordOf[K] | undefined {
+  const path = join(attempt, name);
+  const text = disk.read(path)?.toString("utf8");
+  if (text === undefined) return undefined;
+  const damaged = (why: string) =>
+    new RecordError(`${path} ${why}. It is left alone: mend or remove the job's .jobmgr folder by hand`);
+  let value: Record<string, unknown>;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw damaged("is damaged");
+  }
+  if (typeof value !== "object" || value === null || value.record !== name) throw damaged(`is no ${name} record`);
+  if (typeof value.jobmgr === "number" && value.jobmgr > FORMAT) throw damaged("was written by a newer jobmgr");
+  if (value.jobmgr !== FORMAT) throw damaged("has no version");
+  for (const [member, type] of Object.entries(SHAPES[name])) {
+    if (typeof value[member] !== type || value[member] === null) throw damaged(`lacks "${member}"`);
+  }
+  return value as unknown as RecordOf[K];
+}
+
+/** Puts one record into place. On the device when it resolves; the old one or none if it throws. */
+export async function putRecord<K extends keyof RecordOf>(
+  disk: Disk,
+  attempt: string,
+  name: K,
+  record: RecordOf[K],
+): Promise<void> {
+  const text = `${JSON.stringify({ jobmgr: FORMAT, record: name, ...record }, undefined, 1)}\n`;
+  await putDurably(disk, attempt, name, text);
+}
+
+/** What the runner of this attempt left on disk, for each task, and when it started and ended by the file system's clock. */
+export function runnerRecords(
+  disk: Disk,
+  attempt: string,
+  token: Token,
+  tasks: readonly number[],
+): {
+  records: readonly RunnerRecords[];
+  startedAtMs: number | undefined;
+  endedAtMs: number | undefined;
+} {
+  const names = new Set(disk.list(attempt));
+  let startedAtMs: number | undefined;
+  let endedAtMs: number | undefined;
+  const read = (name: string): { text: string; atMs: number } | undefined => {
+    if (!names.has(name)) return undefined;
+    const path = join(attempt, name);
+    const text = disk.read(path, 4096)?.toString("utf8");
+    return text === undefined ? undefined : { text, atMs: disk.look(path)?.mtimeMs ?? 0 };
+  };
+  const records = (tasks.length > 0 ? tasks : [undefined]).map((task): RunnerRecords => {
+    const started = read(recordName(STARTED, task));
+    const ended = read(recordName(EXIT, task));
+    const claim = started && parseStarted(started.text);
+    const exit = ended && parseExit(ended.text);
+    if (started && claim) startedAtMs = Math.min(startedAtMs ?? Number.POSITIVE_INFINITY, started.atMs);
+    if (ended && exit) endedAtMs = Math.max(endedAtMs ?? 0, ended.atMs);
+    return {
+      task,
+      started: claim?.token === token,
+      exitCode: exit?.token === token ? exit.code : undefined,
+      limitReached: names.has(recordName(LIMIT, task)),
+    };
+  });
+  return { records, startedAtMs, endedAtMs };
+}

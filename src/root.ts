@@ -1,0 +1,193 @@
+/** Every name under a root, once; and whether this is the root that it was. */
+import { randomUUID } from "node:crypto";
+import { basename, dirname, join, resolve } from "node:path";
+import type { Disk } from "./disk.ts";
+import { putDurably } from "./disk.ts";
+import { PLACES, type Place } from "./stage.ts";
+
+/** The format of everything on disk. A root written by a newer jobmgr is refused. */
+export const FORMAT = 1;
+
+export interface Root {
+  readonly path: string;
+  readonly id: string;
+  readonly inbox: string;
+  readonly pending: string;
+  readonly complete: string;
+  /** jobmgr's own folder, for what belongs to the root and to no job. */
+  readonly own: string;
+}
+
+/** Files that are the user's words in a job's folder, or jobmgr's to the user. */
+export const FILES = {
+  script: "job.sh",
+  name: "job_name.txt",
+  hold: "job_hold",
+  cancel: "job_cancel",
+  output: "job_output.txt",
+  error: "job_error.txt",
+  status: "job_status.json",
+} as const;
+
+/** A root that cannot be used, in a sentence that says what to do. Exit code 78 (EX_CONFIG). */
+export class RootError extends Error {
+  override readonly name = "RootError";
+}
+
+function identityFile(path: string): string {
+  return join(path, ".jobmgr", "root.json");
+}
+
+function rootAt(path: string, id: string): Root {
+  const at = (name: string) => join(path, name);
+  return { path, id, inbox: at("inbox"), pending: at("pending"), complete: at("complete"), own: at(".jobmgr") };
+}
+
+/** The id in root.json; undefined where there is none. Throws RootError for one that is damaged or newer. */
+function readIdentity(disk: Disk, path: string): string | undefined {
+  const file = identityFile(path);
+  const text = disk.read(file)?.toString("utf8");
+  if (text === undefined) return undefined;
+  let value: { jobmgr?: unknown; id?: unknown };
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new RootError(
+      `${file} is damaged. If this is the right root, remove that file and run: jobmgr --root ${path} --setup`,
+    );
+  }
+  if (typeof value.jobmgr === "number" && value.jobmgr > FORMAT) {
+    throw new RootError(
+      `${path} was set up by a newer jobmgr (format ${value.jobmgr}, this one knows ${FORMAT}). Use that version.`,
+    );
+  }
+  if (value.jobmgr !== FORMAT || typeof value.id !== "string") {
+    throw new RootError(
+      `${file} is not what jobmgr wrote. If this is the right root, remove that file and run: jobmgr --root ${path} --setup`,
+    );
+  }
+  return value.id;
+}
+
+/** Opens a root that was set up before. Creates nothing: an unmounted file system must not look like an empty queue. */
+export function openRoot(disk: Disk, given: string): Root {
+  const path = resolve(given);
+  const top = disk.look(path);
+  if (!top) throw new RootError(`${path} does not exist. To make it a root: jobmgr --root ${path} --setup`);
+  if (top.kind !== "folder" && top.kind !== "link") throw new RootError(`${path} is not a folder.`);
+  const id = readIdentity(disk, path);
+  if (id === undefined) {
+    const empty = disk.list(path).length === 0;
+    throw new RootError(
+      empty
+        ? `${path} is empty and was never set up, or its file system is not mounted. If it is to be a new root: jobmgr --root ${path} --setup`
+        : `${path} was never set up as a root. To do so: jobmgr --root ${path} --setup`,
+    );
+  }
+  const root = rootAt(path, id);
+  const devices = new Set<number>();
+  for (const place of PLACES) {
+    const look = disk.look(root[place]);
+    if (!look) throw new RootError(`${root[place]} is missing. To make it again: jobmgr --root ${path} --setup`);
+    if (look.kind !== "folder")
+      throw new RootError(
+        `${root[place]} is not a folder${look.kind === "link" ? " but a link" : ""}. The three folders must lie in the root itself.`,
+      );
+    devices.add(look.dev);
+  }
+  if (devices.size > 1) {
+    throw new RootError(
+      `inbox, pending and complete in ${path} are not on one file system, so that a folder cannot be moved between them in one step. Put all three on one.`,
+    );
+  }
+  return root;
+}
+
+/** True while the root's own identity can be read; false when its file system is away. */
+export function isRootThere(disk: Disk, root: Root): boolean {
+  try {
+    return readIdentity(disk, root.path) === root.id;
+  } catch {
+    return false;
+  }
+}
+
+/** Makes a root, or completes one; returns what it made. The parent folder must be there. Safe to repeat. */
+export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root; made: readonly string[] }> {
+  const path = resolve(given);
+  if (!disk.look(dirname(path))) {
+    throw new RootError(
+      `${dirname(path)} does not exist, so that ${basename(path)} cannot be made in it. Make it first, or mount its file system.`,
+    );
+  }
+  const made: string[] = [];
+  const makeFolder = (folder: string) => {
+    if (disk.makeFolder(folder)) made.push(folder);
+    const kind = disk.look(folder)?.kind;
+    if (kind !== "folder" && !(kind === "link" && folder === path))
+      throw new RootError(`${folder} is in the way: it is not a folder.`);
+  };
+  makeFolder(path);
+  for (const place of PLACES) makeFolder(join(path, place));
+  makeFolder(join(path, ".jobmgr"));
+  let id = readIdentity(disk, path);
+  if (id === undefined) {
+    id = randomUUID();
+    await putDurably(
+      disk,
+      join(path, ".jobmgr"),
+      "root.json",
+      `${JSON.stringify({ jobmgr: FORMAT, id, made: new Date().toISOString() })}\n`,
+    );
+    made.push(identityFile(path));
+  }
+  return { root: openRoot(disk, path), made };
+}
+
+/** Milliseconds since the epoch by the clock of the root's file system, which is the one that dates its files. */
+export function fileSystemNow(disk: Disk, root: Root): number {
+  const probe = join(root.own, "clock");
+  if (!disk.look(probe)) disk.create(probe, "");
+  disk.touch(probe);
+  const look = disk.look(probe);
+  if (!look) throw new Error(`${probe} vanished`);
+  return look.ctimeMs;
+}
+
+/** The folder of a job. Names come from the disk, so they hold no slash. */
+export function jobFolder(root: Root, place: Place, name: string): string {
+  return `${root[place]}/${name}`;
+}
+
+/** Names that jobmgr never looks at: hidden ones, and what desktops leave behind. */
+export function isIgnoredName(name: string): boolean {
+  return name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini";
+}
+
+/** Files at the top of a job's folder that jobmgr and its engines write for people: each attempt has its own. */
+export function isResultName(name: string): boolean {
+  return name === FILES.error || name === FILES.status || /^job_output(_\d+)?\.txt$/.test(name);
+}
+
+/** True if a name had bytes that are not UTF-8: the runtime shows them as U+FFFD, and no such path can be opened. */
+export function isUnreadableName(name: string): boolean {
+  return name.includes("\ufffd");
+}
+
+const NAME_BYTES_MAX = 255;
+
+/** NAME, or the first of NAME~2, NAME~3, ... that is not taken, shortened where it would be too long. */
+export function freeName(name: string, isTaken: (name: string) => boolean): string {
+  for (let count = 1; ; count++) {
+    const ending = count === 1 ? "" : `~${count}`;
+    let stem = name;
+    while (Buffer.byteLength(stem + ending) > NAME_BYTES_MAX) stem = Array.from(stem).slice(0, -1).join("");
+    if (!isTaken(stem + ending)) return stem + ending;
+  }
+}
+
+/** Order by code point, which is also the order of the UTF-8 bytes; JavaScript's own is by UTF-16 unit. */
+export function sortByCodePoint(names: string[]): string[] {
+  const astral = names.some((name) => /[\ud800-\udfff]/.test(name));
+  return astral ? names.sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))) : names.sort();
+}

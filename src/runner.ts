@@ -1,0 +1,174 @@
+/**
+ * The runner: the small POSIX sh script that engines start in place of job.sh, the same for all of them.
+ * It runs job.sh at most once per attempt (and per task of an array), and leaves a record of how it ended.
+ *
+ * It uses builtins wherever it can, for every fork is paid once per job. Its times are the timestamps of the
+ * files that it writes, by the clock of their file system.
+ */
+import type { Plan, Token } from "./engine.ts";
+
+/** The exit code of a runner that did not start job.sh, and might if it were started again (EX_TEMPFAIL). */
+export const NOT_RUN = 75;
+
+export const STARTED = "started";
+export const EXIT = "exit";
+export const LIMIT = "limit";
+
+/** The name of a runner's record for one task of an array, or for a plain job. */
+export function recordName(base: string, task: number | undefined): string {
+  return task === undefined ? base : `${base}.${task}`;
+}
+
+/** Who claimed an attempt: written by the runner before job.sh starts. */
+export interface Started {
+  readonly token: string;
+  readonly host: string;
+  readonly boot: string;
+  readonly pid: number;
+  /** The process' start time: clock ticks since boot on Linux (proc(5)), else as `ps -o lstart` tells, without blanks. */
+  readonly start: string;
+}
+
+export interface Exit {
+  readonly token: string;
+  /** As the shell tells it: 128 + n for a death by signal n. */
+  readonly code: number;
+}
+
+const STARTED_LINE = /^jobmgr-started 1 (\S+) (\S+) (\S+) (\d+) (\S+) end$/;
+const EXIT_LINE = /^jobmgr-exit 1 (\S+) (\d+) (\S+) end$/;
+
+/** The claim in a `started` record; undefined for one that is empty or cut short. */
+export function parseStarted(text: string): Started | undefined {
+  const match = STARTED_LINE.exec(firstLine(text));
+  if (!match) return undefined;
+  const [, token = "", host = "", boot = "", pid, start = ""] = match;
+  return { token, host, boot, pid: Number(pid), start };
+}
+
+/** The end in an `exit` record; undefined for one that is empty or cut short. */
+export function parseExit(text: string): Exit | undefined {
+  const match = EXIT_LINE.exec(firstLine(text));
+  return match ? { token: match[1] ?? "", code: Number(match[2]) } : undefined;
+}
+
+function firstLine(text: string): string {
+  const end = text.indexOf("\n");
+  return end === -1 ? "" : text.slice(0, end);
+}
+
+/** A word that sh reads as exactly this text. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** The whole text of run.sh for one attempt. */
+export function runnerText(job: { token: Token; folder: string; command: readonly string[]; plan: Plan }): string {
+  return `#!/bin/sh
+${job.plan.directives}# jobmgr's runner: starts job.sh at most once for attempt ${job.token}, and records how it ended.
+token=${quoted(job.token)}
+folder=${quoted(job.folder)}
+limit=${Math.ceil(job.plan.limitS)} grace=${Math.ceil(job.plan.graceS)}
+set -- ${job.command.map(quoted).join(" ")}
+${BODY}`;
+}
+
+const BODY = `
+set +e +u
+unset IFS
+umask u+rwx
+records="$folder/.jobmgr/attempt-$token"
+task=\${JOBMGR_TASK:+.$JOBMGR_TASK}
+
+# not_run WHY: leave without having started job.sh, so that it may be tried again.
+not_run() { echo "jobmgr: $1; job.sh was not started" >&2; exit ${NOT_RUN}; }
+
+# An attempt that is no longer in force has no folder of this name: a straggler ends here.
+cd "$folder" 2>/dev/null && [ -d "$records" ] || not_run "$records is gone"
+
+# Who am I? A process id alone is no identity.
+host='' boot='' start=''
+if { read -r host </proc/sys/kernel/hostname && read -r boot </proc/sys/kernel/random/boot_id &&
+     read -r start </proc/$$/stat; } 2>/dev/null; then
+  start=\${start##*) } start=\${start#* * * * * * * * * * * * * * * * * * * } start=\${start%% *}
+else
+  host=$(uname -n) boot=$(sysctl -n kern.boottime | tr -dc 0-9) start=$(LC_ALL=C ps -o lstart= -p $$ | tr -d ' ')
+fi
+me="jobmgr-started 1 $token $host $boot $$ $start end"
+
+# The claim: only one process can create the file, and what the file says decides who it was, for a network
+# file system may answer "exists" to the very request that created it.
+set -C
+{ echo "$me" >"$records/started$task"; } 2>/dev/null
+set +C
+owner=''
+for pause in 0 1 1 2 2 4; do
+  [ $pause = 0 ] || sleep $pause
+  { read -r owner <"$records/started$task"; } 2>/dev/null
+  case $owner in *' end') break ;; esac
+done
+case $owner in
+  "$me") ;;
+  *' end') echo "jobmgr: this attempt was started already ($owner); stepping aside" >&2; exit 0 ;;
+  *) not_run "cannot write $records/started$task" ;;
+esac
+
+# Pass signals on. One that comes before job.sh runs is kept until it does.
+job='' early=''
+pass_on() {
+  got=yes
+  [ -e "$records/limit$task" ] && return
+  if [ "$job" ]; then kill -s "$1" "$job" 2>/dev/null; else early="$early $1"; fi
+}
+for name in TERM INT HUP USR1 USR2 CONT; do trap "pass_on $name" $name; done
+
+# A background job of sh ignores INT and QUIT, and only bash can undo that from inside.
+if [ "\${BASH_VERSION-}" ]; then
+  (trap - INT QUIT; exec "$@") &
+else
+  env --default-signal=INT,QUIT "$@" &
+fi
+job=$!
+for name in $early; do kill -s "$name" "$job" 2>/dev/null; done
+
+# The time limit holds without anybody's help. This group is the job's own, so 0 means all of the job.
+timer=''
+if [ "$limit" -gt 0 ]; then
+  (
+    trap '[ "$nap" ] && kill "$nap"; exit' TERM
+    nap=''
+    sleep "$limit" & nap=$!
+    wait "$nap"
+    echo "jobmgr-limit 1 $token $limit end" >"$records/limit$task"
+    trap '' TERM
+    kill -s TERM 0
+    sleep "$grace"
+    kill -s KILL 0
+  ) >/dev/null 2>&1 &
+  timer=$!
+fi
+
+# A trap interrupts wait, whose answer then is not the job's.
+while :; do
+  got=''
+  wait "$job"
+  code=$?
+  [ "$got" ] && [ "$code" -gt 128 ] && kill -0 "$job" 2>/dev/null || break
+done
+
+# An env without that option ran nothing: hand over to bash, which needs none. Same process, same claim.
+if [ "$code" = 125 ] && [ ! "\${BASH_VERSION-}" ] && ! env --default-signal=INT true 2>/dev/null; then
+  [ "$timer" ] && kill "$timer"
+  exec bash "$records/run.sh"
+fi
+
+# The record of the end. A job may have shut its own folder, or filled the disk: mend the one, wait for the other.
+for pause in 0 0 1 2 5 10 30; do
+  { echo "jobmgr-exit 1 $token $code $host end" >"$records/exit$task"; } 2>/dev/null && break
+  chmod u+rwx "$folder" "$folder/.jobmgr" "$records" 2>/dev/null
+  sleep $pause
+done
+[ -e "$records/limit$task" ] && [ "$timer" ] && kill -s KILL "$timer"
+[ "$timer" ] && kill "$timer" 2>/dev/null
+exit "$code"
+`;

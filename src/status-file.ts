@@ -1,0 +1,57 @@
+/** The text of job_status.json: for people and programs, never read back for a decision. */
+import type { Seen } from "./step.ts";
+
+export const STATUS_SCHEMA = 1;
+
+/** What job_status.json says of one job. Times are ISO-8601 UTC; a member that is not known is absent. */
+export interface JobStatus {
+  readonly schema: number;
+  readonly name: string;
+  readonly state: string;
+  readonly engine: string;
+  readonly id?: string;
+  readonly token?: string;
+  readonly jobName?: string;
+  readonly plannedAt?: string;
+  readonly submittedAt?: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly why?: string;
+  readonly exitCode?: number;
+  readonly signal?: string;
+  readonly tasks?: Readonly<Record<string, number | null>>;
+  readonly ignoredDirectives?: readonly string[];
+  readonly outputs?: readonly string[];
+}
+
+export function statusText(
+  engine: string,
+  name: string,
+  state: string,
+  seen: Seen,
+  more: { startedAt?: string; why?: string } = {},
+): string {
+  const { intent, outcome } = seen;
+  const ignored = intent?.plan.ignored;
+  const status: JobStatus = {
+    schema: STATUS_SCHEMA,
+    name,
+    state,
+    engine: intent?.engine ?? engine,
+    ...(seen.handle && { id: seen.handle }),
+    ...(seen.token && { token: seen.token }),
+    ...(intent && { jobName: intent.plan.jobName, plannedAt: intent.at, outputs: intent.plan.outputs }),
+    ...(seen.submittedAt && { submittedAt: seen.submittedAt }),
+    ...more,
+    ...(outcome?.startedAt && { startedAt: outcome.startedAt }),
+    ...(outcome?.endedAt && { endedAt: outcome.endedAt }),
+    ...(outcome && factsOf(outcome.outcome)),
+    ...(ignored && ignored.length > 0 && { ignoredDirectives: ignored }),
+  };
+  return `${JSON.stringify(status, undefined, 1)}\n`;
+}
+
+function factsOf(outcome: NonNullable<Seen["outcome"]>["outcome"]): Partial<JobStatus> {
+  const { why, exitCode, signal, tasks } = outcome;
+  return { why, ...(exitCode !== undefined && { exitCode }), ...(signal && { signal }), ...(tasks && { tasks }) };
+}

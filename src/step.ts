@@ -1,0 +1,467 @@
+/**
+ * The steps of a job, one for each row of the stage table: the only code that changes a job's folder. Each may be
+ * cut short anywhere, by a crash or an error, and done again; each ends with one rename.
+ */
+import { join } from "node:path";
+import { type Disk, digest, putDurably, putForReading } from "./disk.ts";
+import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "./engine.ts";
+import { isEngineError } from "./engine-error.ts";
+import { errorText } from "./error-file.ts";
+import { openToGroup } from "./group.ts";
+import { type Outcome, outcomeOf } from "./outcome.ts";
+import { type ReadyRules, signatureOf } from "./ready.ts";
+import {
+  attemptFolder,
+  attemptsOf,
+  checkedToken,
+  closeAttempt,
+  type Intent,
+  newToken,
+  type OutcomeRecord,
+  ownFolder,
+  pastFolder,
+  putRecord,
+  readRecord,
+  recordNames,
+  runnerRecords,
+  takeTurn,
+} from "./records.ts";
+import { FILES, fileSystemNow, freeName, isResultName, jobFolder, type Root } from "./root.ts";
+import { runnerText } from "./runner.ts";
+import { commandOfScript, faultOfScript, SCRIPT_BYTES_MAX, type Script } from "./script.ts";
+import { type Place, type Stage, stageOf } from "./stage.ts";
+import { statusText } from "./status-file.ts";
+
+/** All that a step may touch or ask. */
+export interface World {
+  readonly disk: Disk;
+  readonly root: Root;
+  readonly engine: Engine;
+  readonly machine: Machine;
+  readonly rules: ReadyRules;
+  readonly finishedFile: string | undefined;
+  readonly groupWritable: boolean;
+  /** Throws if another manager has taken over; called before every step that others could see. */
+  assertOwned(): void;
+}
+
+/** What the disk says of one job in pending/, after its records were read and checked. */
+export interface Seen {
+  readonly stage: Stage | undefined;
+  /** For a folder that fits no stage: what is odd about it. */
+  readonly odd?: string;
+  readonly token?: Token;
+  readonly attempt?: Attempt;
+  readonly intent?: Intent;
+  readonly handle?: Handle;
+  readonly submittedAt?: string;
+  readonly outcome?: OutcomeRecord;
+  readonly cancelReason?: string;
+}
+
+/** Reads the stage of a job off the disk. Throws RecordError for records that cannot be believed. */
+export function see(world: World, place: Place, name: string): Seen {
+  const { disk } = world;
+  const folder = jobFolder(world.root, place, name);
+  const attempts = attemptsOf(disk, folder);
+  if (attempts.inForce.length > 1) {
+    return {
+      stage: undefined,
+      odd: `it has ${attempts.inForce.length} attempts in force (.jobmgr/attempt-*). Keep the one that ran, and rename the others to past-*`,
+    };
+  }
+  const [token] = attempts.inForce;
+  if (token === undefined) return { stage: stageOf({ place, intent: false, handle: false, outcome: false }) };
+
+  const records = attemptFolder(folder, token);
+  const names = recordNames(disk, folder, token);
+  const stage = stageOf({
+    place,
+    intent: names.has("intent"),
+    handle: names.has("handle"),
+    outcome: names.has("outcome"),
+  });
+  const odd = stage ? {} : { odd: "its records fit no stage (a handle without an intent)" };
+  const intent = names.has("intent") ? readRecord(disk, records, "intent") : undefined;
+  const handle = names.has("handle") ? readRecord(disk, records, "handle") : undefined;
+  const outcome = names.has("outcome") ? readRecord(disk, records, "outcome") : undefined;
+  const cancel = names.has("cancel") ? readRecord(disk, records, "cancel") : undefined;
+  return {
+    stage,
+    ...odd,
+    token,
+    ...(intent && { intent, attempt: attemptOf(folder, intent) }),
+    ...(handle && { handle: handle.handle, submittedAt: handle.at }),
+    ...(outcome && { outcome }),
+    ...(cancel && { cancelReason: cancel.reason }),
+  };
+}
+
+function attemptOf(folder: string, intent: Intent): Attempt {
+  const token = checkedToken(intent.token);
+  const records = attemptFolder(folder, token);
+  return { token, folder, records, runner: join(records, "run.sh"), plan: intent.plan, madeOn: intent.madeOn };
+}
+
+// waiting -> claimed ------------------------------------------------------------------------------------------
+
+/**
+ * Takes a folder that is ready out of the inbox. Returns its name in pending, or undefined if it changed while it
+ * was moved, and is back in the inbox.
+ */
+export function claim(world: World, name: string, signature: string): string | undefined {
+  const { disk, root } = world;
+  world.assertOwned();
+  putOutOfForce(world, jobFolder(root, "inbox", name));
+  const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
+  disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
+  // Whoever still held a file open went on writing through the first look.
+  const after = signatureOf(disk, jobFolder(root, "pending", taken), world.rules, () => fileSystemNow(disk, root));
+  if (after === signature) return taken;
+  const back = freeName(name, (free) => disk.look(jobFolder(root, "inbox", free)) !== undefined);
+  disk.rename(jobFolder(root, "pending", taken), jobFolder(root, "inbox", back));
+  return undefined;
+}
+
+/**
+ * Ends the force of whatever attempt a folder brings along, and puts the files that it left for people beside its
+ * records, so that no crash can mistake the old outcome for the new one. The rename comes last: until then it
+ * can be done again.
+ */
+export function putOutOfForce(world: World, folder: string): void {
+  const { disk } = world;
+  const results = disk.list(folder).filter((name) => isResultName(name) || name === world.finishedFile);
+  const attempts = attemptsOf(disk, folder);
+  const [last, ...others] = attempts.inForce;
+  if (last === undefined && results.length === 0) return;
+  const keep = last === undefined ? pastFolder(folder, newToken(new Date())) : attemptFolder(folder, last);
+  if (last === undefined) {
+    disk.makeFolder(ownFolder(folder));
+    disk.makeFolder(keep);
+  }
+  for (const name of results)
+    disk.rename(
+      join(folder, name),
+      join(
+        keep,
+        freeName(name, (free) => disk.look(join(keep, free)) !== undefined),
+      ),
+    );
+  for (const token of others) closeAttempt(disk, folder, token);
+  if (last !== undefined) closeAttempt(disk, folder, last);
+}
+
+// claimed -> submitting ---------------------------------------------------------------------------------------
+
+type ScriptRead = { readonly script: Script; readonly sha256: string } | { readonly fault: string };
+
+/** Reads job.sh, and what names the job. Never follows a link. */
+export function readScript(world: World, folder: string, folderName: string): ScriptRead {
+  const { disk } = world;
+  const look = disk.look(join(folder, FILES.script));
+  if (!look) return { fault: "job.sh is not there any more." };
+  if (look.kind === "link")
+    return {
+      fault: 'job.sh is a link. Put the script itself here: cp --remove-destination "$(readlink -f job.sh)" job.sh',
+    };
+  if (look.kind === "folder") return { fault: "job.sh is a folder. It must be the script that is to be run." };
+  if (look.kind === "other") return { fault: "job.sh is not a regular file. It must be the script that is to be run." };
+  let bytes: Buffer | undefined;
+  try {
+    bytes = disk.read(join(folder, FILES.script), SCRIPT_BYTES_MAX + 1);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    return { fault: "job.sh cannot be read by the manager's user. Mend it with: chmod u+r job.sh" };
+  }
+  const fault = faultOfScript(bytes ?? Buffer.alloc(0));
+  if (fault) return { fault };
+  const text = bytes?.toString("utf8") ?? "";
+  const jobName = firstLineOf(disk, join(folder, FILES.name));
+  return { script: { folderName, text, ...(jobName && { jobName }) }, sha256: digest(text) };
+}
+
+function firstLineOf(disk: Disk, path: string): string | undefined {
+  if (disk.look(path)?.kind !== "file") return undefined;
+  return disk.read(path, 1024)?.toString("utf8").split("\n")[0]?.trim() || undefined;
+}
+
+/** Writes the intent, or the outcome of a job that cannot be run at all. */
+export async function plan(world: World, name: string): Promise<void> {
+  const { disk, root, engine } = world;
+  const folder = jobFolder(root, "pending", name);
+  world.assertOwned();
+  const attempts = attemptsOf(disk, folder);
+  const token = takeTurn(disk, folder, attempts, newToken(new Date()));
+  const records = attemptFolder(folder, token);
+  disk.makeFolder(records);
+
+  const read = readScript(world, folder, name);
+  if ("fault" in read) return refuse(world, records, { why: read.fault });
+  let plan: Plan;
+  try {
+    plan = engine.plan(read.script);
+  } catch (error) {
+    if (!isEngineError(error) || error.verdict !== "refused") throw error;
+    return refuse(world, records, { why: error.message });
+  }
+  await putIntent(world, folder, token, plan, read);
+  // The way to the intent must be as durable as the intent itself, or a submitted job could be found in the inbox.
+  await Promise.all([disk.sync(ownFolder(folder)), disk.sync(folder), disk.sync(root.pending)]);
+}
+
+async function putIntent(
+  world: World,
+  folder: string,
+  token: Token,
+  plan: Plan,
+  read: { script: Script; sha256: string },
+): Promise<void> {
+  const { disk, engine, machine } = world;
+  const records = attemptFolder(folder, token);
+  const command = commandOfScript(read.script.text);
+  putForReading(disk, records, "run.sh", runnerText({ token, folder, command, plan }));
+  await putRecord(disk, records, "intent", {
+    token,
+    engine: engine.name,
+    plan,
+    madeOn: machine,
+    script: read.sha256,
+    at: new Date().toISOString(),
+  });
+}
+
+async function refuse(world: World, records: string, outcome: Omit<Outcome, "is">): Promise<void> {
+  await putRecord(world.disk, records, "outcome", {
+    outcome: { is: "refused", ...outcome },
+    at: new Date().toISOString(),
+  });
+}
+
+/**
+ * What to do with a folder in pending that has no records and was not claimed by this manager just now: perhaps they
+ * were destroyed. "plan" if it provably never ran; "settled" or "submitted" if it did; else why nobody can tell.
+ */
+export async function rescue(
+  world: World,
+  name: string,
+  stop: AbortSignal,
+): Promise<"plan" | "done" | { why: string }> {
+  const { disk, root, engine } = world;
+  const folder = jobFolder(root, "pending", name);
+  const found = await engine.find({ folder }, stop);
+  if (found.is === "unsure") return { why: found.why };
+  if (found.is === "found") {
+    await adopt(world, name, found);
+    return "done";
+  }
+  const traces = disk.list(folder).filter(isResultName);
+  if (traces.length === 0) return "plan";
+  world.assertOwned();
+  const attempts = attemptsOf(disk, folder);
+  const token = takeTurn(disk, folder, attempts, newToken(new Date()));
+  disk.makeFolder(attemptFolder(folder, token));
+  const why = `Its records (.jobmgr) were destroyed, and ${traces[0]} shows that it was started, so that it is not started again.`;
+  await putRecord(disk, attemptFolder(folder, token), "outcome", {
+    outcome: { is: "lost", why },
+    at: new Date().toISOString(),
+  });
+  return "done";
+}
+
+/** Writes the records of a job that the engine knows and the disk has forgotten. */
+async function adopt(world: World, name: string, found: Extract<Found, { is: "found" }>): Promise<void> {
+  const { disk, root, engine } = world;
+  const folder = jobFolder(root, "pending", name);
+  world.assertOwned();
+  const read = readScript(world, folder, name);
+  const script: Script = "fault" in read ? { folderName: name, text: "" } : read.script;
+  disk.makeFolder(ownFolder(folder));
+  disk.makeFolder(attemptFolder(folder, found.token));
+  await putIntent(world, folder, found.token, engine.plan(script), { script, sha256: "" });
+  await putRecord(disk, attemptFolder(folder, found.token), "handle", {
+    handle: found.handle,
+    at: new Date().toISOString(),
+  });
+}
+
+// submitting -> submitted -------------------------------------------------------------------------------------
+
+/**
+ * Submits once. Unless this manager wrote the intent itself and has not called the engine since (`fresh`), the engine
+ * is asked first. Returns why it must wait, if the engine cannot tell.
+ */
+export async function submit(
+  world: World,
+  attempt: Attempt,
+  fresh: boolean,
+  stop: AbortSignal,
+): Promise<{ why: string } | undefined> {
+  const { disk, engine } = world;
+  if (!fresh) {
+    const found = await engine.find(attempt, stop);
+    if (found.is === "unsure") return { why: found.why };
+    if (found.is === "found") {
+      await putHandle(world, attempt, found.handle);
+      return undefined;
+    }
+  }
+  world.assertOwned();
+  const cancel = readRecord(disk, attempt.records, "cancel");
+  if (cancel) {
+    await putRecord(disk, attempt.records, "outcome", {
+      outcome: { is: "cancelled", why: `It was cancelled before it was submitted: ${cancel.reason}` },
+      at: new Date().toISOString(),
+    });
+    return undefined;
+  }
+  try {
+    await putHandle(world, attempt, await engine.submit(attempt, stop));
+  } catch (error) {
+    if (!isEngineError(error) || error.verdict !== "refused") throw error;
+    const { message: why, command, output } = error;
+    await refuse(world, attempt.records, { why, ...(command && { command }), ...(output && { engineWord: output }) });
+  }
+  return undefined;
+}
+
+async function putHandle(world: World, attempt: Attempt, handle: Handle): Promise<void> {
+  await putRecord(world.disk, attempt.records, "handle", { handle, at: new Date().toISOString() });
+}
+
+// submitted -> settled ----------------------------------------------------------------------------------------
+
+/**
+ * Weighs the runner's records and the engine's news. Writes the outcome if it is certain ("settled"); puts an attempt
+ * that never started out of force ("unstarted"); else does nothing.
+ */
+export async function settle(
+  world: World,
+  attempt: Submitted,
+  news: News | undefined,
+): Promise<"settled" | "unstarted" | undefined> {
+  const { disk } = world;
+  const { records, token, plan } = attempt;
+  const runner = runnerRecords(disk, records, token, plan.tasks);
+  const ended = news?.is === "ended" ? news : undefined;
+  const outcome = outcomeOf({
+    records: runner.records,
+    ended,
+    cancelReason: readRecord(disk, records, "cancel")?.reason,
+    limitS: plan.limitS,
+  });
+  if (outcome === undefined) return undefined;
+  world.assertOwned();
+  if (outcome === "unstarted") {
+    putOutOfForce(world, attempt.folder);
+    // A runner that had created its claim, and wrote into it only now, would see that its folder has gone.
+    const late = runnerRecords(disk, pastFolder(attempt.folder, token), token, plan.tasks).records.some(
+      (record) => record.started,
+    );
+    if (late) disk.rename(pastFolder(attempt.folder, token), records);
+    return late ? undefined : "unstarted";
+  }
+  const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
+  const startedAt = iso(runner.startedAtMs);
+  const endedAt = iso(runner.endedAtMs) ?? new Date().toISOString();
+  await putRecord(disk, records, "outcome", {
+    outcome,
+    ...(startedAt && { startedAt }),
+    endedAt,
+    at: new Date().toISOString(),
+  });
+  return "settled";
+}
+
+// settled -> archived -----------------------------------------------------------------------------------------
+
+/** Leaves word of a failure, and moves the folder to complete/. Returns its name there. */
+export async function archive(world: World, name: string, seen: Seen): Promise<string> {
+  const { disk, root } = world;
+  const folder = jobFolder(root, "pending", name);
+  const record = seen.outcome;
+  if (!record || !seen.token) throw new Error(`${folder} has no outcome`);
+  const records = attemptFolder(folder, seen.token);
+  world.assertOwned();
+  const target = freeName(name, (free) => disk.look(jobFolder(root, "complete", free)) !== undefined);
+  const wanted =
+    record.outcome.is === "succeeded"
+      ? undefined
+      : errorText(disk, {
+          name: target,
+          folder,
+          outcome: record.outcome,
+          attempt: seen.attempt,
+          command: seen.attempt && world.engine.command(seen.attempt),
+        });
+  await putErrorFile(disk, folder, records, wanted);
+  putForReading(disk, folder, FILES.status, statusText(world.engine.name, target, record.outcome.is, seen));
+  if (world.groupWritable) openToGroup(disk, folder);
+  const marker = world.finishedFile === undefined ? undefined : seen.token;
+  if (marker) putForReading(disk, finishingFolder(world), marker, JSON.stringify({ target }));
+  disk.rename(folder, jobFolder(root, "complete", target));
+  if (marker) finish(world, marker);
+  return target;
+}
+
+/** job_error.txt is there if, and only if, the job did not succeed. One that the job itself wrote is kept with the records. */
+async function putErrorFile(disk: Disk, folder: string, records: string, wanted: string | undefined): Promise<void> {
+  const path = join(folder, FILES.error);
+  const look = disk.look(path);
+  const isOurs = look?.kind === "file" && wanted !== undefined && disk.read(path)?.toString("utf8") === wanted;
+  if (isOurs) return;
+  if (look)
+    disk.rename(
+      path,
+      join(
+        records,
+        freeName(`${FILES.error}-of-the-job`, (free) => disk.look(join(records, free)) !== undefined),
+      ),
+    );
+  if (wanted !== undefined) await putDurably(disk, folder, FILES.error, wanted);
+}
+
+/** One small file for each folder that is on its way to complete/ and is to get its finished file there. */
+export function finishingFolder(world: World): string {
+  return join(world.root.own, "finishing");
+}
+
+/** Writes the finished file of a folder that has arrived in complete/. Safe to repeat. */
+export function finish(world: World, marker: string): void {
+  const { disk, root, finishedFile } = world;
+  const path = join(finishingFolder(world), marker);
+  const { target } = JSON.parse(disk.read(path)?.toString("utf8") ?? "{}") as { target?: string };
+  const folder = target && jobFolder(root, "complete", target);
+  const arrived =
+    folder && disk.look(folder)?.kind === "folder" && attemptsOf(disk, folder).inForce.includes(checkedToken(marker));
+  if (arrived && finishedFile !== undefined && !disk.look(join(folder, finishedFile))) {
+    putForReading(disk, folder, finishedFile, "");
+  }
+  disk.remove(path);
+}
+
+// cancel ------------------------------------------------------------------------------------------------------
+
+const REASON_BYTES_MAX = 2000;
+
+/** Turns job_cancel in a pending folder into a record of the attempt; returns the reason. Safe to repeat. */
+export async function noteCancel(world: World, name: string, token: Token): Promise<string | undefined> {
+  const { disk, root } = world;
+  const folder = jobFolder(root, "pending", name);
+  const request = join(folder, FILES.cancel);
+  const look = disk.look(request);
+  if (!look) return undefined;
+  const text = look.kind === "file" ? disk.read(request, REASON_BYTES_MAX)?.toString("utf8").trim() : "";
+  const reason = text || "somebody put a file job_cancel into its folder.";
+  world.assertOwned();
+  const records = attemptFolder(folder, token);
+  if (!readRecord(disk, records, "cancel"))
+    await putRecord(disk, records, "cancel", { reason, at: new Date().toISOString() });
+  disk.rename(
+    request,
+    join(
+      records,
+      freeName(FILES.cancel, (free) => disk.look(join(records, free)) !== undefined),
+    ),
+  );
+  return reason;
+}

@@ -1,0 +1,182 @@
+/** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
+import { userInfo } from "node:os";
+import { type Settings, UsageError } from "../config.ts";
+import { realDisk } from "../disk.ts";
+import type { Engine, Machine } from "../engine.ts";
+import { openRootFolder } from "../group.ts";
+import { type Locker, takeLock } from "../lock.ts";
+import { Log } from "../log.ts";
+import { Manager } from "../manager.ts";
+import { makePaint, wantsColour } from "../paint.ts";
+import { Pass } from "../pass.ts";
+import { openRoot, type Root, RootError } from "../root.ts";
+import { PLACES } from "../stage.ts";
+
+/** What the composition root knows and this does not: engines, processes, users. */
+export interface Surroundings {
+  readonly engine: Engine;
+  readonly machine: Machine;
+  readonly processStart: string;
+  isAlive(pid: number, start: string): boolean;
+  /** The uid of a user, by name or number; undefined if there is none. */
+  uidOf(user: string): Promise<number | undefined>;
+}
+
+/** Exit codes of a manager that was stopped by a signal, as a shell would tell it. */
+const SIGNAL_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+
+/** Runs, and returns the exit code. Throws RootError, LockError, UsageError. */
+export async function run(settings: Settings, around: Surroundings): Promise<number> {
+  const owners = await ownersOf(settings, around);
+  const root = openRoot(realDisk, settings.root);
+  refuseOpenRoot(root, settings);
+  if (settings.groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
+  const lock = takeLock(realDisk, root, lockerOf(settings, around));
+  const log = logOf(settings);
+  try {
+    return await manage(settings, around, root, owners, lock, log);
+  } finally {
+    log.close();
+    lock.release();
+  }
+}
+
+async function manage(
+  settings: Settings,
+  around: Surroundings,
+  root: Root,
+  owners: ReadonlySet<number> | undefined,
+  lock: ReturnType<typeof takeLock>,
+  log: Log,
+): Promise<number> {
+  const { engine, machine } = around;
+  const world = {
+    disk: realDisk,
+    root,
+    engine,
+    machine,
+    rules: { settleS: settings.settleS, readyFile: settings.readyFile, owners },
+    finishedFile: settings.finishedFile,
+    groupWritable: settings.groupWritable,
+    assertOwned: () => lock.assertOwned(),
+  };
+  const limits = {
+    jobsMax: settings.jobsMax ?? engine.maxJobsDefault,
+    pendingMax: settings.pendingMax,
+    delayS: settings.delayS,
+    pauseFile: settings.pauseFile,
+  };
+  const brakes = {
+    errorsMax: settings.errorsMax,
+    share: settings.errorShare,
+    windowS: settings.errorWindowS,
+    least: settings.errorLeast,
+    coolDownS: settings.errorCoolDownS,
+  };
+  let pass: Pass | undefined;
+  const makePass = (wake: () => void) => {
+    pass = new Pass(world, limits, brakes, (event) => log.say(event), wake);
+    return pass;
+  };
+  const schedule = {
+    periodS: settings.periodS,
+    once: settings.once,
+    inbox: root.inbox,
+    engineGivesHints: engine.onNews !== undefined,
+  };
+  const manager = new Manager(makePass, lock, schedule);
+  engine.onNews?.(() => manager.hint());
+
+  if (!settings.once) {
+    log.print("Starting Job Manager: use ctrl-C to quit");
+    log.print(`Watching inbox: ${root.inbox}`);
+  }
+  const stopped = listenToSignals(manager, log);
+  await manager.run();
+  const { signal } = stopped;
+  const going = pass?.running ?? 0;
+  const left =
+    going === 0
+      ? "No job is running."
+      : `${going} ${going === 1 ? "job goes" : "jobs go"} on; start jobmgr again to collect the results.`;
+  if (signal) {
+    log.print(`Stopped. ${left}`);
+    return SIGNAL_CODES[signal] ?? 1;
+  }
+  const spent = pass?.spent;
+  if (spent === undefined) return 0;
+  log.print(`Stopped: ${spent}. ${left}`);
+  return 1;
+}
+
+/** The first INT, TERM or HUP stops at the next step's end, the second at once. USR1: look now. */
+function listenToSignals(manager: Manager, log: Log): { signal: NodeJS.Signals | undefined } {
+  const stopped: { signal: NodeJS.Signals | undefined } = { signal: undefined };
+  for (const name of Object.keys(SIGNAL_CODES) as NodeJS.Signals[]) {
+    process.on(name, () => {
+      if (stopped.signal) process.exit(SIGNAL_CODES[name]);
+      stopped.signal = name;
+      log.print("Stopping: the step under way is finished, jobs are left running. Once more: stop at once.");
+      manager.stop();
+    });
+  }
+  process.on("SIGUSR1", () => manager.lookSoon());
+  return stopped;
+}
+
+function logOf(settings: Settings): Log {
+  const isTerminal = process.stdout.isTTY === true;
+  return new Log({
+    level: settings.logLevel,
+    file: settings.logFile,
+    isTerminal,
+    paint: makePaint(wantsColour(settings.color, isTerminal, process.env)),
+    out: (text) => process.stdout.write(text),
+    err: (text) => process.stderr.write(text),
+  });
+}
+
+function lockerOf(settings: Settings, around: Surroundings): Locker {
+  return {
+    machine: around.machine,
+    pid: process.pid,
+    start: around.processStart,
+    user: userName(),
+    isAlive: (pid, start) => around.isAlive(pid, start),
+    patienceS: settings.lockPatienceS,
+  };
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.()}`;
+  }
+}
+
+async function ownersOf(settings: Settings, around: Surroundings): Promise<ReadonlySet<number> | undefined> {
+  if (settings.allowShared) return undefined;
+  const owners = new Set([process.getuid?.() ?? 0]);
+  for (const user of settings.allowOwners) {
+    const uid = await around.uidOf(user);
+    if (uid === undefined) throw new UsageError(`--allow-owner ${user}: there is no such user on this machine`);
+    owners.add(uid);
+  }
+  return owners;
+}
+
+const OTHERS_WRITE = 0o002;
+
+/** What is in the inbox runs as this user; so not everybody may put something there. */
+function refuseOpenRoot(root: Root, settings: Settings): void {
+  if (settings.allowShared) return;
+  for (const folder of [root.path, root.inbox, root.pending]) {
+    const look = realDisk.look(folder);
+    if (look && (look.mode & OTHERS_WRITE) !== 0 && look.kind === "folder") {
+      throw new RootError(
+        `Everybody may write to ${folder}, and what is dropped there runs as you. Close it (chmod o-w ${folder}), or accept it with --allow-shared.`,
+      );
+    }
+  }
+}
