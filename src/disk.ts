@@ -165,13 +165,18 @@ export function putForReading(disk: Disk, folder: string, name: string, data: st
 }
 
 /**
- * Puts a file into place, whole or not at all, on the device when the promise resolves. If it throws, the old
- * file (or none) is there, and perhaps a staged one, which the next put replaces.
+ * Puts a file into place, whole or not at all, and never empty after a power loss. If it throws, the old file (or
+ * none) is there, and perhaps a staged one, which the next put replaces.
  */
-export async function putDurably(disk: Disk, folder: string, name: string, data: string): Promise<void> {
+export async function putSynced(disk: Disk, folder: string, name: string, data: string): Promise<void> {
   stage(disk, folder, name, data);
   await disk.sync(stagedPath(folder, name));
   disk.rename(stagedPath(folder, name), `${folder}/${name}`);
+}
+
+/** As putSynced; the file is on the device, in its place, when the promise resolves. */
+export async function putDurably(disk: Disk, folder: string, name: string, data: string): Promise<void> {
+  await putSynced(disk, folder, name, data);
   await disk.sync(folder);
 }
 

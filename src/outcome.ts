@@ -36,6 +36,8 @@ export interface Witnesses {
   /** The reason of a cancellation that was asked for while the job was in force. */
   readonly cancelReason: string | undefined;
   readonly limitS: number;
+  /** The job was found running without records, so that their absence says nothing. */
+  readonly adopted: boolean;
 }
 
 /**
@@ -48,7 +50,9 @@ export function outcomeOf(witnesses: Witnesses): Outcome | "unstarted" | undefin
   if (!whole && !ended) return undefined;
 
   const neverStarted = !whole && records.every((record) => !record.started);
-  if (neverStarted && cancelReason === undefined && ended?.cause === undefined) return "unstarted";
+  if (neverStarted && cancelReason === undefined && ended?.cause === undefined) {
+    return ended && (witnesses.adopted || ended.exitCode !== undefined) ? destroyed(ended) : "unstarted";
+  }
 
   // The engine's code is the code of the whole, which says nothing of one task.
   const codes = records.map((record) => record.exitCode ?? (records.length === 1 ? codeOf(ended) : undefined));
@@ -82,6 +86,12 @@ export function outcomeOf(witnesses: Witnesses): Outcome | "unstarted" | undefin
     why: "It started, but is gone without a record of how it ended: it was probably killed (kill -9, or the machine ran out of memory).",
     ...facts,
   };
+}
+
+/** An end without a claim: something removed the records while job.sh ran. */
+function destroyed(ended: Ended): Outcome {
+  const why = `Its records in .jobmgr were destroyed while it ran, so that its result is not known for certain (${ended.word}).`;
+  return { is: "lost", why, engineWord: ended.word };
 }
 
 function codeOf(ended: Ended | undefined): number | undefined {

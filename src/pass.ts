@@ -374,9 +374,17 @@ export class Pass {
       }
       job.fresh = false;
       this.#postpone(job);
-      if (this.#world.disk.look(jobFolder(this.#world.root, "pending", job.name)) === undefined) return;
+      if (this.#isGone(job)) return;
       this.#report(about, "error", `${job.name} waits: ${(error as Error).message}`);
       this.#look(job);
+    }
+  }
+
+  #isGone(job: Job): boolean {
+    try {
+      return this.#world.disk.look(jobFolder(this.#world.root, "pending", job.name)) === undefined;
+    } catch {
+      return false;
     }
   }
 
@@ -461,7 +469,7 @@ export class Pass {
     const submitted = submittedOf(job);
     if (!submitted || !job.unweighed) return;
     job.unweighed = false;
-    const done = await settle(this.#world, submitted, job.news);
+    const done = await settle(this.#world, submitted, job.news, job.seen?.intent?.adopted === true);
     if (done === undefined) return this.#postpone(job);
     if (done === "unstarted") {
       this.#report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);

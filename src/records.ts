@@ -23,6 +23,8 @@ export interface Intent {
   /** sha256 of job.sh when it was planned. */
   readonly script: string;
   readonly at: string;
+  /** The records of a job that was found running were destroyed, and made again. */
+  readonly adopted?: boolean;
 }
 
 export interface HandleRecord {

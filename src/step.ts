@@ -2,8 +2,8 @@
  * The steps of a job, one for each row of the stage table: the only code that changes a job's folder. Each may be
  * cut short anywhere, by a crash or an error, and done again; each ends with one rename.
  */
-import { join } from "node:path";
-import { type Disk, digest, putDurably, putForReading } from "./disk.ts";
+import { basename, join } from "node:path";
+import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
 import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import { errorText } from "./error-file.ts";
@@ -214,20 +214,35 @@ async function putIntent(
   folder: string,
   token: Token,
   plan: Plan,
-  read: { script: Script; sha256: string },
+  read: { script: Script; sha256: string; adopted?: boolean },
 ): Promise<void> {
   const { disk, engine, machine } = world;
   const records = attemptFolder(folder, token);
-  const command = commandOfScript(read.script.text);
-  putForReading(disk, records, "run.sh", runnerText({ token, folder, command, plan }));
+  putRunner(world, { token, folder, records, plan }, read.script.text);
   await putRecord(disk, records, "intent", {
     token,
     engine: engine.name,
     plan,
     madeOn: machine,
     script: read.sha256,
+    ...(read.adopted && { adopted: true }),
     at: new Date().toISOString(),
   });
+}
+
+function putRunner(
+  world: World,
+  attempt: Pick<Attempt, "token" | "folder" | "records" | "plan">,
+  script: string,
+): void {
+  const text = runnerText({ ...attempt, command: commandOfScript(script) });
+  putForReading(world.disk, attempt.records, "run.sh", text);
+}
+
+/** Writes the runner anew: it was not synced, for it can be made again as long as it was not submitted. */
+function remakeRunner(world: World, attempt: Attempt): void {
+  const read = readScript(world, attempt.folder, basename(attempt.folder));
+  if (!("fault" in read)) putRunner(world, attempt, read.script.text);
 }
 
 async function refuse(world: World, records: string, outcome: Omit<Outcome, "is">): Promise<void> {
@@ -277,7 +292,7 @@ async function adopt(world: World, name: string, found: Extract<Found, { is: "fo
   const script: Script = "fault" in read ? { folderName: name, text: "" } : read.script;
   disk.makeFolder(ownFolder(folder));
   disk.makeFolder(attemptFolder(folder, found.token));
-  await putIntent(world, folder, found.token, engine.plan(script), { script, sha256: "" });
+  await putIntent(world, folder, found.token, engine.plan(script), { script, sha256: "", adopted: true });
   await putRecord(disk, attemptFolder(folder, found.token), "handle", {
     handle: found.handle,
     at: new Date().toISOString(),
@@ -304,6 +319,7 @@ export async function submit(
       await putHandle(world, attempt, found.handle);
       return undefined;
     }
+    remakeRunner(world, attempt);
   }
   world.assertOwned();
   const cancel = readRecord(disk, attempt.records, "cancel");
@@ -338,6 +354,7 @@ export async function settle(
   world: World,
   attempt: Submitted,
   news: News | undefined,
+  adopted: boolean,
 ): Promise<"settled" | "unstarted" | undefined> {
   const { disk } = world;
   const { records, token, plan } = attempt;
@@ -348,6 +365,7 @@ export async function settle(
     ended,
     cancelReason: readRecord(disk, records, "cancel")?.reason,
     limitS: plan.limitS,
+    adopted,
   });
   if (outcome === undefined) return undefined;
   world.assertOwned();
@@ -394,10 +412,10 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           command: seen.attempt && world.engine.command(seen.attempt),
         });
   await putErrorFile(disk, folder, records, wanted);
-  putForReading(disk, folder, FILES.status, statusText(world.engine.name, target, record.outcome.is, seen));
+  await putSynced(disk, folder, FILES.status, statusText(world.engine.name, target, record.outcome.is, seen));
   if (world.groupWritable) openToGroup(disk, folder);
   const marker = world.finishedFile === undefined ? undefined : seen.token;
-  if (marker) putForReading(disk, finishingFolder(world), marker, JSON.stringify({ target }));
+  if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   disk.rename(folder, jobFolder(root, "complete", target));
   if (marker) finish(world, marker);
   return target;

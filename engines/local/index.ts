@@ -9,7 +9,7 @@ import { dirname, join, normalize } from "node:path";
 import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { outputName, shortId } from "../../src/outputs.ts";
-import { EXIT, parseExit, parseStarted, recordName, STARTED, type Started } from "../../src/runner.ts";
+import { EXIT, NOT_RUN, parseExit, parseStarted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { findProcesses, isAlive, isGroupAlive, startOf, thisMachine } from "./process.ts";
@@ -43,7 +43,8 @@ export class LocalEngine implements Engine {
   readonly #machine: Machine = thisMachine();
   /** What this process started, by token and task. What it did not start is found by its records. */
   readonly #children = new Map<Token, Map<number | undefined, Child>>();
-  readonly #cancelledAtMs = new Map<Token, number>();
+  /** Of the jobs that are to end: when each process group was sent its TERM. */
+  readonly #cancelled = new Map<Token, Map<number, number>>();
   #wake: () => void = () => {};
   #lookAgain: NodeJS.Timeout | undefined;
 
@@ -126,8 +127,7 @@ export class LocalEngine implements Engine {
       const answer = this.#newsOf(job);
       news.set(job.token, answer);
       if (answer.is === "ended") this.#forget(job.token);
-      else
-        adopted ||= !this.#children.has(job.token) || this.#cancelledAtMs.has(job.token) || job.plan.tasks.length > 0;
+      else adopted ||= !this.#children.has(job.token) || this.#cancelled.has(job.token) || job.plan.tasks.length > 0;
     }
     if (adopted) this.#lookAgainLater();
     return news;
@@ -136,11 +136,16 @@ export class LocalEngine implements Engine {
   async cancel(jobs: readonly Submitted[]): Promise<void> {
     const now = performance.now();
     for (const job of jobs) {
-      const asked = this.#cancelledAtMs.get(job.token);
-      const late = asked !== undefined && now - asked > this.#options.graceS * 1000;
-      if (asked === undefined) this.#cancelledAtMs.set(job.token, now);
-      if (asked === undefined || late) {
-        for (const pid of this.#livingGroups(job)) signalGroup(pid, late ? "SIGKILL" : "SIGTERM");
+      const asked = this.#cancelled.get(job.token) ?? new Map<number, number>();
+      this.#cancelled.set(job.token, asked);
+      for (const pid of this.#livingGroups(job)) {
+        const askedAtMs = asked.get(pid);
+        if (askedAtMs === undefined) {
+          asked.set(pid, now);
+          signalGroup(pid, "SIGTERM");
+        } else if (now - askedAtMs > this.#options.graceS * 1000) {
+          signalGroup(pid, "SIGKILL");
+        }
       }
     }
     if (jobs.length > 0) this.#lookAgainLater();
@@ -188,7 +193,7 @@ export class LocalEngine implements Engine {
     if (elsewhere !== undefined)
       return { is: "unknown", word: `runs on ${elsewhere}, and can be watched only from there` };
     let running = states.filter(({ state }) => state.is === "running").length;
-    if (tasks.length > 0 && !this.#cancelledAtMs.has(job.token)) {
+    if (tasks.length > 0 && !this.#cancelled.has(job.token)) {
       for (const { task, state } of states) {
         const mayStart = state.is === "waiting" || state.is === "unstarted";
         if (!mayStart || running >= job.plan.tasksAtOnce) continue;
@@ -205,7 +210,10 @@ export class LocalEngine implements Engine {
     if (child && !child.ended) return { is: "running" };
     const claim = readClaim(job, task);
     if (!claim) {
-      if (child?.ended) return { is: "unstarted", word: wordOf(child.ended) };
+      // Any other code than "not run" is job.sh's own, and the claim was destroyed.
+      const ran = child?.ended && child.ended.code !== null && child.ended.code !== NOT_RUN;
+      if (child?.ended)
+        return { is: ran ? "ended" : "unstarted", word: wordOf(child.ended), ...(ran && codeOf(child.ended)) };
       if (job.plan.tasks.length > 0) return { is: "waiting" };
       const submitted = claimOfHandle(job.handle);
       if (submitted.boot === this.#machine.boot && isAlive(submitted.pid, submitted.start)) return { is: "running" };
@@ -241,8 +249,10 @@ export class LocalEngine implements Engine {
     const claims = this.#claims(job).filter(
       (claim) => claim.host === this.#machine.host && claim.boot === this.#machine.boot,
     );
-    const unclaimed = [...(this.#children.get(job.token)?.values() ?? [])].filter((child) => !child.ended);
-    const leaders = new Map([...claims, ...unclaimed].map(({ pid, start }) => [pid, start]));
+    const children = [...(this.#children.get(job.token)?.values() ?? [])].filter((child) => !child.ended);
+    const submitted = claimOfHandle(job.handle);
+    const unclaimed = submitted.host === this.#machine.host && submitted.boot === this.#machine.boot ? [submitted] : [];
+    const leaders = new Map([...unclaimed, ...children, ...claims].map(({ pid, start }) => [pid, start]));
     // After the leader's death its pid is nobody's as long as its group lives; a leader with another start time is a stranger.
     return [...leaders]
       .filter(([pid, start]) => isAlive(pid, start) || (startOf(pid) === undefined && isGroupAlive(pid)))
@@ -251,7 +261,7 @@ export class LocalEngine implements Engine {
 
   #forget(token: Token): void {
     this.#children.delete(token);
-    this.#cancelledAtMs.delete(token);
+    this.#cancelled.delete(token);
   }
 
   #lookAgainLater(): void {

@@ -1,0 +1,28 @@
+/** The engine of the tests keeps the contract too, so that what is tested with it is true of the others. */
+import { basename } from "node:path";
+import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
+import { engineContract } from "./engine-contract.ts";
+
+engineContract("MemoryEngine", () => {
+  const scheduler = new MemoryScheduler();
+  return {
+    makeEngine: () => new MemoryEngine(scheduler),
+    scripts: {
+      exit0: "exit 0\n",
+      exit3: "exit 3\n",
+      killedBy9: "signal 9\n",
+      endless: "wait\n",
+      impossible: "#MEM impossible\n",
+    },
+    makeUnavailable() {
+      scheduler.down = true;
+      return () => {
+        scheduler.down = false;
+      };
+    },
+    loseNextAnswer: () => scheduler.faults.push("lost answer"),
+    forget: (job) => scheduler.forget(job.token),
+    patienceMs: 2000,
+    runsOf: (folder) => scheduler.ledger.filter((name) => name === basename(folder)).length,
+  };
+});

@@ -1,0 +1,190 @@
+/**
+ * A crash at every effect: with the disk and the scheduler under the test's control, the manager's pass dies before
+ * and after each of its effects, and again during the recovery. Every job must run exactly once and end as in the
+ * calm run.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { realDisk } from "../../src/disk.ts";
+import { Pass } from "../../src/pass.ts";
+import { openRoot, type Root, setUpRoot } from "../../src/root.ts";
+import type { World } from "../../src/step.ts";
+import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
+import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
+
+const CALM: CrashPlan = { at: Number.POSITIVE_INFINITY, when: "before" };
+const NO_BRAKES = { errorsMax: 0, share: 0, windowS: 1, least: 1, coolDownS: 1 };
+const LIMITS = { jobsMax: 2, pendingMax: 10, delayS: 0, pauseFile: "/nonexistent" };
+
+/** The jobs of the scenario: one that succeeds, one that fails, one that is cancelled, one that ran before. */
+const SCRIPTS: Readonly<Record<string, string>> = { good: "exit 0\n", bad: "exit 3\n", again: "exit 0\n" };
+const EXPECTED: Readonly<Record<string, string>> = { good: "succeeded", bad: "failed", again: "succeeded" };
+
+let folder: string;
+let count = 0;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(MEMORY, "jobmgr-crash-"));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+async function makeScenario(): Promise<{ root: Root; scheduler: MemoryScheduler }> {
+  const { root } = await setUpRoot(realDisk, join(folder, `root-${count++}`));
+  for (const [name, script] of Object.entries(SCRIPTS)) {
+    mkdirSync(join(root.inbox, name));
+    writeFileSync(join(root.inbox, name, "job.sh"), script);
+    writeFileSync(join(root.inbox, name, "data"), `data of ${name}`);
+  }
+  // A folder that comes back brings the attempt and the error of its earlier life.
+  const earlier = join(root.inbox, "again", ".jobmgr", "attempt-20200101T000000-0123456789ab");
+  mkdirSync(earlier, { recursive: true });
+  writeFileSync(join(earlier, "intent"), "of an earlier life");
+  writeFileSync(join(earlier, "outcome"), "of an earlier life");
+  writeFileSync(join(root.inbox, "again", "job_error.txt"), "of an earlier life");
+  return { root, scheduler: new MemoryScheduler() };
+}
+
+interface Variant {
+  readonly withoutFind?: boolean;
+  readonly withoutClaim?: boolean;
+}
+
+/** Lets a manager work until all is done or it crashes; returns the number of effects. */
+async function manage(
+  root: Root,
+  scheduler: MemoryScheduler,
+  crash: CrashPlan,
+  variant: Variant = {},
+): Promise<{ crashed: boolean; effects: number }> {
+  const clock = new CrashClock(crash);
+  const disk = crashDisk(clock);
+  const engine = new MemoryEngine(scheduler, (_, action) => clock.effect(action));
+  if (variant.withoutFind) engine.find = async () => ({ is: "absent" });
+  scheduler.withoutClaim = variant.withoutClaim === true;
+  const world: World = {
+    disk,
+    root,
+    engine,
+    machine: { host: "memory", boot: "boot" },
+    rules: { settleS: 0, readyFile: undefined, owners: undefined },
+    finishedFile: "finished",
+    groupWritable: false,
+    assertOwned: () => {},
+  };
+  try {
+    openRoot(disk, root.path);
+    const pass = new Pass(
+      world,
+      LIMITS,
+      NO_BRAKES,
+      () => {},
+      () => {},
+    );
+    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root); rounds++) {
+      await pass.check();
+      await pass.idle();
+    }
+  } catch (error) {
+    if (!(error instanceof Crash)) throw error;
+  }
+  return { crashed: clock.crashed, effects: clock.count };
+}
+
+function isDone(root: Root): boolean {
+  const left = [...readdirSync(root.inbox), ...readdirSync(root.pending), ...readdirSync(join(root.own, "finishing"))];
+  return left.length === 0 && readdirSync(root.complete).length === Object.keys(SCRIPTS).length;
+}
+
+/** What is wrong in the end; empty if nothing is. */
+function faults(root: Root, scheduler: MemoryScheduler): string[] {
+  const found: string[] = [];
+  const expectEqual = (what: string, actual: unknown, wanted: unknown) => {
+    if (JSON.stringify(actual) !== JSON.stringify(wanted)) found.push(`${what}: ${JSON.stringify(actual)}`);
+  };
+  expectEqual("runs", [...scheduler.ledger].sort(), Object.keys(SCRIPTS).sort());
+  expectEqual("complete", readdirSync(root.complete).sort(), Object.keys(SCRIPTS).sort());
+  expectEqual("left over", [...readdirSync(root.inbox), ...readdirSync(root.pending)], []);
+  for (const [name, script] of Object.entries(SCRIPTS)) {
+    const file = (path: string) => readFileSync(join(root.complete, name, path), "utf8");
+    const names = readdirSync(join(root.complete, name));
+    expectEqual(`${name}/job.sh`, file("job.sh"), script);
+    expectEqual(`${name}/data`, file("data"), `data of ${name}`);
+    expectEqual(`${name} state`, JSON.parse(file("job_status.json") || "{}").state, EXPECTED[name]);
+    expectEqual(`${name} error file`, names.includes("job_error.txt"), EXPECTED[name] !== "succeeded");
+    expectEqual(`${name} finished file`, names.includes("finished"), true);
+    if (names.includes("job_error.txt"))
+      expectEqual(`${name} error text`, file("job_error.txt").startsWith(`${name}: failed.`), true);
+  }
+  return found;
+}
+
+async function runWith(
+  crashes: readonly CrashPlan[],
+  variant: Variant = {},
+): Promise<{ faults: string[]; crashed: boolean; effects: number }> {
+  const { root, scheduler } = await makeScenario();
+  mkdirSync(join(root.own, "finishing"));
+  let last = { crashed: false, effects: 0 };
+  for (const crash of crashes) last = await manage(root, scheduler, crash, variant);
+  await manage(root, scheduler, CALM, variant);
+  const result = { faults: faults(root, scheduler), ...last };
+  rmSync(root.path, { recursive: true });
+  return result;
+}
+
+describe("a crash at every effect", () => {
+  it("the calm run does what is expected", async () => {
+    expect(await runWith([CALM])).toMatchObject({ faults: [], crashed: false });
+  });
+
+  for (const when of ["before", "after"] as const) {
+    it(`a crash ${when} any effect loses nothing and runs nothing twice`, async () => {
+      const wrong: string[] = [];
+      for (let at = 0; ; at++) {
+        const result = await runWith([{ at, when }]);
+        if (result.faults.length > 0) wrong.push(`${when} ${at}: ${result.faults.join("; ")}`);
+        if (!result.crashed) break;
+      }
+      expect(wrong).toEqual([]);
+    });
+  }
+
+  it("a second crash during the recovery loses nothing and runs nothing twice", { timeout: 240_000 }, async () => {
+    const wrong: string[] = [];
+    let runs = 0;
+    for (let first = 0; ; first++) {
+      let firstCrashed = true;
+      for (let second = 0; ; second++) {
+        const plans: CrashPlan[] = [
+          { at: first, when: "after" },
+          { at: second, when: "after" },
+        ];
+        const result = await runWith(plans);
+        runs++;
+        if (result.faults.length > 0) wrong.push(`${first}, ${second}: ${result.faults.join("; ")}`);
+        if (!result.crashed) {
+          firstCrashed = second > 0 || first === 0;
+          break;
+        }
+      }
+      if (!firstCrashed) break;
+    }
+    expect(wrong).toEqual([]);
+    expect(runs).toBeGreaterThan(1000);
+  });
+
+  it("the sweep bites: without find and without claim, something runs twice", async () => {
+    const caught = async (variant: Variant) => {
+      for (let at = 0; ; at++) {
+        const result = await runWith([{ at, when: "after" }], variant);
+        if (result.faults.some((fault) => fault.startsWith("runs"))) return true;
+        if (!result.crashed) return false;
+      }
+    };
+    expect(await caught({ withoutFind: true, withoutClaim: true })).toBe(true);
+    // Each of the two alone still keeps a job from running twice.
+    expect(await caught({ withoutFind: true })).toBe(false);
+    expect(await caught({ withoutClaim: true })).toBe(false);
+  });
+});

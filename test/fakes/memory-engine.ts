@@ -1,0 +1,180 @@
+/**
+ * An engine whose scheduler is an object: it does to the disk what the runner would do, and can be told to lose an
+ * answer, to be full, or to forget a job. The scheduler outlives the engine objects that talk to it, as a real one
+ * outlives a manager.
+ *
+ * Its jobs are lines: "exit N" ends with that code, "signal N" with that signal, "wait" goes on until cancelled.
+ */
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Attempt, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import type { Script } from "../../src/script.ts";
+
+type Fault = "lost answer" | "lost request" | "unavailable" | "full" | "refused";
+
+interface Job {
+  readonly id: string;
+  readonly token: Token;
+  readonly folder: string;
+  readonly records: string;
+  state: "running" | "ended" | "forgotten";
+  code: number;
+  cancelled: boolean;
+}
+
+export class MemoryScheduler {
+  readonly jobs = new Map<string, Job>();
+  /** Names of the folders whose job.sh was really run, in order. */
+  readonly ledger: string[] = [];
+  /** The faults of the next calls of submit, in order. */
+  readonly faults: (Fault | undefined)[] = [];
+  down = false;
+  /** Without the claim of the runner; for the variant that must be found out. */
+  withoutClaim = false;
+
+  /** What arrives at the scheduler: the runner's life, up to the point where job.sh would wait. */
+  accept(attempt: Attempt): string {
+    const id = String(this.jobs.size + 1);
+    const job: Job = {
+      id,
+      token: attempt.token,
+      folder: attempt.folder,
+      records: attempt.records,
+      state: "running",
+      code: 0,
+      cancelled: false,
+    };
+    this.jobs.set(id, job);
+    this.#runner(job);
+    return id;
+  }
+
+  #runner(job: Job): void {
+    if (!existsSync(job.records) || (!this.withoutClaim && !this.#claim(job))) {
+      job.state = "ended";
+      return;
+    }
+    this.ledger.push(basename(job.folder));
+    const text = readFileSync(join(job.folder, "job.sh"), "utf8");
+    if (/^wait$/m.test(text)) return;
+    const [, word, number] = /^(exit|signal) (\d+)$/m.exec(text) ?? [];
+    this.#end(job, Number(number ?? 0) + (word === "signal" ? 128 : 0));
+  }
+
+  #claim(job: Job): boolean {
+    const mine = join(job.records, `started-${job.id}`);
+    writeFileSync(mine, `jobmgr-started 1 ${job.token} memory boot ${job.id} 0 end\n`);
+    try {
+      linkSync(mine, join(job.records, "started"));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #end(job: Job, code: number): void {
+    job.state = "ended";
+    job.code = code;
+    mkdirSync(job.records, { recursive: true });
+    writeFileSync(join(job.records, "exit"), `jobmgr-exit 1 ${job.token} ${code} memory end\n`);
+  }
+
+  cancel(id: string): void {
+    const job = this.jobs.get(id);
+    if (job?.state !== "running") return;
+    job.cancelled = true;
+    this.#end(job, 128 + 15);
+  }
+
+  forget(token: Token): void {
+    for (const job of this.jobs.values()) if (job.token === token) job.state = "forgotten";
+  }
+}
+
+export class MemoryEngine implements Engine {
+  readonly name = "MemoryEngine";
+  readonly maxJobsDefault = 100;
+  readonly #scheduler: MemoryScheduler;
+  /** Called around what the scheduler notices, so that a test can crash there. */
+  readonly #effect: (what: string, action: () => string) => string;
+
+  constructor(
+    scheduler: MemoryScheduler,
+    effect: (what: string, action: () => string) => string = (_, action) => action(),
+  ) {
+    this.#scheduler = scheduler;
+    this.#effect = effect;
+  }
+
+  plan(script: Script): Plan {
+    if (script.text.includes("#MEM impossible")) throw new EngineError("refused", "job.sh asks for the impossible.");
+    return {
+      jobName: script.jobName ?? script.folderName,
+      directives: "",
+      limitS: 0,
+      graceS: 0,
+      tasks: [],
+      tasksAtOnce: 1,
+      places: 1,
+      outputs: ["job_output.txt"],
+      ignored: [],
+    };
+  }
+
+  command(attempt: Attempt): string {
+    return `memory-submit ${attempt.runner}`;
+  }
+
+  async submit(attempt: Attempt): Promise<Handle> {
+    this.#assertUp();
+    const fault = this.#scheduler.faults.shift();
+    if (fault === "unavailable" || fault === "full" || fault === "refused")
+      throw new EngineError(fault, `memory says ${fault}`);
+    if (fault === "lost request") throw new EngineError("ambiguous", "the request was lost");
+    const id = this.#effect("submit", () => this.#scheduler.accept(attempt));
+    if (fault === "lost answer") throw new EngineError("ambiguous", "the answer was lost");
+    return id as Handle;
+  }
+
+  async find(where: Attempt | { readonly folder: string }): Promise<Found> {
+    this.#assertUp();
+    for (const job of this.#scheduler.jobs.values()) {
+      const matches =
+        "token" in where ? job.token === where.token : job.folder === where.folder && job.state === "running";
+      if (matches) return { is: "found", handle: job.id as Handle, token: job.token };
+    }
+    return { is: "absent" };
+  }
+
+  async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
+    this.#assertUp();
+    return new Map(jobs.map((job) => [job.token, this.#newsOf(job)]));
+  }
+
+  async cancel(jobs: readonly Submitted[]): Promise<void> {
+    this.#assertUp();
+    for (const job of jobs) this.#scheduler.cancel(job.handle);
+  }
+
+  async check(attempt: Attempt): Promise<void> {
+    this.#assertUp();
+    if (!readdirSync(dirname(attempt.runner)).includes("run.sh"))
+      throw new EngineError("refused", "there is no runner");
+  }
+
+  #newsOf(job: Submitted): News {
+    const known = this.#scheduler.jobs.get(job.handle);
+    if (!known || known.state === "forgotten" || known.token !== job.token) return { is: "missing" };
+    if (known.state === "running") return { is: "running" };
+    return {
+      is: "ended",
+      word: known.cancelled ? "CANCELLED" : "ENDED",
+      ...(known.cancelled && { cause: "cancelled" }),
+    };
+  }
+
+  #assertUp(): void {
+    if (this.#scheduler.down) throw new EngineError("unavailable", "memory is down");
+  }
+}
