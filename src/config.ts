@@ -37,6 +37,7 @@ export type Option = OptionBase &
       }
   );
 
+const FILE_NAME_BYTES_MAX = 200;
 const DAY_S = 86_400;
 
 export const OPTIONS = {
@@ -323,9 +324,10 @@ function textOf(raw: RawOptions, name: OptionName): string | undefined {
 function fileNameOf(raw: RawOptions, name: OptionName): string | undefined {
   const value = textOf(raw, name);
   const reserved = ["job.sh", ".jobmgr", ".", ".."];
-  if (value !== undefined && (value.includes("/") || reserved.includes(value))) {
+  const tooLong = value !== undefined && Buffer.byteLength(value) > FILE_NAME_BYTES_MAX;
+  if (value !== undefined && (tooLong || value.includes("/") || reserved.includes(value))) {
     throw new UsageError(
-      `${longFlag(name)} ${value}: it must be the name of a file in the job's folder, without "/", and not ${reserved.slice(0, 2).join(" or ")}`,
+      `${longFlag(name)} ${value}: it must be the name of a file in the job's folder, without "/", of at most ${FILE_NAME_BYTES_MAX} bytes, and not ${reserved.slice(0, 2).join(" or ")}`,
     );
   }
   return value;

@@ -141,12 +141,13 @@ export const realDisk: Disk = {
       fs.futimesSync(fd, now, now);
     }),
 
-  addMode: (path, bits) =>
-    withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => {
-      const stat = fs.fstatSync(fd);
-      const wanted = stat.mode | bits;
-      if ((stat.isFile() || stat.isDirectory()) && wanted !== stat.mode) fs.fchmodSync(fd, wanted & 0o7777);
-    }),
+  addMode(path, bits) {
+    const there = fs.lstatSync(path);
+    if ((there.mode & bits) === bits) return;
+    // A folder that may not be read cannot be opened either.
+    if (there.isDirectory()) fs.chmodSync(path, (there.mode | bits) & 0o7777);
+    else withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => fs.fchmodSync(fd, (fs.fstatSync(fd).mode | bits) & 0o7777));
+  },
 
   async sync(path) {
     const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW);
@@ -187,8 +188,16 @@ function stagedPath(folder: string, name: string): string {
 
 function stage(disk: Disk, folder: string, name: string, data: string): void {
   const path = stagedPath(folder, name);
+  for (const taken of [path, `${folder}/${name}`]) if (disk.look(taken)?.kind === "folder") moveAside(disk, taken);
   if (disk.look(path)) disk.remove(path);
   disk.create(path, data);
+}
+
+/** A folder of somebody else's that has the name of a file of ours. */
+function moveAside(disk: Disk, path: string): void {
+  for (let count = 2; ; count++) {
+    if (!disk.look(`${path}~${count}`)) return disk.rename(path, `${path}~${count}`);
+  }
 }
 
 /** A short digest, to compare content without keeping it. */

@@ -56,11 +56,16 @@ export class Inbox {
     return new Map([...this.#unready].map(([name, { why }]) => [name, why]));
   }
 
-  /** When a folder that is not ready may become so, on the monotonic clock, if that is known. */
+  /**
+   * When a folder that is not ready may become so, on the monotonic clock, if that is known. A time that has passed
+   * waits for a free place, and needs no clock.
+   */
   againAtMs(): number | undefined {
+    const now = performance.now();
     let soonest: number | undefined;
     for (const { againAtMs } of this.#unready.values()) {
-      if (againAtMs !== undefined && (soonest === undefined || againAtMs < soonest)) soonest = againAtMs;
+      if (againAtMs !== undefined && againAtMs > now && (soonest === undefined || againAtMs < soonest))
+        soonest = againAtMs;
     }
     return soonest;
   }

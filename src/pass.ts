@@ -169,7 +169,7 @@ export class Pass {
     const times = [...this.#jobs.values()].filter((job) => job.retryAtMs > now).map((job) => job.retryAtMs - now);
     const inbox = this.#inbox.againAtMs();
     if (inbox !== undefined) times.push(Math.max(0, inbox - now));
-    if (this.#engineRetry) times.push(Math.max(0, this.#engineRetry.atMs - now));
+    if (this.#engineRetry && this.#engineRetry.atMs > now) times.push(this.#engineRetry.atMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
     if (pausedMs > 0) times.push(pausedMs);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -214,7 +214,7 @@ export class Pass {
       else this.#report(job.name, "error", `pending/${job.name} is left alone: ${job.seen.odd}.`);
     } catch (error) {
       job.seen = { stage: undefined };
-      this.#report(job.name, "error", `pending/${job.name} is left alone: ${(error as Error).message}`);
+      this.#report(job.name, "error", `pending/${job.name} is left alone: ${mending(error, job.name)}`);
     }
   }
 
@@ -487,6 +487,7 @@ export class Pass {
     if (!seen?.outcome) return;
     const target = await archive(this.#world, job.name, seen);
     this.#forget(job);
+    if (seen.token) this.#finish(seen.token);
     const { outcome, startedAt, endedAt } = seen.outcome;
     if (startedAt && !job.saidStarted) this.#sayStarted(job);
     const succeeded = outcome.is === "succeeded";
@@ -559,10 +560,11 @@ export class Pass {
     return [...this.#jobs.values()].filter((job) => job.news?.is === "queued").length;
   }
 
+  /** How many places a folder of the inbox needs; one that cannot be run needs one, to be told so. */
   #placesOf(name: string): number {
-    const read = readScript(this.#world, jobFolder(this.#world.root, "inbox", name), name);
-    if ("fault" in read) return 1;
     try {
+      const read = readScript(this.#world, jobFolder(this.#world.root, "inbox", name), name);
+      if ("fault" in read) return 1;
       return Math.min(this.#world.engine.plan(read.script).places, this.#limits.jobsMax);
     } catch {
       return 1;
@@ -572,12 +574,27 @@ export class Pass {
   // -- the rest --
 
   #finishArrivals(): void {
-    const { disk, root } = this.#world;
+    const { disk } = this.#world;
     if (this.#world.finishedFile === undefined) return;
     if (disk.makeFolder(finishingFolder(this.#world))) return;
     for (const marker of disk.list(finishingFolder(this.#world))) {
       const underWay = [...this.#jobs.values()].some((job) => job.seen?.token === marker);
-      if (!underWay && !marker.startsWith(".") && disk.look(root.complete)) finish(this.#world, marker);
+      if (!underWay && !marker.startsWith(".")) this.#finish(marker);
+    }
+  }
+
+  #finish(marker: string): void {
+    const about = `finish ${marker}`;
+    try {
+      finish(this.#world, marker);
+      this.#resolve(about, "info", `${this.#world.finishedFile} of attempt ${marker} is written.`);
+    } catch (error) {
+      const path = join(finishingFolder(this.#world), marker);
+      this.#report(
+        about,
+        "warn",
+        `${this.#world.finishedFile} named in ${path} cannot be written: ${(error as Error).message}`,
+      );
     }
   }
 
@@ -621,6 +638,12 @@ export class Pass {
   #resolve(about: string, level: "info" | "debug", text: string): void {
     if (this.#problems.delete(about)) this.#note(level, text);
   }
+}
+
+/** What is wrong with a folder, and how to mend it where that is plain. */
+function mending(error: unknown, name: string): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return code === "EACCES" ? `it cannot be read. Mend it with: chmod u+rwx pending/${name}` : message;
 }
 
 function newJob(name: string, fresh: boolean): Job {

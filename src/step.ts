@@ -175,14 +175,24 @@ export function readScript(world: World, folder: string, folderName: string): Sc
   }
   const fault = faultOfScript(bytes ?? Buffer.alloc(0));
   if (fault) return { fault };
+  const named = jobNameOf(disk, folder);
+  if ("fault" in named) return named;
   const text = bytes?.toString("utf8") ?? "";
-  const jobName = firstLineOf(disk, join(folder, FILES.name));
-  return { script: { folderName, text, ...(jobName && { jobName }) }, sha256: digest(text) };
+  return { script: { folderName, text, ...named }, sha256: digest(text) };
 }
 
-function firstLineOf(disk: Disk, path: string): string | undefined {
-  if (disk.look(path)?.kind !== "file") return undefined;
-  return disk.read(path, 1024)?.toString("utf8").split("\n")[0]?.trim() || undefined;
+/** The first line of job_name.txt, if there is one. */
+function jobNameOf(disk: Disk, folder: string): { jobName?: string } | { fault: string } {
+  const path = join(folder, FILES.name);
+  if (!disk.look(path)) return {};
+  try {
+    const jobName = disk.read(path, 1024)?.toString("utf8").split("\n")[0]?.trim();
+    return jobName ? { jobName } : {};
+  } catch (error) {
+    return {
+      fault: `${FILES.name} cannot be read: ${(error as Error).message}. It must be a text file, or not be there.`,
+    };
+  }
 }
 
 /** Writes the intent, or the outcome of a job that cannot be run at all. */
@@ -392,6 +402,8 @@ export async function settle(
 
 // settled -> archived -----------------------------------------------------------------------------------------
 
+const OWNER_ALL = 0o700;
+
 /** Leaves word of a failure, and moves the folder to complete/. Returns its name there. */
 export async function archive(world: World, name: string, seen: Seen): Promise<string> {
   const { disk, root } = world;
@@ -400,6 +412,8 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   if (!record || !seen.token) throw new Error(`${folder} has no outcome`);
   const records = attemptFolder(folder, seen.token);
   world.assertOwned();
+  // A job may have closed its own folder, which then can be neither written to nor moved.
+  disk.addMode(folder, OWNER_ALL);
   const target = freeName(name, (free) => disk.look(jobFolder(root, "complete", free)) !== undefined);
   const wanted =
     record.outcome.is === "succeeded"
@@ -417,7 +431,6 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   const marker = world.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   disk.rename(folder, jobFolder(root, "complete", target));
-  if (marker) finish(world, marker);
   return target;
 }
 
@@ -446,14 +459,15 @@ export function finishingFolder(world: World): string {
 /** Writes the finished file of a folder that has arrived in complete/. Safe to repeat. */
 export function finish(world: World, marker: string): void {
   const { disk, root, finishedFile } = world;
+  if (finishedFile === undefined) return;
   const path = join(finishingFolder(world), marker);
-  const { target } = JSON.parse(disk.read(path)?.toString("utf8") ?? "{}") as { target?: string };
-  const folder = target && jobFolder(root, "complete", target);
+  const text = disk.read(path)?.toString("utf8");
+  if (text === undefined) return;
+  const { target } = JSON.parse(text) as { target: string };
+  const folder = jobFolder(root, "complete", target);
   const arrived =
-    folder && disk.look(folder)?.kind === "folder" && attemptsOf(disk, folder).inForce.includes(checkedToken(marker));
-  if (arrived && finishedFile !== undefined && !disk.look(join(folder, finishedFile))) {
-    putForReading(disk, folder, finishedFile, "");
-  }
+    disk.look(folder)?.kind === "folder" && attemptsOf(disk, folder).inForce.includes(checkedToken(marker));
+  if (arrived && !disk.look(join(folder, finishedFile))) putForReading(disk, folder, finishedFile, "");
   disk.remove(path);
 }
 

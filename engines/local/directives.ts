@@ -13,7 +13,8 @@ export interface Directives {
   readonly ignored: readonly string[];
 }
 
-const TASKS_MAX = 100_000;
+/** Ten times what Slurm allows by default (MaxArraySize, slurm.conf(5)). */
+const TASKS_MAX = 10_000;
 
 /** Long names by their short ones, of the options that are honoured. */
 const SHORT: Readonly<Record<string, string>> = {

@@ -3,11 +3,11 @@
  * manager. What it knows beyond this process lies in the runner's `started` records: {boot, pid, start time}.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, constants, fstatSync, lstatSync, openSync, readFileSync } from "node:fs";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "../../src/engine.ts";
-import { EngineError } from "../../src/engine-error.ts";
+import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { outputName, shortId } from "../../src/outputs.ts";
 import { EXIT, NOT_RUN, parseExit, parseStarted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
@@ -31,6 +31,8 @@ interface Child {
   readonly pid: number;
   readonly start: string;
   ended?: { code: number | null; signal: string | null };
+  /** Why it could not be started at all. */
+  readonly refused?: string;
 }
 
 /** "unstarted": its process has gone without having started job.sh. */
@@ -89,18 +91,18 @@ export class LocalEngine implements Engine {
   }
 
   async submit(attempt: Attempt): Promise<Handle> {
-    const { tasks, tasksAtOnce } = attempt.plan;
-    const first = tasks.length > 0 ? tasks.slice(0, tasksAtOnce) : [undefined];
-    const started = first.map((task) => this.#start(attempt, task));
-    const { pid, start } = started[0] ?? { pid: 0, start: "" };
-    return `${pid}:${start}:${this.#machine.host}:${this.#machine.boot}` as Handle;
+    const [first, ...others] = attempt.plan.tasks.slice(0, attempt.plan.tasksAtOnce);
+    const { pid, start } = this.#start(attempt, first);
+    // From here on it is submitted; a task that cannot start concerns only itself.
+    for (const task of others) this.#startTask(attempt, task);
+    return handleOf({ pid, start, ...this.#machine });
   }
 
   /** Spawning happens at once or not at all, so what does not run now and has no claim never will. */
   async find(where: Attempt | { readonly folder: string }): Promise<Found> {
     const attempt = "token" in where ? where : undefined;
     if (attempt) {
-      const claim = this.#claims(attempt)[0];
+      const claim = firstClaim(attempt);
       if (claim) return { is: "found", token: attempt.token, handle: handleOf(claim) };
       if (attempt.madeOn.host !== this.#machine.host) {
         return {
@@ -171,11 +173,27 @@ export class LocalEngine implements Engine {
     }
   }
 
+  /** Starts one task of an array. What cannot be started for good has ended; for now, is tried again at the next poll. */
+  #startTask(attempt: Attempt, task: number | undefined): boolean {
+    try {
+      this.#start(attempt, task);
+      return true;
+    } catch (error) {
+      if (isEngineError(error) && error.verdict === "refused")
+        this.#childrenOf(attempt.token).set(task, { pid: 0, start: "", refused: error.message });
+      return false;
+    }
+  }
+
+  #childrenOf(token: Token): Map<number | undefined, Child> {
+    const children = this.#children.get(token) ?? new Map<number | undefined, Child>();
+    this.#children.set(token, children);
+    return children;
+  }
+
   #watch(token: Token, task: number | undefined, child: ChildProcess, pid: number): Child {
     const seen: Child = { pid, start: startOf(pid) ?? "" };
-    const children = this.#children.get(token) ?? new Map<number | undefined, Child>();
-    children.set(task, seen);
-    this.#children.set(token, children);
+    this.#childrenOf(token).set(task, seen);
     child.on("exit", (code, signal) => {
       seen.ended = { code, signal };
       this.#wake();
@@ -184,31 +202,34 @@ export class LocalEngine implements Engine {
   }
 
   #newsOf(job: Submitted): News {
+    const { host } = claimOfHandle(job.handle);
+    if (host !== this.#machine.host)
+      return { is: "unknown", word: `runs on ${host}, and can be watched only from there` };
     const { tasks } = job.plan;
-    const states = (tasks.length > 0 ? tasks : [undefined]).map((task) => ({
+    const written = tasks.length > 0 ? new Set(readdirSync(job.records)) : undefined;
+    const states = (written ? tasks : [undefined]).map((task) => ({
       task,
-      state: this.#taskState(job, task),
+      state: this.#taskState(job, task, written),
     }));
-    const elsewhere = this.#hostElsewhere(job);
-    if (elsewhere !== undefined)
-      return { is: "unknown", word: `runs on ${elsewhere}, and can be watched only from there` };
     let running = states.filter(({ state }) => state.is === "running").length;
     if (tasks.length > 0 && !this.#cancelled.has(job.token)) {
       for (const { task, state } of states) {
         const mayStart = state.is === "waiting" || state.is === "unstarted";
-        if (!mayStart || running >= job.plan.tasksAtOnce) continue;
-        this.#start(job, task);
-        running++;
+        if (mayStart && running < job.plan.tasksAtOnce && this.#startTask(job, task)) running++;
       }
     }
-    if (running > 0) return { is: "running" };
+    const waits =
+      tasks.length > 0 && !this.#cancelled.has(job.token) && states.some(({ state }) => state.is === "waiting");
+    if (running > 0 || waits) return { is: "running" };
     return worstOf(states.flatMap(({ state }) => (state.is === "ended" ? [state] : [])));
   }
 
-  #taskState(job: Submitted, task: number | undefined): TaskState {
+  /** `written`: the names of the records that are there, where it is known. */
+  #taskState(job: Submitted, task: number | undefined, written?: ReadonlySet<string>): TaskState {
     const child = this.#children.get(job.token)?.get(task);
+    if (child?.refused !== undefined) return { is: "ended", word: child.refused };
     if (child && !child.ended) return { is: "running" };
-    const claim = readClaim(job, task);
+    const claim = written?.has(recordName(STARTED, task)) === false ? undefined : readClaim(job, task);
     if (!claim) {
       // Any other code than "not run" is job.sh's own, and the claim was destroyed.
       const ran = child?.ended && child.ended.code !== null && child.ended.code !== NOT_RUN;
@@ -219,10 +240,11 @@ export class LocalEngine implements Engine {
       if (submitted.boot === this.#machine.boot && isAlive(submitted.pid, submitted.start)) return { is: "running" };
       return { is: "unstarted", word: "gone" };
     }
-    if (child?.ended && claim.pid === child.pid && (child.ended.code !== null || hasExit(job, task))) {
+    const ended = written ? written.has(recordName(EXIT, task)) : hasExit(job, task);
+    if (child?.ended && claim.pid === child.pid && (child.ended.code !== null || ended)) {
       return { is: "ended", word: wordOf(child.ended), ...codeOf(child.ended) };
     }
-    if (hasExit(job, task)) return { is: "ended", word: "ended" };
+    if (ended) return { is: "ended", word: "ended" };
     if (claim.boot !== this.#machine.boot)
       return { is: "ended", word: "the machine was restarted", cause: "interrupted" };
     if (isAlive(claim.pid, claim.start) || isGroupAlive(claim.pid)) return { is: "running" };
@@ -233,15 +255,12 @@ export class LocalEngine implements Engine {
     };
   }
 
-  /** The claims of an attempt's tasks that are on disk. */
+  /** The claims of an attempt's tasks that have not ended. */
   #claims(job: Attempt): Started[] {
+    const written = new Set(readdirSync(job.records));
     const tasks = job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
-    return tasks.map((task) => readClaim(job, task)).filter((claim) => claim !== undefined);
-  }
-
-  #hostElsewhere(job: Submitted): string | undefined {
-    const host = this.#claims(job)[0]?.host ?? claimOfHandle(job.handle).host;
-    return host === this.#machine.host ? undefined : host;
+    const open = tasks.filter((task) => written.has(recordName(STARTED, task)) && !written.has(recordName(EXIT, task)));
+    return open.map((task) => readClaim(job, task)).filter((claim) => claim !== undefined);
   }
 
   /** The leaders of the process groups in which something of a job still lives. */
@@ -249,7 +268,9 @@ export class LocalEngine implements Engine {
     const claims = this.#claims(job).filter(
       (claim) => claim.host === this.#machine.host && claim.boot === this.#machine.boot,
     );
-    const children = [...(this.#children.get(job.token)?.values() ?? [])].filter((child) => !child.ended);
+    const children = [...(this.#children.get(job.token)?.values() ?? [])].filter(
+      (child) => child.pid > 0 && !child.ended,
+    );
     const submitted = claimOfHandle(job.handle);
     const unclaimed = submitted.host === this.#machine.host && submitted.boot === this.#machine.boot ? [submitted] : [];
     const leaders = new Map([...unclaimed, ...children, ...claims].map(({ pid, start }) => [pid, start]));
@@ -404,6 +425,14 @@ function readClaim(job: Attempt, task: number | undefined): Started | undefined 
   const text = readSmall(join(job.records, recordName(STARTED, task)));
   const claim = text === undefined ? undefined : parseStarted(text);
   return claim?.token === job.token ? claim : undefined;
+}
+
+/** Any claim of an attempt shows that it was submitted. */
+function firstClaim(job: Attempt): Started | undefined {
+  const written = new Set(readdirSync(job.records));
+  const tasks = job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
+  const task = tasks.find((one) => written.has(recordName(STARTED, one)));
+  return written.has(recordName(STARTED, task)) ? readClaim(job, task) : undefined;
 }
 
 function hasExit(job: Attempt, task: number | undefined): boolean {
