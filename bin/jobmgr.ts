@@ -2,7 +2,7 @@
 /** Arguments in, one verb loaded on use, errors to a message and an exit code; nothing else. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option as Flag } from "commander";
-import { OPTIONS, type Option, type OptionName, type RawOptions, settingsOf } from "../src/config.ts";
+import { OPTIONS, type Option, type OptionName, type RawOptions, settingsOf, UsageError } from "../src/config.ts";
 
 /** What a shell or a cron job can go by; see README. */
 const EXIT = { ok: 0, failed: 1, usage: 2, engine: 69, locked: 75, config: 78 } as const;
@@ -81,8 +81,9 @@ function program(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${text.trimEnd()}\nSee jobmgr --help.\n`) })
     .showSuggestionAfterError()
-    .allowExcessArguments(false)
+    .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
+      refuseUnknownCommand(command);
       process.exitCode = await runOrSetUp(command.opts());
     });
   addOptions(main, Object.keys(OPTIONS) as OptionName[]);
@@ -104,6 +105,14 @@ function program(): Command {
   return main;
 }
 
+/** Without a command the manager runs; so a misspelled one must not. */
+function refuseUnknownCommand(command: Command): void {
+  const [word] = command.args;
+  if (word === undefined) return;
+  const names = command.commands.map((one) => one.name());
+  throw new UsageError(`There is no command "${word}". The commands are: ${names.join(", ")}`);
+}
+
 async function runOrSetUp(raw: RawOptions): Promise<number> {
   const settings = settingsOf(raw);
   if (raw.setup === true) {
@@ -116,8 +125,13 @@ async function runOrSetUp(raw: RawOptions): Promise<number> {
     import("../engines/index.ts"),
     import("../engines/local/process.ts"),
   ]);
-  const engine = await makeEngine(settings.engine, { jobsMax: settings.jobsMax, graceS: settings.graceS });
-  return run(settings, { engine, machine: thisMachine(), processStart: startOf(process.pid) ?? "", isAlive, uidOf });
+  return run(settings, {
+    makeEngine: () => makeEngine(settings.engine, { jobsMax: settings.jobsMax, graceS: settings.graceS }),
+    machine: thisMachine(),
+    processStart: startOf(process.pid) ?? "",
+    isAlive,
+    uidOf,
+  });
 }
 
 /** id(1) knows users of every kind of directory, which /etc/passwd does not. */

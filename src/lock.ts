@@ -9,7 +9,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import type { Machine } from "./engine.ts";
-import { fileSystemNow, type Root } from "./root.ts";
+import { fileSystemNow, type Root, RootError } from "./root.ts";
 
 export interface Owner extends Machine {
   readonly uuid: string;
@@ -55,7 +55,7 @@ export interface Lock {
   assertOwned(): void;
   /** Tells other machines that this owner lives. */
   beat(): void;
-  /** Gives the lock back, if it is still ours. */
+  /** Gives the lock back, if it is still ours. Never throws. */
   release(): void;
 }
 
@@ -93,7 +93,7 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
     since: new Date().toISOString(),
   };
   const staged = join(root.own, `lock-${uuid}`);
-  disk.makeFolder(staged);
+  makeWritable(disk, root, staged);
   disk.create(join(staged, OWNER), `${JSON.stringify(mine)}\n`);
   disk.create(join(staged, BEAT), "");
   try {
@@ -111,6 +111,19 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
   } catch (error) {
     discard(disk, staged);
     throw error;
+  }
+}
+
+/** The first thing that is written to a root. */
+function makeWritable(disk: Disk, root: Root, folder: string): void {
+  try {
+    disk.makeFolder(folder);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM") throw error;
+    throw new RootError(
+      `${root.path} cannot be written to by this user (${message}). A root must belong to the user who runs jobmgr.`,
+    );
   }
 }
 
@@ -180,8 +193,11 @@ function heldLock(disk: Disk, root: Root, mine: Owner): Lock {
       if (isMine()) disk.touch(join(path, BEAT));
     },
     release() {
-      if (!isMine()) return;
-      evict(disk, root, mine.uuid);
+      try {
+        if (isMine()) evict(disk, root, mine.uuid);
+      } catch {
+        // The disk is away. This process is about to be dead, which is as good.
+      }
     },
   };
 }

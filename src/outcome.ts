@@ -70,7 +70,7 @@ export function outcomeOf(witnesses: Witnesses): Outcome | "unstarted" | undefin
     };
   }
   if (allZero) {
-    return { is: "succeeded", why: "It ended with exit code 0.", ...facts };
+    return { is: "succeeded", why: "Exit code 0.", ...facts };
   }
   if (cancelReason !== undefined) {
     return { is: "cancelled", why: `It was cancelled: ${cancelReason}`, ...facts };
@@ -121,7 +121,7 @@ function failureSentence(
   if (records[0]?.task !== undefined) {
     return `${failed} of ${records.length} tasks failed; the first of them: ${exitSentence(worst)}`;
   }
-  return `It failed: ${exitSentence(worst)}`;
+  return exitSentence(worst);
 }
 
 /** What common exit codes mean, by the shell's conventions (POSIX sh, section 2.8.2; sysexits(3)). */
@@ -145,11 +145,12 @@ const MEANINGS: Readonly<Record<number, string>> = {
 function exitSentence(code: number): string {
   const signal = signalName(code - 128);
   const meaning = MEANINGS[code] ?? (signal ? `the ${signal} signal` : undefined);
-  return `exit code ${code}${meaning ? ` (${meaning})` : ""}.`;
+  return `Exit code ${code}${meaning ? ` (${meaning})` : ""}.`;
 }
 
-/** A duration for people: "3 s", "2 min 5 s", "26 h 3 min". */
+/** A duration for people: "0.04 s", "3 s", "2 min 5 s", "26 h 3 min". */
 export function durationText(seconds: number): string {
+  if (seconds < 1) return `${Math.round(seconds * 100) / 100} s`;
   if (seconds < 10) return `${Math.round(seconds * 10) / 10} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;

@@ -4,7 +4,7 @@ import { type Settings, UsageError } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
 import { openRootFolder } from "../group.ts";
-import { type Locker, takeLock } from "../lock.ts";
+import { type Lock, type Locker, takeLock } from "../lock.ts";
 import { Log } from "../log.ts";
 import { Manager } from "../manager.ts";
 import { makePaint, wantsColour } from "../paint.ts";
@@ -14,7 +14,8 @@ import { PLACES } from "../stage.ts";
 
 /** What the composition root knows and this does not: engines, processes, users. */
 export interface Surroundings {
-  readonly engine: Engine;
+  /** Throws EngineError if it cannot run here. */
+  makeEngine(): Promise<Engine>;
   readonly machine: Machine;
   readonly processStart: string;
   isAlive(pid: number, start: string): boolean;
@@ -27,29 +28,32 @@ const SIGNAL_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIG
 
 /** Runs, and returns the exit code. Throws RootError, LockError, UsageError. */
 export async function run(settings: Settings, around: Surroundings): Promise<number> {
-  const owners = await ownersOf(settings, around);
   const root = openRoot(realDisk, settings.root);
   refuseOpenRoot(root, settings);
+  const owners = await ownersOf(settings, around);
+  const engine = await around.makeEngine();
   if (settings.groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
   const lock = takeLock(realDisk, root, lockerOf(settings, around));
   const log = logOf(settings);
   try {
-    return await manage(settings, around, root, owners, lock, log);
+    return await manage(settings, { engine, machine: around.machine, root, owners, lock, log });
   } finally {
     log.close();
     lock.release();
   }
 }
 
-async function manage(
-  settings: Settings,
-  around: Surroundings,
-  root: Root,
-  owners: ReadonlySet<number> | undefined,
-  lock: ReturnType<typeof takeLock>,
-  log: Log,
-): Promise<number> {
-  const { engine, machine } = around;
+interface Parts {
+  readonly engine: Engine;
+  readonly machine: Machine;
+  readonly root: Root;
+  readonly owners: ReadonlySet<number> | undefined;
+  readonly lock: Lock;
+  readonly log: Log;
+}
+
+async function manage(settings: Settings, parts: Parts): Promise<number> {
+  const { engine, machine, root, owners, lock, log } = parts;
   const world = {
     disk: realDisk,
     root,
