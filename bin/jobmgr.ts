@@ -10,9 +10,11 @@ const EXIT = { ok: 0, failed: 1, usage: 2, engine: 69, locked: 75, config: 78 } 
 // A mask that hides a file from its own maker would make the records unreadable.
 process.umask(process.umask() & 0o077);
 
-// The reader of our output has left (head, less): that is no failure.
+// The reader of our output has left (head, less): that is no failure. A full disk under it is none of the jobs'.
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failed));
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(EXIT.ok);
+  });
 }
 
 function version(): string {
@@ -120,7 +122,7 @@ async function runOrSetUp(raw: RawOptions): Promise<number> {
     for (const line of await setUp(settings.root, settings.groupWritable)) process.stdout.write(`${line}\n`);
     return EXIT.ok;
   }
-  const [{ run }, { makeEngine }, { isAlive, startOf, thisMachine }] = await Promise.all([
+  const [{ run }, { makeEngine }, { isAlive, isIgnored, startOf, thisMachine }] = await Promise.all([
     import("../src/verbs/run.ts"),
     import("../engines/index.ts"),
     import("../engines/local/process.ts"),
@@ -130,6 +132,7 @@ async function runOrSetUp(raw: RawOptions): Promise<number> {
     machine: thisMachine(),
     processStart: startOf(process.pid) ?? "",
     isAlive,
+    isIgnored,
     uidOf,
   });
 }

@@ -76,7 +76,8 @@ function isDead(disk: Disk, root: Root, owner: Owner | undefined, locker: Locker
     if (owner.boot !== locker.machine.boot) return true;
     if (!locker.isAlive(owner.pid, owner.start)) return true;
   }
-  const beat = disk.look(join(root.own, "lock", BEAT));
+  const path = join(root.own, "lock");
+  const beat = disk.look(join(path, BEAT)) ?? disk.look(join(path, OWNER)) ?? disk.look(path);
   return beat !== undefined && fileSystemNow(disk, root) - beat.ctimeMs > locker.patienceS * 1000;
 }
 
@@ -190,7 +191,10 @@ function heldLock(disk: Disk, root: Root, mine: Owner): Lock {
       lookedAt = { monotonic: performance.now(), wall: Date.now() };
     },
     beat() {
-      if (isMine()) disk.touch(join(path, BEAT));
+      if (!isMine()) return;
+      const beat = join(path, BEAT);
+      if (disk.look(beat)) disk.touch(beat);
+      else disk.create(beat, "");
     },
     release() {
       try {

@@ -10,10 +10,11 @@ import { putForReading } from "./disk.ts";
 import type { News, Submitted, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Say } from "./events.ts";
+import { FILES } from "./files.ts";
 import { Inbox } from "./inbox.ts";
 import { LockError } from "./lock.ts";
 import { durationText } from "./outcome.ts";
-import { FILES, isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
+import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import { statusText } from "./status-file.ts";
 import {
   archive,
@@ -53,6 +54,8 @@ interface Job {
   busy: Promise<void> | undefined;
   retryAtMs: number;
   retryS: number;
+  /** Its last step failed. */
+  stuck: boolean;
   saidStarted: boolean;
   cancelled: boolean;
 }
@@ -65,6 +68,12 @@ const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
 
 /** So many pending folders are read again at each check, in turns. */
 const LOOKS_MAX = 500;
+
+/** Faults that are not one job's. */
+const DISK_WIDE = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "EMFILE", "ENFILE"]);
+
+/** A job that cannot step holds no place; but not all the inbox is to end so. */
+const STUCK_MAX = 100;
 
 export class Pass {
   readonly #world: World;
@@ -82,6 +91,8 @@ export class Pass {
   #turn: Promise<void> = Promise.resolve();
   #lastSubmitMs = Number.NEGATIVE_INFINITY;
   #engineRetry: { atMs: number; nextS: number; sinceMs: number } | undefined;
+  /** The disk itself has a fault: nothing more is taken in before then. */
+  #diskRetryAtMs = 0;
   #fatal: unknown;
   #stopping = false;
 
@@ -170,6 +181,7 @@ export class Pass {
     const inbox = this.#inbox.againAtMs();
     if (inbox !== undefined) times.push(Math.max(0, inbox - now));
     if (this.#engineRetry && this.#engineRetry.atMs > now) times.push(this.#engineRetry.atMs - now);
+    if (this.#diskRetryAtMs > now) times.push(this.#diskRetryAtMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
     if (pausedMs > 0) times.push(pausedMs);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -276,6 +288,7 @@ export class Pass {
     job.unweighed = news !== undefined && news.is !== "running" && news.is !== "queued";
     if (news?.is === "running" && !job.saidStarted) this.#sayStarted(job);
     if (!changed || !news || news.is === "ended" || !job.seen) return;
+    if (news.is === "unknown") this.#note("warn", `${job.name}: ${news.word}.`);
     const why = news.is === "queued" ? news.why : news.is === "unknown" ? news.word : undefined;
     this.#writeStatus(job, news.is, why);
   }
@@ -366,6 +379,7 @@ export class Pass {
     const about = `step ${job.name}`;
     try {
       await step();
+      job.stuck = false;
       this.#resolve(about, "info", `${job.name} goes on.`);
     } catch (error) {
       if (error instanceof LockError) {
@@ -373,7 +387,9 @@ export class Pass {
         return;
       }
       job.fresh = false;
+      job.stuck = true;
       this.#postpone(job);
+      if (DISK_WIDE.has((error as NodeJS.ErrnoException).code ?? "")) this.#diskRetryAtMs = job.retryAtMs;
       if (this.#isGone(job)) return;
       this.#report(about, "error", `${job.name} waits: ${(error as Error).message}`);
       this.#look(job);
@@ -520,6 +536,7 @@ export class Pass {
     if (paused)
       this.#report("pause", "info", `Paused by ${this.#limits.pauseFile}: nothing is taken in until it is removed.`);
     else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
+    if (performance.now() < this.#diskRetryAtMs || this.#stuck() >= STUCK_MAX) return false;
     return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && this.#engineMayBeAsked();
   }
 
@@ -548,11 +565,16 @@ export class Pass {
 
   #placesTaken(): number {
     let taken = 0;
-    for (const { seen, news } of this.#jobs.values()) {
+    for (const { seen, news, stuck } of this.#jobs.values()) {
+      if (stuck && seen?.stage !== "submitted") continue;
       if (seen?.stage === "settled" || (seen?.stage === "submitted" && news?.is === "ended")) continue;
       if (seen?.stage !== undefined) taken += Math.min(seen.attempt?.plan.places ?? 1, this.#limits.jobsMax);
     }
     return taken;
+  }
+
+  #stuck(): number {
+    return [...this.#jobs.values()].filter((job) => job.stuck).length;
   }
 
   /** Jobs that wait in the engine's queue; one of which nothing is known yet counts as waiting only if the engine has a queue. */
@@ -656,6 +678,7 @@ function newJob(name: string, fresh: boolean): Job {
     busy: undefined,
     retryAtMs: 0,
     retryS: RETRY_S.first,
+    stuck: false,
     saidStarted: false,
     cancelled: false,
   };

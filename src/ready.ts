@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import type { Disk, Look } from "./disk.ts";
-import { FILES, isResultName } from "./root.ts";
+import { FILES, isResultName } from "./files.ts";
 
 export interface ReadyRules {
   /** Nothing may have changed for so long, in seconds. */

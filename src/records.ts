@@ -133,10 +133,24 @@ export function takeTurn(disk: Disk, folder: string, attempts: Attempts, wanted:
   for (let turn = Math.max(1, ...attempts.turns); ; turn++) {
     const link = join(ownFolder(folder), TURN + turn);
     if (disk.makeLink(link, ATTEMPT + wanted)) return wanted;
-    const target = disk.readLink(link);
-    if (target === undefined) throw new RecordError(`${link} vanished`);
-    const holder = checkedToken(target.startsWith(ATTEMPT) ? target.slice(ATTEMPT.length) : target);
-    if (!attempts.past.includes(holder)) return holder;
+    const holder = turnHolder(disk, link);
+    if (holder !== undefined && !attempts.past.includes(holder)) return holder;
+  }
+}
+
+/** Whose turn it is; undefined for something that a turn never looks like, as copying without links leaves it. */
+function turnHolder(disk: Disk, link: string): Token | undefined {
+  if (disk.look(link)?.kind !== "link") return undefined;
+  const token = disk.readLink(link)?.slice(ATTEMPT.length) ?? "";
+  return TOKEN.test(token) ? (token as Token) : undefined;
+}
+
+/** Marks all turns that were ever taken as spent, so that none of their tokens is used again. */
+export function spendTurns(disk: Disk, folder: string): void {
+  const attempts = attemptsOf(disk, folder);
+  for (const turn of attempts.turns) {
+    const holder = turnHolder(disk, join(ownFolder(folder), TURN + turn));
+    if (holder !== undefined && !attempts.past.includes(holder)) disk.makeFolder(pastFolder(folder, holder));
   }
 }
 

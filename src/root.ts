@@ -18,17 +18,6 @@ export interface Root {
   readonly own: string;
 }
 
-/** Files that are the user's words in a job's folder, or jobmgr's to the user. */
-export const FILES = {
-  script: "job.sh",
-  name: "job_name.txt",
-  hold: "job_hold",
-  cancel: "job_cancel",
-  output: "job_output.txt",
-  error: "job_error.txt",
-  status: "job_status.json",
-} as const;
-
 /** A root that cannot be used, in a sentence that says what to do. Exit code 78 (EX_CONFIG). */
 export class RootError extends Error {
   override readonly name = "RootError";
@@ -162,11 +151,6 @@ export function jobFolder(root: Root, place: Place, name: string): string {
 /** Names that jobmgr never looks at: hidden ones, and what desktops leave behind. */
 export function isIgnoredName(name: string): boolean {
   return name.startsWith(".") || name === "Thumbs.db" || name === "desktop.ini";
-}
-
-/** Files at the top of a job's folder that jobmgr and its engines write for people: each attempt has its own. */
-export function isResultName(name: string): boolean {
-  return name === FILES.error || name === FILES.status || /^job_output(_\d+)?\.txt$/.test(name);
 }
 
 /** True if a name had bytes that are not UTF-8: the runtime shows them as U+FFFD, and no such path can be opened. */

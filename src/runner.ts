@@ -136,9 +136,16 @@ timer=''
 if [ "$limit" -gt 0 ]; then
   (
     trap '[ "$nap" ] && kill "$nap"; exit' TERM
-    nap=''
-    sleep "$limit" & nap=$!
-    wait "$nap"
+    nap='' left=$limit
+    while [ "$left" -gt 0 ]; do
+      slice=60
+      [ "$left" -lt $slice ] && slice=$left
+      sleep $slice & nap=$!
+      wait "$nap"
+      left=$((left - slice))
+      # Killed together, they would otherwise seem to live on in this timer.
+      kill -0 $$ 2>/dev/null || kill -0 "$job" 2>/dev/null || exit
+    done
     echo "jobmgr-limit 1 $token $limit end" >"$records/limit$task"
     trap '' TERM
     kill -s TERM 0

@@ -7,6 +7,7 @@ import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.
 import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import { errorText } from "./error-file.ts";
+import { FILES, isResultName } from "./files.ts";
 import { openToGroup } from "./group.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
 import { type ReadyRules, signatureOf } from "./ready.ts";
@@ -24,9 +25,10 @@ import {
   readRecord,
   recordNames,
   runnerRecords,
+  spendTurns,
   takeTurn,
 } from "./records.ts";
-import { FILES, fileSystemNow, freeName, isResultName, jobFolder, type Root } from "./root.ts";
+import { fileSystemNow, freeName, jobFolder, type Root } from "./root.ts";
 import { runnerText } from "./runner.ts";
 import { commandOfScript, faultOfScript, SCRIPT_BYTES_MAX, type Script } from "./script.ts";
 import { type Place, type Stage, stageOf } from "./stage.ts";
@@ -113,6 +115,9 @@ export function claim(world: World, name: string, signature: string): string | u
   const { disk, root } = world;
   world.assertOwned();
   putOutOfForce(world, jobFolder(root, "inbox", name));
+  // From its claim on a folder has a .jobmgr: one without has lost it.
+  disk.makeFolder(ownFolder(jobFolder(root, "inbox", name)));
+  spendTurns(disk, jobFolder(root, "inbox", name));
   const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
   disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
   // Whoever still held a file open went on writing through the first look.
@@ -186,7 +191,12 @@ function jobNameOf(disk: Disk, folder: string): { jobName?: string } | { fault: 
   const path = join(folder, FILES.name);
   if (!disk.look(path)) return {};
   try {
-    const jobName = disk.read(path, 1024)?.toString("utf8").split("\n")[0]?.trim();
+    const jobName = disk
+      .read(path, 1024)
+      ?.toString("utf8")
+      .split("\n")[0]
+      ?.replace(/\p{Cc}/gu, "")
+      .trim();
     return jobName ? { jobName } : {};
   } catch (error) {
     return {
@@ -279,13 +289,13 @@ export async function rescue(
     await adopt(world, name, found);
     return "done";
   }
-  const traces = disk.list(folder).filter(isResultName);
-  if (traces.length === 0) return "plan";
+  const trace = disk.look(ownFolder(folder)) ? disk.list(folder).find(isResultName) : "the lack of .jobmgr";
+  if (trace === undefined) return "plan";
   world.assertOwned();
   const attempts = attemptsOf(disk, folder);
   const token = takeTurn(disk, folder, attempts, newToken(new Date()));
   disk.makeFolder(attemptFolder(folder, token));
-  const why = `Its records (.jobmgr) were destroyed, and ${traces[0]} shows that it was started, so that it is not started again.`;
+  const why = `Its records (.jobmgr) were destroyed, and ${trace} shows that it may have been started, so that it is not started again.`;
   await putRecord(disk, attemptFolder(folder, token), "outcome", {
     outcome: { is: "lost", why },
     at: new Date().toISOString(),

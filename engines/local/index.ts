@@ -8,11 +8,12 @@ import { availableParallelism } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
+import { isReservedName } from "../../src/files.ts";
 import { outputName, shortId } from "../../src/outputs.ts";
 import { EXIT, NOT_RUN, parseExit, parseStarted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { type Directives, readDirectives } from "./directives.ts";
-import { findProcesses, isAlive, isGroupAlive, startOf, thisMachine } from "./process.ts";
+import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "./process.ts";
 
 export interface LocalOptions {
   /** Places for jobs; a job takes as many as it asks for processors, and at most all. */
@@ -111,12 +112,11 @@ export class LocalEngine implements Engine {
         };
       }
     }
-    const text = attempt ? attempt.runner : `${where.folder}/.jobmgr/attempt-`;
-    for (const { pid, start, command } of findProcesses(text, attempt ? undefined : where.folder)) {
-      const token = attempt?.token ?? (TOKEN_IN_PATH.exec(command)?.[1] as Token | undefined);
-      if (!command.includes(text) || token === undefined) {
-        return { is: "unsure", why: `process ${pid} works in its folder` };
-      }
+    // The same root may be spelled in several ways; the token and the folder itself may not.
+    const processes = attempt ? findByCommand(`/attempt-${attempt.token}/run.sh`) : findByFolder(where.folder);
+    for (const { pid, start, command } of processes) {
+      const token = TOKEN_IN_PATH.exec(command)?.[1] as Token | undefined;
+      if (token === undefined) return { is: "unsure", why: `process ${pid} works in its folder (${command.trim()})` };
       return { is: "found", token, handle: handleOf({ pid, start, ...this.#machine }) };
     }
     return { is: "absent" };
@@ -202,9 +202,16 @@ export class LocalEngine implements Engine {
   }
 
   #newsOf(job: Submitted): News {
-    const { host } = claimOfHandle(job.handle);
-    if (host !== this.#machine.host)
-      return { is: "unknown", word: `runs on ${host}, and can be watched only from there` };
+    const elsewhere = this.#elsewhere(claimOfHandle(job.handle));
+    if (elsewhere !== undefined && this.#cancelled.has(job.token)) {
+      return { is: "ended", word: `given up; it may still run on ${elsewhere}`, cause: "cancelled" };
+    }
+    if (elsewhere !== undefined) {
+      return {
+        is: "unknown",
+        word: `it runs on ${elsewhere}, where a manager must be started to see its end; job_cancel gives it up`,
+      };
+    }
     const { tasks } = job.plan;
     const written = tasks.length > 0 ? new Set(readdirSync(job.records)) : undefined;
     const states = (written ? tasks : [undefined]).map((task) => ({
@@ -222,6 +229,12 @@ export class LocalEngine implements Engine {
       tasks.length > 0 && !this.#cancelled.has(job.token) && states.some(({ state }) => state.is === "waiting");
     if (running > 0 || waits) return { is: "running" };
     return worstOf(states.flatMap(({ state }) => (state.is === "ended" ? [state] : [])));
+  }
+
+  /** The host's name, if it is another machine. A host's name may change; its boot id does not, while it runs. */
+  #elsewhere(machine: Machine): string | undefined {
+    const here = machine.boot === this.#machine.boot || machine.host === this.#machine.host;
+    return here ? undefined : machine.host;
   }
 
   /** `written`: the names of the records that are there, where it is known. */
@@ -247,7 +260,7 @@ export class LocalEngine implements Engine {
     if (ended) return { is: "ended", word: "ended" };
     if (claim.boot !== this.#machine.boot)
       return { is: "ended", word: "the machine was restarted", cause: "interrupted" };
-    if (isAlive(claim.pid, claim.start) || isGroupAlive(claim.pid)) return { is: "running" };
+    if (isJobAlive(claim.pid, claim.start)) return { is: "running" };
     return {
       is: "ended",
       word: child?.ended ? wordOf(child.ended) : "its process has gone",
@@ -265,19 +278,14 @@ export class LocalEngine implements Engine {
 
   /** The leaders of the process groups in which something of a job still lives. */
   #livingGroups(job: Submitted): number[] {
-    const claims = this.#claims(job).filter(
-      (claim) => claim.host === this.#machine.host && claim.boot === this.#machine.boot,
-    );
+    const claims = this.#claims(job).filter((claim) => claim.boot === this.#machine.boot);
     const children = [...(this.#children.get(job.token)?.values() ?? [])].filter(
       (child) => child.pid > 0 && !child.ended,
     );
     const submitted = claimOfHandle(job.handle);
-    const unclaimed = submitted.host === this.#machine.host && submitted.boot === this.#machine.boot ? [submitted] : [];
+    const unclaimed = submitted.boot === this.#machine.boot ? [submitted] : [];
     const leaders = new Map([...unclaimed, ...children, ...claims].map(({ pid, start }) => [pid, start]));
-    // After the leader's death its pid is nobody's as long as its group lives; a leader with another start time is a stranger.
-    return [...leaders]
-      .filter(([pid, start]) => isAlive(pid, start) || (startOf(pid) === undefined && isGroupAlive(pid)))
-      .map(([pid]) => pid);
+    return [...leaders].filter(([pid, start]) => isJobAlive(pid, start)).map(([pid]) => pid);
   }
 
   #forget(token: Token): void {
@@ -333,12 +341,10 @@ function outputsOf(directives: Directives, jobName: string, host: string, ignore
       .replaceAll("%A", "%j")
       .replaceAll("%a", "%t");
     const path = normalize(name);
-    const inside =
-      !path.startsWith("/") &&
-      !path.startsWith("..") &&
-      !path.startsWith(".jobmgr") &&
-      path !== "." &&
-      !path.endsWith("/");
+    const reserved = isReservedName(path) || path.startsWith(".jobmgr");
+    if (reserved) ignored.push(`--${option}=${pattern} (that name has a meaning of its own)`);
+    if (reserved) return undefined;
+    const inside = !path.startsWith("/") && !path.startsWith("..") && path !== "." && !path.endsWith("/");
     if (!inside) ignored.push(`--${option}=${pattern} (it leads out of the job's folder)`);
     return inside ? path : undefined;
   };
@@ -347,12 +353,16 @@ function outputsOf(directives: Directives, jobName: string, host: string, ignore
   return error === undefined || error === output ? [output] : [output, error];
 }
 
+const NAME_BYTES_MAX = 255;
+
 function refuseOutput(output: string, why: string): EngineError {
   return new EngineError("refused", `Its output cannot go to ${output}: ${why}`);
 }
 
 /** No part of the way may be a link, which could lead out of the folder. */
 function checkOutput(attempt: Attempt, output: string): void {
+  if (output.split("/").some((part) => Buffer.byteLength(part) > NAME_BYTES_MAX))
+    throw refuseOutput(output, "that name is too long.");
   for (let at = dirname(output); at !== "."; at = dirname(at)) {
     const kind = lstatSync(join(attempt.folder, at), { throwIfNoEntry: false });
     if (!kind) throw refuseOutput(output, `there is no folder ${at} in the job's folder.`);
@@ -368,7 +378,14 @@ function checkOutput(attempt: Attempt, output: string): void {
 function openOutput(attempt: Attempt, output: string): number {
   checkOutput(attempt, output);
   const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = constants;
-  const fd = openSync(join(attempt.folder, output), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o666);
+  let fd: number;
+  try {
+    fd = openSync(join(attempt.folder, output), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK, 0o666);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === "EACCES" || code === "ENAMETOOLONG") throw refuseOutput(output, `${message}.`);
+    throw error;
+  }
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd);
   throw refuseOutput(output, "it is not a regular file. Remove it.");

@@ -3,8 +3,9 @@
  * a restart. So the start time and the boot id belong to it. From /proc; where there is none (macOS), from ps.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { hostname } from "node:os";
+import { basename } from "node:path";
 import type { Machine } from "../../src/engine.ts";
 
 const HAS_PROC = existsSync("/proc/self/stat");
@@ -84,32 +85,52 @@ function allPids(): number[] {
 }
 
 /**
- * Does anything of a process group live, though its leader is dead? The kernel gives a pid to nobody else while a
- * group is named after it.
+ * Does a runner live, or anything of its group, though it is dead itself? After its death its pid is nobody's as long as
+ * its group lives; a process of that pid with another start time is a stranger, and so is its group.
  */
-export function isGroupAlive(group: number): boolean {
+export function isJobAlive(runner: number, start: string): boolean {
+  const now = startOf(runner);
+  return now === start || (now === undefined && isGroupAlive(runner));
+}
+
+function isGroupAlive(group: number): boolean {
   return allPids().some((pid) => {
     const stat = statOf(pid);
     return stat?.group === group && !stat.state.startsWith("Z");
   });
 }
 
-/** Processes whose command line holds this text, or which work in this folder. */
-export function findProcesses(
-  text: string,
-  folder: string | undefined,
-): { pid: number; start: string; command: string }[] {
-  const found = [];
+interface Process {
+  readonly pid: number;
+  readonly start: string;
+  readonly command: string;
+}
+
+function commandOf(pid: number): string | undefined {
+  return HAS_PROC ? readProc(`${pid}/cmdline`)?.replaceAll("\0", " ") : ps(["-o", "command=", "-p", String(pid)]);
+}
+
+function* others(): Generator<Process> {
   for (const pid of allPids()) {
-    const command = HAS_PROC
-      ? readProc(`${pid}/cmdline`)?.replaceAll("\0", " ")
-      : ps(["-o", "command=", "-p", String(pid)]);
-    if (pid === process.pid || command === undefined) continue;
-    if (!command.includes(text) && (folder === undefined || workingFolder(pid) !== folder)) continue;
+    const command = commandOf(pid);
     const start = startOf(pid);
-    if (start !== undefined) found.push({ pid, start, command });
+    if (pid !== process.pid && command !== undefined && start !== undefined) yield { pid, start, command };
   }
-  return found;
+}
+
+/** Processes whose command line holds this text. */
+export function findByCommand(text: string): Process[] {
+  return [...others()].filter(({ command }) => command.includes(text));
+}
+
+/** Processes that work in this folder, however it is spelled; runners before others. Where there is no /proc: runners alone. */
+export function findByFolder(folder: string): Process[] {
+  const real = realpathSync(folder);
+  const runner = `/${basename(folder)}/.jobmgr/attempt-`;
+  const there = [...others()].filter(({ pid, command }) =>
+    HAS_PROC ? workingFolder(pid) === real : command.includes(runner),
+  );
+  return there.sort((a, b) => Number(b.command.includes(runner)) - Number(a.command.includes(runner)));
 }
 
 function workingFolder(pid: number): string | undefined {
@@ -118,4 +139,10 @@ function workingFolder(pid: number): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** True if whoever started this process wants it to survive that signal (nohup). Not known without /proc. */
+export function isIgnored(signal: number): boolean {
+  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readProc("self/status") ?? "")?.[1] ?? "0";
+  return (BigInt(`0x${mask}`) & (1n << BigInt(signal - 1))) !== 0n;
 }

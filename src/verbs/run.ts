@@ -1,5 +1,5 @@
 /** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
-import { userInfo } from "node:os";
+import { constants, userInfo } from "node:os";
 import { type Settings, UsageError } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
@@ -19,6 +19,8 @@ export interface Surroundings {
   readonly machine: Machine;
   readonly processStart: string;
   isAlive(pid: number, start: string): boolean;
+  /** True if this process was started so that it survives that signal (nohup). */
+  isIgnored(signal: number): boolean;
   /** The uid of a user, by name or number; undefined if there is none. */
   uidOf(user: string): Promise<number | undefined>;
 }
@@ -36,7 +38,15 @@ export async function run(settings: Settings, around: Surroundings): Promise<num
   const lock = takeLock(realDisk, root, lockerOf(settings, around));
   const log = logOf(settings);
   try {
-    return await manage(settings, { engine, machine: around.machine, root, owners, lock, log });
+    return await manage(settings, {
+      engine,
+      machine: around.machine,
+      root,
+      owners,
+      lock,
+      log,
+      isIgnored: around.isIgnored,
+    });
   } finally {
     log.close();
     lock.release();
@@ -50,6 +60,7 @@ interface Parts {
   readonly owners: ReadonlySet<number> | undefined;
   readonly lock: Lock;
   readonly log: Log;
+  readonly isIgnored: Surroundings["isIgnored"];
 }
 
 async function manage(settings: Settings, parts: Parts): Promise<number> {
@@ -95,7 +106,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     log.print("Starting Job Manager: use ctrl-C to quit");
     log.print(`Watching inbox: ${root.inbox}`);
   }
-  const stopped = listenToSignals(manager, log);
+  const stopped = listenToSignals(manager, log, parts.isIgnored);
   await manager.run();
   const { signal } = stopped;
   const going = pass?.running ?? 0;
@@ -114,9 +125,14 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
 }
 
 /** The first INT, TERM or HUP stops at the next step's end, the second at once. USR1: look now. */
-function listenToSignals(manager: Manager, log: Log): { signal: NodeJS.Signals | undefined } {
+function listenToSignals(
+  manager: Manager,
+  log: Log,
+  isIgnored: Surroundings["isIgnored"],
+): { signal: NodeJS.Signals | undefined } {
   const stopped: { signal: NodeJS.Signals | undefined } = { signal: undefined };
-  for (const name of Object.keys(SIGNAL_CODES) as NodeJS.Signals[]) {
+  const names = Object.keys(SIGNAL_CODES) as NodeJS.Signals[];
+  for (const name of names.filter((one) => !isIgnored(constants.signals[one]))) {
     process.on(name, () => {
       if (stopped.signal) process.exit(SIGNAL_CODES[name]);
       stopped.signal = name;

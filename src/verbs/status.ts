@@ -1,12 +1,13 @@
 /** `jobmgr status`: what is where, read off the disk alone, whether a manager runs or not. */
 import { join } from "node:path";
 import { type Disk, realDisk } from "../disk.ts";
+import { FILES } from "../files.ts";
 import { readOwner } from "../lock.ts";
 import { durationText } from "../outcome.ts";
 import { type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import { attemptsOf } from "../records.ts";
-import { FILES, isIgnoredName, jobFolder, openRoot, type Root, sortByCodePoint } from "../root.ts";
+import { isIgnoredName, jobFolder, openRoot, type Root, sortByCodePoint } from "../root.ts";
 import type { Place } from "../stage.ts";
 import type { JobStatus } from "../status-file.ts";
 
