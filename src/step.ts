@@ -285,17 +285,16 @@ export async function rescue(
   const folder = jobFolder(root, "pending", name);
   const found = await engine.find({ folder }, stop);
   if (found.is === "unsure") return { why: found.why };
-  // In this order: who sees a trace, and then no attempt, has not only come before another manager.
+  // In this order: who sees a trace, and then no intent, was not merely overtaken by another manager.
   const trace = disk.look(ownFolder(folder)) ? disk.list(folder).find(isResultName) : "the lack of .jobmgr";
-  const attempts = attemptsOf(disk, folder);
-  if (attempts.inForce.length > 0) return "done";
+  if (see(world, "pending", name).stage !== "claimed") return "done";
   if (found.is === "found") {
     await adopt(world, name, found);
     return "done";
   }
   if (trace === undefined) return "plan";
   world.assertOwned();
-  const token = takeTurn(disk, folder, attempts, newToken(new Date()));
+  const token = takeTurn(disk, folder, attemptsOf(disk, folder), newToken(new Date()));
   disk.makeFolder(attemptFolder(folder, token));
   const why = `Its records (.jobmgr) were destroyed, and ${trace} shows that it may have been started, so that it is not started again.`;
   await putRecord(disk, attemptFolder(folder, token), "outcome", {
