@@ -200,6 +200,17 @@ function moveAside(disk: Disk, path: string): void {
   }
 }
 
+/** Moves a folder to a name that only one can have; false if it is taken. A folder with something in it is never replaced (rename(2)). */
+export function moveFolderUnlessTaken(disk: Disk, from: string, to: string): boolean {
+  try {
+    disk.rename(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
 /** A short digest, to compare content without keeping it. */
 export function digest(text: string | Buffer): string {
   return createHash("sha256").update(text).digest("hex");

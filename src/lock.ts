@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { Disk } from "./disk.ts";
+import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
 import type { Machine } from "./engine.ts";
 import { fileSystemNow, type Root, RootError } from "./root.ts";
 
@@ -99,7 +99,7 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
   disk.create(join(staged, BEAT), "");
   try {
     for (let tries = 0; tries < 100; tries++) {
-      if (moveInto(disk, staged, path)) return heldLock(disk, root, mine);
+      if (moveFolderUnlessTaken(disk, staged, path)) return heldLock(disk, root, mine);
       const owner = readOwner(disk, root);
       if (!disk.look(path)) continue;
       if (!isDead(disk, root, owner, locker)) {
@@ -128,18 +128,6 @@ function makeWritable(disk: Disk, root: Root, folder: string): void {
   }
 }
 
-/** A rename onto a lock that is held fails, for a folder that is not empty is never replaced (rename(2)). */
-function moveInto(disk: Disk, from: string, to: string): boolean {
-  try {
-    disk.rename(from, to);
-    return true;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === "ENOTEMPTY" || code === "EEXIST") return false;
-    throw error;
-  }
-}
-
 /** Moves a dead owner's lock away. If it was not that owner's any more, it is put back. */
 function evict(disk: Disk, root: Root, uuid: string | undefined): void {
   const path = join(root.own, "lock");
@@ -151,7 +139,7 @@ function evict(disk: Disk, root: Root, uuid: string | undefined): void {
     throw error;
   }
   const evicted = parseOwner(disk.read(join(aside, OWNER)))?.uuid;
-  if (evicted !== uuid && moveInto(disk, aside, path)) return;
+  if (evicted !== uuid && moveFolderUnlessTaken(disk, aside, path)) return;
   discard(disk, aside);
 }
 

@@ -80,7 +80,7 @@ function restOf(disk: Disk, folder: string, top: Look, settleS: number, nowMs: n
   let entries = 0;
   let newest = { ctimeMs: top.ctimeMs, name: "it" };
   const folders = [""];
-  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
+  for (let at = folders.pop(); at !== undefined && entries <= ENTRIES_MAX; at = folders.pop()) {
     const names = disk.list(folder + at);
     const beside = new Set(names);
     for (const name of names) {

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Disk } from "./disk.ts";
-import { putDurably } from "./disk.ts";
+import { moveFolderUnlessTaken, putDurably } from "./disk.ts";
 import { PLACES, type Place } from "./stage.ts";
 
 /** The format of everything on disk. A root written by a newer jobmgr is refused. */
@@ -37,7 +37,7 @@ function readIdentity(disk: Disk, path: string): string | undefined {
   const file = identityFile(path);
   const text = disk.read(file)?.toString("utf8");
   if (text === undefined) return undefined;
-  let value: { jobmgr?: unknown; id?: unknown };
+  let value: { jobmgr?: unknown; id?: unknown } | null;
   try {
     value = JSON.parse(text);
   } catch {
@@ -45,12 +45,12 @@ function readIdentity(disk: Disk, path: string): string | undefined {
       `${file} is damaged. If this is the right root, remove that file and run: jobmgr --root ${path} --setup`,
     );
   }
-  if (typeof value.jobmgr === "number" && value.jobmgr > FORMAT) {
+  if (typeof value?.jobmgr === "number" && value.jobmgr > FORMAT) {
     throw new RootError(
       `${path} was set up by a newer jobmgr (format ${value.jobmgr}, this one knows ${FORMAT}). Use that version.`,
     );
   }
-  if (value.jobmgr !== FORMAT || typeof value.id !== "string") {
+  if (value?.jobmgr !== FORMAT || typeof value.id !== "string") {
     throw new RootError(
       `${file} is not what jobmgr wrote. If this is the right root, remove that file and run: jobmgr --root ${path} --setup`,
     );
@@ -101,6 +101,22 @@ export function isRootThere(disk: Disk, root: Root): boolean {
   }
 }
 
+/** Gives a root its identity. False if somebody else was faster: a root has one, and keeps it. */
+async function makeIdentity(disk: Disk, path: string): Promise<boolean> {
+  const id = randomUUID();
+  const staged = join(path, `.jobmgr-${id}`);
+  const text = `${JSON.stringify({ jobmgr: FORMAT, id, made: new Date().toISOString() })}\n`;
+  disk.makeFolder(staged);
+  await putDurably(disk, staged, "root.json", text);
+  if (moveFolderUnlessTaken(disk, staged, join(path, ".jobmgr"))) return true;
+  disk.remove(join(staged, "root.json"));
+  disk.removeFolder(staged);
+  if (readIdentity(disk, path) !== undefined) return false;
+  // What lies there has lost its identity, by hand or by a restore that was not whole.
+  await putDurably(disk, join(path, ".jobmgr"), "root.json", text);
+  return true;
+}
+
 /** Makes a root, or completes one; returns what it made. The parent folder must be there. Safe to repeat. */
 export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root; made: readonly string[] }> {
   const path = resolve(given);
@@ -118,18 +134,7 @@ export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root
   };
   makeFolder(path);
   for (const place of PLACES) makeFolder(join(path, place));
-  makeFolder(join(path, ".jobmgr"));
-  let id = readIdentity(disk, path);
-  if (id === undefined) {
-    id = randomUUID();
-    await putDurably(
-      disk,
-      join(path, ".jobmgr"),
-      "root.json",
-      `${JSON.stringify({ jobmgr: FORMAT, id, made: new Date().toISOString() })}\n`,
-    );
-    made.push(identityFile(path));
-  }
+  if (readIdentity(disk, path) === undefined && (await makeIdentity(disk, path))) made.push(identityFile(path));
   return { root: openRoot(disk, path), made };
 }
 
