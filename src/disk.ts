@@ -162,7 +162,7 @@ export const realDisk: Disk = {
 /** Puts a file into place for people to read: whole or not at all, but not worth waiting for the device. */
 export function putForReading(disk: Disk, folder: string, name: string, data: string): void {
   stage(disk, folder, name, data);
-  disk.rename(stagedPath(folder, name), `${folder}/${name}`);
+  unstage(disk, folder, name);
 }
 
 /**
@@ -172,7 +172,7 @@ export function putForReading(disk: Disk, folder: string, name: string, data: st
 export async function putSynced(disk: Disk, folder: string, name: string, data: string): Promise<void> {
   stage(disk, folder, name, data);
   await disk.sync(stagedPath(folder, name));
-  disk.rename(stagedPath(folder, name), `${folder}/${name}`);
+  unstage(disk, folder, name);
 }
 
 /** As putSynced; the file is on the device, in its place, when the promise resolves. */
@@ -188,16 +188,33 @@ function stagedPath(folder: string, name: string): string {
 
 function stage(disk: Disk, folder: string, name: string, data: string): void {
   const path = stagedPath(folder, name);
-  for (const taken of [path, `${folder}/${name}`]) if (disk.look(taken)?.kind === "folder") moveAside(disk, taken);
-  if (disk.look(path)) disk.remove(path);
-  disk.create(path, data);
+  try {
+    disk.create(path, data);
+  } catch (error) {
+    if (codeOf(error) !== "EEXIST") throw error;
+    // What a crash left, or a folder of somebody else's.
+    if (disk.look(path)?.kind === "folder") moveAside(disk, path);
+    else disk.remove(path);
+    disk.create(path, data);
+  }
+}
+
+function unstage(disk: Disk, folder: string, name: string): void {
+  const path = `${folder}/${name}`;
+  try {
+    disk.rename(stagedPath(folder, name), path);
+  } catch (error) {
+    if (codeOf(error) !== "EISDIR") throw error;
+    moveAside(disk, path);
+    disk.rename(stagedPath(folder, name), path);
+  }
 }
 
 /** A folder of somebody else's that has the name of a file of ours. */
 function moveAside(disk: Disk, path: string): void {
-  for (let count = 2; ; count++) {
-    if (!disk.look(`${path}~${count}`)) return disk.rename(path, `${path}~${count}`);
-  }
+  let count = 2;
+  while (disk.look(`${path}~${count}`)) count++;
+  disk.rename(path, `${path}~${count}`);
 }
 
 /** Moves a folder to a name that only one can have; false if it is taken. A folder with something in it is never replaced (rename(2)). */

@@ -54,7 +54,10 @@ export class Manager {
 
   /** Runs until stopped, or through one pass. Throws LockError when another manager has taken over. */
   async run(): Promise<void> {
-    const watch = new InboxWatch(this.#schedule.inbox, () => this.lookSoon());
+    // While folders are known to wait, an event says nothing that the next check does not find.
+    const watch = new InboxWatch(this.#schedule.inbox, () => {
+      if (this.#pass.inboxSize === 0) this.lookSoon();
+    });
     const beat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     try {
       if (this.#schedule.once) await this.#once();

@@ -431,8 +431,7 @@ export class Pass {
       if (typeof verdict === "object") return this.#unsure(job, verdict.why);
       if (verdict === "done") return this.#look(job);
     }
-    await plan(this.#world, job.name);
-    this.#look(job);
+    job.seen = await plan(this.#world, job.name);
     job.fresh = true;
   }
 
@@ -443,17 +442,18 @@ export class Pass {
 
   /** One submission at a time. */
   async #submit(job: Job): Promise<void> {
-    const attempt = job.seen?.attempt;
-    if (!attempt || this.#stopping || !this.#engineMayBeAsked()) return;
+    const { attempt } = job.seen ?? {};
+    if (!job.seen || !attempt || this.#stopping || !this.#engineMayBeAsked()) return;
     await this.#delay();
     if (job.seen?.token) await noteCancel(this.#world, job.name, job.seen.token);
     const fresh = job.fresh;
     job.fresh = false;
     this.#lastSubmitMs = performance.now();
     try {
-      const unsure = await submit(this.#world, attempt, fresh, this.#stop.signal);
+      const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal);
       this.#engineAnswered();
-      if (unsure) return this.#unsure(job, unsure.why);
+      if ("why" in done) return this.#unsure(job, done.why);
+      job.seen = done;
     } catch (error) {
       if (!isEngineError(error)) throw error;
       if (error.verdict === "ambiguous")
@@ -461,9 +461,7 @@ export class Pass {
       this.#engineFailed(error);
       return this.#postpone(job);
     }
-    this.#look(job);
-    if (job.seen?.stage !== "submitted") return;
-    this.#writeStatus(job, "submitted");
+    if (job.seen.stage === "submitted") this.#writeStatus(job, "submitted");
   }
 
   async #delay(): Promise<void> {
@@ -482,20 +480,20 @@ export class Pass {
   }
 
   async #settle(job: Job): Promise<void> {
-    const submitted = submittedOf(job);
-    if (!submitted || !job.unweighed) return;
+    const { seen } = job;
+    if (!seen?.attempt || !job.unweighed) return;
     job.unweighed = false;
-    const done = await settle(this.#world, submitted, job.news, job.seen?.intent?.adopted === true);
+    const done = await settle(this.#world, { ...seen, attempt: seen.attempt }, job.news);
     if (done === undefined) return this.#postpone(job);
-    if (done === "unstarted") {
-      this.#report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
-      job.fresh = true;
-      job.saidStarted = false;
-      this.#postpone(job);
+    if (done !== "unstarted") {
+      job.seen = done;
+      return;
     }
-    const { fresh } = job;
-    this.#look(job);
-    job.fresh = fresh;
+    this.#report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
+    job.seen = { stage: "claimed" };
+    job.fresh = true;
+    job.saidStarted = false;
+    this.#postpone(job);
   }
 
   async #archive(job: Job): Promise<void> {

@@ -4,7 +4,7 @@
  */
 import { basename, join } from "node:path";
 import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
-import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "./engine.ts";
+import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import { errorText } from "./error-file.ts";
 import { FILES, isResultName } from "./files.ts";
@@ -205,8 +205,8 @@ function jobNameOf(disk: Disk, folder: string): { jobName?: string } | { fault: 
   }
 }
 
-/** Writes the intent, or the outcome of a job that cannot be run at all. */
-export async function plan(world: World, name: string): Promise<void> {
+/** Writes the intent, or the outcome of a job that cannot be run at all. Returns what is there then. */
+export async function plan(world: World, name: string): Promise<Seen> {
   const { disk, root, engine } = world;
   const folder = jobFolder(root, "pending", name);
   world.assertOwned();
@@ -216,17 +216,18 @@ export async function plan(world: World, name: string): Promise<void> {
   disk.makeFolder(records);
 
   const read = readScript(world, folder, name);
-  if ("fault" in read) return refuse(world, records, { why: read.fault });
+  if ("fault" in read) return { token, ...(await refuse(world, records, { why: read.fault })) };
   let plan: Plan;
   try {
     plan = engine.plan(read.script);
   } catch (error) {
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
-    return refuse(world, records, { why: error.message });
+    return { token, ...(await refuse(world, records, { why: error.message })) };
   }
-  await putIntent(world, folder, token, plan, read);
+  const intent = await putIntent(world, folder, token, plan, read);
   // The way to the intent must be as durable as the intent itself, or a submitted job could be found in the inbox.
   await Promise.all([disk.sync(ownFolder(folder)), disk.sync(folder), disk.sync(root.pending)]);
+  return { stage: "submitting", token, intent, attempt: attemptOf(folder, intent) };
 }
 
 async function putIntent(
@@ -235,11 +236,11 @@ async function putIntent(
   token: Token,
   plan: Plan,
   read: { script: Script; sha256: string; adopted?: boolean },
-): Promise<void> {
+): Promise<Intent> {
   const { disk, engine, machine } = world;
   const records = attemptFolder(folder, token);
   putRunner(world, { token, folder, records, plan }, read.script.text);
-  await putRecord(disk, records, "intent", {
+  const intent: Intent = {
     token,
     engine: engine.name,
     plan,
@@ -247,7 +248,9 @@ async function putIntent(
     script: read.sha256,
     ...(read.adopted && { adopted: true }),
     at: new Date().toISOString(),
-  });
+  };
+  await putRecord(disk, records, "intent", intent);
+  return intent;
 }
 
 function putRunner(
@@ -265,11 +268,15 @@ function remakeRunner(world: World, attempt: Attempt): void {
   if (!("fault" in read)) putRunner(world, attempt, read.script.text);
 }
 
-async function refuse(world: World, records: string, outcome: Omit<Outcome, "is">): Promise<void> {
-  await putRecord(world.disk, records, "outcome", {
-    outcome: { is: "refused", ...outcome },
-    at: new Date().toISOString(),
-  });
+async function refuse(world: World, records: string, outcome: Omit<Outcome, "is">): Promise<Settled> {
+  return putOutcome(world, records, { outcome: { is: "refused", ...outcome }, at: new Date().toISOString() });
+}
+
+type Settled = { readonly stage: "settled"; readonly outcome: OutcomeRecord };
+
+async function putOutcome(world: World, records: string, outcome: OutcomeRecord): Promise<Settled> {
+  await putRecord(world.disk, records, "outcome", outcome);
+  return { stage: "settled", outcome };
 }
 
 /**
@@ -324,91 +331,80 @@ async function adopt(world: World, name: string, found: Extract<Found, { is: "fo
 
 /**
  * Submits once. Unless this manager wrote the intent itself and has not called the engine since (`fresh`), the engine
- * is asked first. Returns why it must wait, if the engine cannot tell.
+ * is asked first. Returns what is there then, or why it must wait, if the engine cannot tell.
  */
 export async function submit(
   world: World,
-  attempt: Attempt,
+  seen: Seen & { readonly attempt: Attempt },
   fresh: boolean,
   stop: AbortSignal,
-): Promise<{ why: string } | undefined> {
+): Promise<Seen | { why: string }> {
   const { disk, engine } = world;
+  const { attempt } = seen;
   if (!fresh) {
     const found = await engine.find(attempt, stop);
     if (found.is === "unsure") return { why: found.why };
-    if (found.is === "found") {
-      await putHandle(world, attempt, found.handle);
-      return undefined;
-    }
+    if (found.is === "found") return { ...seen, ...(await putHandle(world, attempt, found.handle)) };
     remakeRunner(world, attempt);
   }
   world.assertOwned();
   const cancel = readRecord(disk, attempt.records, "cancel");
   if (cancel) {
-    await putRecord(disk, attempt.records, "outcome", {
-      outcome: { is: "cancelled", why: `It was cancelled before it was submitted: ${cancel.reason}` },
-      at: new Date().toISOString(),
-    });
-    return undefined;
+    const why = `It was cancelled before it was submitted: ${cancel.reason}`;
+    const outcome = { outcome: { is: "cancelled", why }, at: new Date().toISOString() } as const;
+    return { ...seen, ...(await putOutcome(world, attempt.records, outcome)) };
   }
+  let handle: Handle;
   try {
-    await putHandle(world, attempt, await engine.submit(attempt, stop));
+    handle = await engine.submit(attempt, stop);
   } catch (error) {
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
     const { message: why, command, output } = error;
-    await refuse(world, attempt.records, { why, ...(command && { command }), ...(output && { engineWord: output }) });
+    const refusal = { why, ...(command && { command }), ...(output && { engineWord: output }) };
+    return { ...seen, ...(await refuse(world, attempt.records, refusal)) };
   }
-  return undefined;
+  return { ...seen, ...(await putHandle(world, attempt, handle)) };
 }
 
-async function putHandle(world: World, attempt: Attempt, handle: Handle): Promise<void> {
-  await putRecord(world.disk, attempt.records, "handle", { handle, at: new Date().toISOString() });
+async function putHandle(world: World, attempt: Attempt, handle: Handle) {
+  const at = new Date().toISOString();
+  await putRecord(world.disk, attempt.records, "handle", { handle, at });
+  return { stage: "submitted", handle, submittedAt: at } as const;
 }
 
 // submitted -> settled ----------------------------------------------------------------------------------------
 
 /**
- * Weighs the runner's records and the engine's news. Writes the outcome if it is certain ("settled"); puts an attempt
- * that never started out of force ("unstarted"); else does nothing.
+ * Weighs the runner's records and the engine's news. Writes the outcome if it is certain, and returns what is there
+ * then; puts an attempt that never started out of force ("unstarted"); else does nothing.
  */
 export async function settle(
   world: World,
-  attempt: Submitted,
+  seen: Seen & { readonly attempt: Attempt },
   news: News | undefined,
-  adopted: boolean,
-): Promise<"settled" | "unstarted" | undefined> {
+): Promise<Seen | "unstarted" | undefined> {
   const { disk } = world;
-  const { records, token, plan } = attempt;
+  const { records, token, plan, folder } = seen.attempt;
   const runner = runnerRecords(disk, records, token, plan.tasks);
   const ended = news?.is === "ended" ? news : undefined;
-  const outcome = outcomeOf({
-    records: runner.records,
-    ended,
-    cancelReason: readRecord(disk, records, "cancel")?.reason,
-    limitS: plan.limitS,
-    adopted,
-  });
+  const cancelReason = readRecord(disk, records, "cancel")?.reason;
+  const adopted = seen.intent?.adopted === true;
+  const outcome = outcomeOf({ records: runner.records, ended, cancelReason, limitS: plan.limitS, adopted });
   if (outcome === undefined) return undefined;
   world.assertOwned();
   if (outcome === "unstarted") {
-    putOutOfForce(world, attempt.folder);
+    putOutOfForce(world, folder);
     // A runner that had created its claim, and wrote into it only now, would see that its folder has gone.
-    const late = runnerRecords(disk, pastFolder(attempt.folder, token), token, plan.tasks).records.some(
-      (record) => record.started,
-    );
-    if (late) disk.rename(pastFolder(attempt.folder, token), records);
+    const past = pastFolder(folder, token);
+    const late = runnerRecords(disk, past, token, plan.tasks).records.some((record) => record.started);
+    if (late) disk.rename(past, records);
     return late ? undefined : "unstarted";
   }
   const iso = (ms: number | undefined) => (ms === undefined ? undefined : new Date(ms).toISOString());
   const startedAt = iso(runner.startedAtMs);
-  const endedAt = iso(runner.endedAtMs) ?? new Date().toISOString();
-  await putRecord(disk, records, "outcome", {
-    outcome,
-    ...(startedAt && { startedAt }),
-    endedAt,
-    at: new Date().toISOString(),
-  });
-  return "settled";
+  const at = new Date().toISOString();
+  const endedAt = iso(runner.endedAtMs) ?? at;
+  return { ...seen, ...(await putOutcome(world, records, { outcome, ...(startedAt && { startedAt }), endedAt, at })) };
 }
 
 // settled -> archived -----------------------------------------------------------------------------------------

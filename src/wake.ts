@@ -5,7 +5,7 @@
 import { type FSWatcher, watch } from "chokidar";
 
 /** A watcher reads the whole folder at each event; beyond this size that costs more than it gives. */
-const ENTRIES_MAX = 2000;
+const ENTRIES_MAX = 500;
 
 export class InboxWatch {
   readonly #inbox: string;

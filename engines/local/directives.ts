@@ -42,7 +42,7 @@ export function readDirectives(text: string): Directives {
   }
   const array = given.get("array");
   const throttle = array && /%(\d+)$/.exec(array)?.[1];
-  const tasks = array ? tasksOf(array) : [];
+  const tasks = array === undefined ? [] : tasksOf(array);
   return {
     timeS: secondsOf(given.get("time")),
     cpus: countOf("cpus-per-task", given.get("cpus-per-task")) * countOf("ntasks", given.get("ntasks")),

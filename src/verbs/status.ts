@@ -137,11 +137,22 @@ function waitingRow(disk: Disk, root: Root, name: string, word: Word): Row {
   return { name, place: "inbox", state: held ? "held" : "waiting", ...(why !== undefined && { why }) };
 }
 
-function rowOf(name: string, place: Place, status: Partial<JobStatus>, otherwise: string): Row {
-  const { state = otherwise, id, why, plannedAt, submittedAt, startedAt, endedAt, exitCode, signal } = status;
-  const facts = { id, why, plannedAt, submittedAt, startedAt, endedAt, exitCode, signal };
+/** A job may have written anything into its job_status.json. */
+function rowOf(name: string, place: Place, status: Partial<Record<keyof JobStatus, unknown>>, otherwise: string): Row {
+  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
+  const time = (value: unknown) => (Number.isNaN(Date.parse(text(value) ?? "")) ? undefined : text(value));
+  const facts = {
+    id: text(status.id),
+    why: text(status.why),
+    plannedAt: time(status.plannedAt),
+    submittedAt: time(status.submittedAt),
+    startedAt: time(status.startedAt),
+    endedAt: time(status.endedAt),
+    exitCode: typeof status.exitCode === "number" ? status.exitCode : undefined,
+    signal: text(status.signal),
+  };
   const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-  return { name, place, state, ...known };
+  return { name, place, state: text(status.state) ?? otherwise, ...known };
 }
 
 /** The report as people read it. */
