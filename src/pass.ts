@@ -40,6 +40,8 @@ export interface Limits {
   /** Between two submissions, in seconds. */
   readonly delayS: number;
   readonly pauseFile: string;
+  /** Jobs may be claimed and planned while the queue is full. */
+  readonly prepareAhead: boolean;
 }
 
 /** A job in pending/, as this manager knows it. */
@@ -62,6 +64,8 @@ interface Job {
 
 /** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
 const RETRY_S = { first: 1, most: 60 } as const;
+
+const AHEAD_MS = 1000;
 
 /** Waits while the engine is out of reach or full. */
 const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
@@ -91,6 +95,9 @@ export class Pass {
   #turn: Promise<void> = Promise.resolve();
   #lastSubmitMs = Number.NEGATIVE_INFINITY;
   #engineRetry: { atMs: number; nextS: number; sinceMs: number } | undefined;
+  /** When jobs ended of late, oldest first. */
+  readonly #endedAtMs: number[] = [];
+  #roomFreed: () => void = () => {};
   /** The disk itself has a fault: nothing more is taken in before then. */
   #diskRetryAtMs = 0;
   #fatal: unknown;
@@ -144,6 +151,7 @@ export class Pass {
   async advance(askEngine: boolean): Promise<void> {
     this.#throwIfFatal();
     if (askEngine) await this.#poll();
+    this.#roomFreed();
     for (const job of this.#inOrder()) this.#start(job);
     this.#takeIn();
     this.#throwIfFatal();
@@ -159,6 +167,7 @@ export class Pass {
   stop(): void {
     this.#stopping = true;
     this.#stop.abort();
+    this.#roomFreed();
   }
 
   get inboxSize(): number {
@@ -171,7 +180,7 @@ export class Pass {
   }
 
   get running(): number {
-    return [...this.#jobs.values()].filter((job) => job.seen?.stage === "submitted" && job.news?.is !== "ended").length;
+    return [...this.#jobs.values()].filter(isInQueue).length;
   }
 
   /** Milliseconds until something is known to be due before the next check; undefined if nothing is. */
@@ -286,6 +295,7 @@ export class Pass {
     const changed = job.news?.is !== news?.is;
     job.news = news;
     job.unweighed = news !== undefined && news.is !== "running" && news.is !== "queued";
+    if (news?.is === "ended") this.#endedAtMs.push(performance.now());
     if (news?.is === "running" && !job.saidStarted) this.#sayStarted(job);
     if (!changed || !news || news.is === "ended" || !job.seen) return;
     if (news.is === "unknown") this.#note("warn", `${job.name}: ${news.word}.`);
@@ -444,7 +454,9 @@ export class Pass {
   async #submit(job: Job): Promise<void> {
     const { attempt } = job.seen ?? {};
     if (!job.seen || !attempt || this.#stopping || !this.#engineMayBeAsked()) return;
+    await this.#room(job);
     await this.#delay();
+    if (this.#stopping) return;
     if (job.seen?.token) await noteCancel(this.#world, job.name, job.seen.token);
     const fresh = job.fresh;
     job.fresh = false;
@@ -518,14 +530,40 @@ export class Pass {
 
   #takeIn(): void {
     if (this.#stopping || this.#fatal || !this.#mayTakeIn()) return;
-    while (!this.spent) {
-      const free = this.#limits.jobsMax - this.#placesTaken();
+    while (this.spent === undefined) {
+      const free = this.#limits.jobsMax + this.#ahead() - this.#placesTaken();
       if (free <= 0 || this.#waiting() >= this.#limits.pendingMax) return;
       const next = this.#inbox.peek();
       if (next === "later") return this.#wake();
       if (!next || this.#placesOf(next.name) > free) return;
       this.#claim(next.name, next.signature);
     }
+  }
+
+  /**
+   * Places for jobs that are prepared while others run, so that short jobs need not wait for the disk between them.
+   * No more than have ended in the last second: so none waits for long that a late folder should have overtaken.
+   */
+  #ahead(): number {
+    const since = performance.now() - AHEAD_MS;
+    while ((this.#endedAtMs[0] ?? since) < since) this.#endedAtMs.shift();
+    return this.#limits.prepareAhead ? Math.min(this.#endedAtMs.length, this.#limits.jobsMax) : 0;
+  }
+
+  /** Resolves when the engine has room for a job that is prepared, or the manager is to stop. */
+  async #room(job: Job): Promise<void> {
+    const fits = () => this.#placesSubmitted() + placesOf(job, this.#limits.jobsMax) <= this.#limits.jobsMax;
+    while (!fits() && !this.#stopping) {
+      await new Promise<void>((resolve) => {
+        this.#roomFreed = resolve;
+      });
+    }
+  }
+
+  #placesSubmitted(): number {
+    let taken = 0;
+    for (const job of this.#jobs.values()) if (isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
+    return taken;
   }
 
   #mayTakeIn(): boolean {
@@ -561,12 +599,12 @@ export class Pass {
     }
   }
 
+  /** Places of jobs that are in the engine's queue, or on their way there. */
   #placesTaken(): number {
     let taken = 0;
-    for (const { seen, news, stuck } of this.#jobs.values()) {
-      if (stuck && seen?.stage !== "submitted") continue;
-      if (seen?.stage === "settled" || (seen?.stage === "submitted" && news?.is === "ended")) continue;
-      if (seen?.stage !== undefined) taken += Math.min(seen.attempt?.plan.places ?? 1, this.#limits.jobsMax);
+    for (const job of this.#jobs.values()) {
+      const onItsWay = !job.stuck && (job.seen?.stage === "claimed" || job.seen?.stage === "submitting");
+      if (onItsWay || isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
     }
     return taken;
   }
@@ -658,6 +696,14 @@ export class Pass {
   #resolve(about: string, level: "info" | "debug", text: string): void {
     if (this.#problems.delete(about)) this.#note(level, text);
   }
+}
+
+function isInQueue(job: Job): boolean {
+  return job.seen?.stage === "submitted" && job.news?.is !== "ended";
+}
+
+function placesOf(job: Job, most: number): number {
+  return Math.min(job.seen?.attempt?.plan.places ?? 1, most);
 }
 
 /** What is wrong with a folder, and how to mend it where that is plain. */

@@ -80,6 +80,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     pendingMax: settings.pendingMax,
     delayS: settings.delayS,
     pauseFile: settings.pauseFile,
+    prepareAhead: !settings.once,
   };
   const brakes = {
     errorsMax: settings.errorsMax,

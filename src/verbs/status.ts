@@ -160,7 +160,12 @@ export function reportLines(all: Report, width: number, paint: Paint): string[] 
   const { counts, jobs } = all;
   const lines = [managerLine(all), ...all.problems.map((problem) => `! ${printable(problem)}`), ""];
   if (jobs.length === 0) return [...lines, `No jobs. Move a folder that holds a job.sh into ${all.root}/inbox.`];
-  const rows = jobs.map((job) => [printable(job.name), job.state, sinceOf(job, all.at), printable(job.why ?? "")]);
+  const rows = jobs.map((job) => [
+    printable(job.name),
+    printable(job.state),
+    sinceOf(job, all.at),
+    printable(job.why ?? ""),
+  ]);
   const [head = "", ...body] = table(
     [["NAME", "STATE", "SINCE", "WHY"], ...rows.map(([name = "", ...rest]) => [shortened(name, 32), ...rest])],
     width,
