@@ -58,7 +58,8 @@ function addOptions(command: Command, names: readonly OptionName[]): Command {
   return command;
 }
 
-const EXAMPLES = `jobmgr runs the job folders that it finds in ROOT/inbox, and moves them to ROOT/complete.
+const EXAMPLES = `jobmgr runs the job folders that it finds in ROOT/inbox, and moves them to
+ROOT/complete.
 
 Examples:
   jobmgr --root ~/jobs --setup               make a root
@@ -78,7 +79,7 @@ function program(): Command {
     .addHelpText("before", EXAMPLES)
     .addHelpText(
       "after",
-      "\nExit codes: 0 ok, 1 failed, 2 wrong usage, 69 engine not here, 75 managed by another, 78 root unusable,\n130/143 stopped by ctrl-C/TERM.",
+      "\nExit codes: 0 ok, 1 failed, 2 wrong usage, 69 engine not here, 75 managed by another,\n78 root unusable, 130/143 stopped by ctrl-C/TERM.",
     )
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(`${text.trimEnd()}\nSee jobmgr --help.\n`) })
@@ -179,9 +180,10 @@ function exitCodeOf(error: unknown): number {
     );
     return EXIT.failed;
   }
-  process.stderr.write(`jobmgr: ${message}\n${code === EXIT.usage ? "See jobmgr --help.\n" : ""}`);
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
-  return isNoEngine ? EXIT.usage : (code ?? EXIT.config);
+  const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
+  process.stderr.write(`jobmgr: ${message}\n${exitCode === EXIT.usage ? "See jobmgr --help.\n" : ""}`);
+  return exitCode;
 }
 
 try {

@@ -4,7 +4,7 @@ import { type Disk, realDisk } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { readOwner } from "../lock.ts";
 import { durationText } from "../outcome.ts";
-import { type Paint, table } from "../paint.ts";
+import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import { attemptsOf } from "../records.ts";
 import { isIgnoredName, jobFolder, openRoot, type Root, sortByCodePoint } from "../root.ts";
@@ -13,6 +13,9 @@ import type { JobStatus } from "../status-file.ts";
 
 /** The finished jobs that are shown without --all. */
 const FINISHED_SHOWN = 10;
+
+/** A long name must not push the reason out of sight. */
+const NAME_COLUMNS_MAX = 32;
 
 export interface Row {
   readonly name: string;
@@ -167,7 +170,7 @@ export function reportLines(all: Report, width: number, paint: Paint): string[] 
     printable(job.why ?? ""),
   ]);
   const [head = "", ...body] = table(
-    [["NAME", "STATE", "SINCE", "WHY"], ...rows.map(([name = "", ...rest]) => [shortened(name, 32), ...rest])],
+    [["NAME", "STATE", "SINCE", "WHY"], ...rows.map(([name = "", ...rest]) => [cut(name, NAME_COLUMNS_MAX), ...rest])],
     width,
   );
   lines.push(paint.dim(head), ...body.map((line, i) => colourState(line, jobs[i]?.state ?? "", paint)));
@@ -179,14 +182,6 @@ export function reportLines(all: Report, width: number, paint: Paint): string[] 
 function colourState(line: string, state: string, paint: Paint): string {
   const at = line.indexOf(`  ${state}`);
   return at === -1 ? line : `${line.slice(0, at + 2)}${paint.state(state)}${line.slice(at + 2 + state.length)}`;
-}
-
-function shortened(name: string, most: number): string {
-  return Array.from(name).length <= most
-    ? name
-    : `${Array.from(name)
-        .slice(0, most - 3)
-        .join("")}...`;
 }
 
 function managerLine(all: Report): string {
