@@ -1,6 +1,7 @@
 /** Every option: its flag, default, unit, range and sentence, once. Help, checks and settings are made of this table. */
 import { join, resolve } from "node:path";
 import { LEVELS, type Level } from "./events.ts";
+import { FILES } from "./files.ts";
 
 /** A wrong option. Exit code 2. */
 export class UsageError extends Error {
@@ -323,11 +324,11 @@ function textOf(raw: RawOptions, name: OptionName): string | undefined {
 
 function fileNameOf(raw: RawOptions, name: OptionName): string | undefined {
   const value = textOf(raw, name);
-  const reserved = ["job.sh", ".jobmgr", ".", ".."];
+  const reserved = [...Object.values<string>(FILES), ".jobmgr", ".", ".."];
   const tooLong = value !== undefined && Buffer.byteLength(value) > FILE_NAME_BYTES_MAX;
   if (value !== undefined && (tooLong || value.includes("/") || reserved.includes(value))) {
     throw new UsageError(
-      `${longFlag(name)} ${value}: it must be the name of a file in the job's folder, without "/", of at most ${FILE_NAME_BYTES_MAX} bytes, and not ${reserved.slice(0, 2).join(" or ")}`,
+      `${longFlag(name)} ${value}: it must be the name of a file in the job's folder, without "/", of at most ${FILE_NAME_BYTES_MAX} bytes, and not one that jobmgr uses itself`,
     );
   }
   return value;

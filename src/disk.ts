@@ -32,6 +32,8 @@ export interface Disk {
   /** The last `bytesMax` bytes of a regular file; undefined if there is none. */
   readTail(path: string, bytesMax: number): Buffer | undefined;
   readLink(path: string): string | undefined;
+  /** The path without links in it. Throws if nothing is there. */
+  realPath(path: string): string;
   /** Creates a file that is not there yet, with this content. */
   create(path: string, data: string, mode?: number): void;
   /** Creates a folder; false if the name is taken. */
@@ -108,7 +110,7 @@ export const realDisk: Disk = {
   list: (path) => fs.readdirSync(path),
 
   look(path) {
-    const stat = unlessAbsent(() => fs.lstatSync(path));
+    const stat = unlessAbsent(() => fs.lstatSync(path, { throwIfNoEntry: false }));
     if (!stat) return undefined;
     const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs } = stat;
     return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
@@ -116,6 +118,7 @@ export const realDisk: Disk = {
 
   read: (path, bytesMax = 1024 * 1024) => readPart(path, bytesMax, false),
   readTail: (path, bytesMax) => readPart(path, bytesMax, true),
+  realPath: (path) => fs.realpathSync(path),
   readLink: (path) => unlessAbsent(() => fs.readlinkSync(path)),
 
   create(path, data, mode = 0o666) {

@@ -1,5 +1,5 @@
 /** The text of job_error.txt: what happened, in plain words, and what to do next. */
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Disk } from "./disk.ts";
 import type { Attempt } from "./engine.ts";
 import type { Outcome } from "./outcome.ts";
@@ -56,6 +56,10 @@ function outputsToShow(attempt: Attempt | undefined, outcome: Outcome): readonly
 
 function tailOf(disk: Disk, folder: string, output: string): string[] {
   let text: string | undefined;
+  for (let at = dirname(output); at !== "."; at = dirname(at)) {
+    if (disk.look(join(folder, at))?.kind !== "folder")
+      return ["", `${output} is not shown, for ${at} is not a folder.`];
+  }
   try {
     text = disk.readTail(join(folder, output), TAIL_BYTES)?.toString("utf8");
   } catch (error) {

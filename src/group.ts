@@ -8,7 +8,7 @@ const GROUP_FOLDER = 0o2070;
 /** Opens a folder and all in it to its group. What belongs to somebody else is passed over. */
 export function openToGroup(disk: Disk, folder: string): void {
   open(disk, folder, GROUP_FOLDER);
-  for (const name of disk.list(folder)) {
+  for (const name of namesIn(disk, folder)) {
     const path = join(folder, name);
     const look = disk.look(path);
     if (look?.kind === "folder") openToGroup(disk, path);
@@ -20,6 +20,15 @@ export function openToGroup(disk: Disk, folder: string): void {
 /** Opens one of the root's own folders, so that the group may drop jobs into it. */
 export function openRootFolder(disk: Disk, folder: string): void {
   open(disk, folder, GROUP_FOLDER);
+}
+
+function namesIn(disk: Disk, folder: string): string[] {
+  try {
+    return disk.list(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EACCES") return [];
+    throw error;
+  }
 }
 
 function open(disk: Disk, path: string, bits: number): void {

@@ -1,4 +1,5 @@
 /** The manager: a pass, then rest until something may have changed, until it is told to stop. */
+import { setImmediate } from "node:timers/promises";
 import { HEARTBEAT_MS, type Lock } from "./lock.ts";
 import type { Pass } from "./pass.ts";
 import { InboxWatch } from "./wake.ts";
@@ -77,6 +78,8 @@ export class Manager {
     let lookMs = 0;
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping && this.#pass.spent === undefined) {
+      // Whatever goes on here, signals and events get their turn.
+      await setImmediate();
       const fairAtMs = lookedAtMs + lookMs / LOOK_SHARE_MAX;
       if (performance.now() >= Math.max(this.#lookAtMs, fairAtMs)) {
         lookedAtMs = performance.now();

@@ -121,7 +121,7 @@ export class Pass {
       this.#report(
         "root",
         "warn",
-        `${root.path} is not there, or its file system does not answer. Waiting for it; no job changes its state.`,
+        `${root.path} is not there, or is another root now. Waiting for it; no job changes its state.`,
       );
       return;
     }
@@ -140,7 +140,6 @@ export class Pass {
       this.#resolve("list", "info", `${root.path} can be read again.`);
     } catch (error) {
       this.#report("list", "error", `${root.path} cannot be read: ${(error as Error).message}`);
-      return;
     }
     await this.advance(true);
     this.#say({ is: "check" });
@@ -242,11 +241,11 @@ export class Pass {
   #vanished(job: Job): void {
     if (job.busy) return;
     this.#forget(job);
-    const alive = job.seen?.stage === "submitted" && job.seen.handle;
+    const alive = isInQueue(job) && job.seen?.handle;
     const more = alive
       ? ` Its job (${this.#world.engine.name} ${alive}) may still run, and is not followed any more.`
       : "";
-    this.#note("warn", `pending/${job.name} was moved away or deleted by somebody.${more}`);
+    this.#note("warn", `pending/${job.name} has gone: it was moved away or deleted.${more}`);
   }
 
   #forget(job: Job): void {
@@ -422,7 +421,7 @@ export class Pass {
   /** Takes a job as far as it goes now: submitted in its turn, so that jobs start in the order of their names. */
   async #walk(job: Job, turn: Promise<void>, passTurn: () => void): Promise<void> {
     const walked = new Set<string | undefined>();
-    while (!this.#stopping) {
+    while (!this.#stopping && performance.now() >= job.retryAtMs) {
       const stage = job.seen?.stage;
       // "submitted" ends a walk, unless there is news of its end.
       if (stage === undefined || walked.has(stage)) return;
@@ -453,7 +452,11 @@ export class Pass {
   /** One submission at a time. */
   async #submit(job: Job): Promise<void> {
     const { attempt } = job.seen ?? {};
-    if (!job.seen || !attempt || this.#stopping || !this.#engineMayBeAsked()) return;
+    if (!job.seen || !attempt || this.#stopping) return;
+    if (this.#engineRetry && !this.#engineMayBeAsked()) {
+      job.retryAtMs = this.#engineRetry.atMs;
+      return;
+    }
     await this.#room(job);
     await this.#delay();
     if (this.#stopping) return;
@@ -633,7 +636,7 @@ export class Pass {
 
   #finishArrivals(): void {
     const { disk } = this.#world;
-    if (this.#world.finishedFile === undefined) return;
+    if (this.#world.rules.finishedFile === undefined) return;
     if (disk.makeFolder(finishingFolder(this.#world))) return;
     for (const marker of disk.list(finishingFolder(this.#world))) {
       const underWay = [...this.#jobs.values()].some((job) => job.seen?.token === marker);
@@ -645,13 +648,13 @@ export class Pass {
     const about = `finish ${marker}`;
     try {
       finish(this.#world, marker);
-      this.#resolve(about, "info", `${this.#world.finishedFile} of attempt ${marker} is written.`);
+      this.#resolve(about, "info", `${this.#world.rules.finishedFile} of attempt ${marker} is written.`);
     } catch (error) {
       const path = join(finishingFolder(this.#world), marker);
       this.#report(
         about,
         "warn",
-        `${this.#world.finishedFile} named in ${path} cannot be written: ${(error as Error).message}`,
+        `${this.#world.rules.finishedFile} named in ${path} cannot be written: ${(error as Error).message}`,
       );
     }
   }

@@ -12,6 +12,8 @@ export interface ReadyRules {
   readonly settleS: number;
   /** With this file there, the folder is ready at once. */
   readonly readyFile: string | undefined;
+  /** The file that jobmgr itself writes into a finished folder: an earlier attempt's says nothing of an upload. */
+  readonly finishedFile: string | undefined;
   /** Whose folders are taken; undefined: everybody's. */
   readonly owners: ReadonlySet<number> | undefined;
 }
@@ -71,11 +73,12 @@ export function readinessOf(disk: Disk, folder: string, rules: ReadyRules, nowMs
     if (!names.includes(rules.readyFile)) return unready(`it has no ${rules.readyFile} yet`);
     return { is: "ready", signature: "" };
   }
-  return restOf(disk, folder, top, rules.settleS, nowMs());
+  return restOf(disk, folder, top, rules, nowMs());
 }
 
 /** Walks the folder until something is found that has changed lately. */
-function restOf(disk: Disk, folder: string, top: Look, settleS: number, nowMs: number): Readiness {
+function restOf(disk: Disk, folder: string, top: Look, rules: ReadyRules, nowMs: number): Readiness {
+  const { settleS } = rules;
   const signature = createHash("sha256");
   let entries = 0;
   let newest = { ctimeMs: top.ctimeMs, name: "it" };
@@ -84,7 +87,7 @@ function restOf(disk: Disk, folder: string, top: Look, settleS: number, nowMs: n
     const names = disk.list(folder + at);
     const beside = new Set(names);
     for (const name of names) {
-      if (at === "" && (name === ".jobmgr" || isResultName(name))) continue;
+      if (at === "" && (name === ".jobmgr" || isResultName(name) || name === rules.finishedFile)) continue;
       if (++entries > ENTRIES_MAX) break;
       if (isUnfinishedName(name, beside)) return unready(`${name.trim()} looks like an unfinished upload`);
       const look = disk.look(`${folder + at}/${name}`);
@@ -110,6 +113,6 @@ export function signatureOf(disk: Disk, folder: string, rules: ReadyRules, nowMs
   // The claim itself changed the folder's own ctime, and nothing else.
   const top = disk.look(folder);
   if (!top || rules.readyFile !== undefined) return top && "";
-  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules.settleS, nowMs());
+  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs());
   return rest.is === "ready" ? rest.signature : undefined;
 }

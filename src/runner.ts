@@ -86,11 +86,12 @@ not_run() { echo "jobmgr: $1; job.sh was not started" >&2; exit ${NOT_RUN}; }
 # An attempt that is no longer in force has no folder of this name: a straggler ends here.
 cd "$folder" 2>/dev/null && [ -d "$records" ] || not_run "$records is gone"
 
-# Who am I? A process id alone is no identity.
+# Who am I? A process id alone is no identity. (No pattern of many "*": dash would try for 9 ms.)
+field_20() { shift 19; start=$1; }
 host='' boot='' start=''
 if { read -r host </proc/sys/kernel/hostname && read -r boot </proc/sys/kernel/random/boot_id &&
      read -r start </proc/$$/stat; } 2>/dev/null; then
-  start=\${start##*) } start=\${start#* * * * * * * * * * * * * * * * * * * } start=\${start%% *}
+  field_20 \${start##*) }
 else
   host=$(uname -n) boot=$(sysctl -n kern.boottime | tr -dc 0-9) start=$(LC_ALL=C ps -o lstart= -p $$ | tr -d ' ')
 fi
@@ -113,11 +114,12 @@ case $owner in
   *) not_run "cannot write $records/started$task" ;;
 esac
 
-# Pass signals on. One that comes before job.sh runs is kept until it does.
+# Pass signals on. One that comes before job.sh runs is kept until it does. When the whole group was sent its TERM,
+# because of the time limit or a cancellation, job.sh has it already.
 job='' early=''
 pass_on() {
   got=yes
-  [ -e "$records/limit$task" ] && return
+  [ "$1" = TERM ] && { [ -e "$records/limit$task" ] || [ -e "$records/cancel" ]; } && return
   if [ "$job" ]; then kill -s "$1" "$job" 2>/dev/null; else early="$early $1"; fi
 }
 for name in TERM INT HUP USR1 USR2 CONT; do trap "pass_on $name" $name; done

@@ -22,6 +22,7 @@ import {
   ownFolder,
   pastFolder,
   putRecord,
+  RecordError,
   readRecord,
   recordNames,
   runnerRecords,
@@ -41,7 +42,6 @@ export interface World {
   readonly engine: Engine;
   readonly machine: Machine;
   readonly rules: ReadyRules;
-  readonly finishedFile: string | undefined;
   readonly groupWritable: boolean;
   /** Throws if another manager has taken over; called before every step that others could see. */
   assertOwned(): void;
@@ -85,6 +85,8 @@ export function see(world: World, place: Place, name: string): Seen {
   });
   const odd = stage ? {} : { odd: "its records fit no stage (a handle without an intent)" };
   const intent = names.has("intent") ? readRecord(disk, records, "intent") : undefined;
+  if (intent && intent.token !== token)
+    throw new RecordError(`${records}/intent is another attempt's (${intent.token})`);
   const handle = names.has("handle") ? readRecord(disk, records, "handle") : undefined;
   const outcome = names.has("outcome") ? readRecord(disk, records, "outcome") : undefined;
   const cancel = names.has("cancel") ? readRecord(disk, records, "cancel") : undefined;
@@ -100,7 +102,7 @@ export function see(world: World, place: Place, name: string): Seen {
 }
 
 function attemptOf(folder: string, intent: Intent): Attempt {
-  const token = checkedToken(intent.token);
+  const { token } = intent;
   const records = attemptFolder(folder, token);
   return { token, folder, records, runner: join(records, "run.sh"), plan: intent.plan, madeOn: intent.madeOn };
 }
@@ -135,7 +137,7 @@ export function claim(world: World, name: string, signature: string): string | u
  */
 export function putOutOfForce(world: World, folder: string): void {
   const { disk } = world;
-  const results = disk.list(folder).filter((name) => isResultName(name) || name === world.finishedFile);
+  const results = disk.list(folder).filter((name) => isResultName(name) || name === world.rules.finishedFile);
   const attempts = attemptsOf(disk, folder);
   const [last, ...others] = attempts.inForce;
   if (last === undefined && results.length === 0) return;
@@ -421,6 +423,8 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   world.assertOwned();
   // A job may have closed its own folder, which then can be neither written to nor moved.
   disk.addMode(folder, OWNER_ALL);
+  // One that came too late is not to cancel the next run.
+  if (disk.look(join(folder, FILES.cancel))) keepCancel(disk, folder, records);
   const target = freeName(name, (free) => disk.look(jobFolder(root, "complete", free)) !== undefined);
   const wanted =
     record.outcome.is === "succeeded"
@@ -435,7 +439,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   await putErrorFile(disk, folder, records, wanted);
   await putSynced(disk, folder, FILES.status, statusText(world.engine.name, target, record.outcome.is, seen));
   if (world.groupWritable) openToGroup(disk, folder);
-  const marker = world.finishedFile === undefined ? undefined : seen.token;
+  const marker = world.rules.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   disk.rename(folder, jobFolder(root, "complete", target));
   return target;
@@ -465,7 +469,8 @@ export function finishingFolder(world: World): string {
 
 /** Writes the finished file of a folder that has arrived in complete/. Safe to repeat. */
 export function finish(world: World, marker: string): void {
-  const { disk, root, finishedFile } = world;
+  const { disk, root } = world;
+  const { finishedFile } = world.rules;
   if (finishedFile === undefined) return;
   const path = join(finishingFolder(world), marker);
   const text = disk.read(path)?.toString("utf8");
@@ -495,12 +500,12 @@ export async function noteCancel(world: World, name: string, token: Token): Prom
   const records = attemptFolder(folder, token);
   if (!readRecord(disk, records, "cancel"))
     await putRecord(disk, records, "cancel", { reason, at: new Date().toISOString() });
-  disk.rename(
-    request,
-    join(
-      records,
-      freeName(FILES.cancel, (free) => disk.look(join(records, free)) !== undefined),
-    ),
-  );
+  keepCancel(disk, folder, records);
   return reason;
+}
+
+/** Puts the request beside the records, for it has been heard. */
+function keepCancel(disk: Disk, folder: string, records: string): void {
+  const kept = freeName(FILES.cancel, (free) => disk.look(join(records, free)) !== undefined);
+  disk.rename(join(folder, FILES.cancel), join(records, kept));
 }

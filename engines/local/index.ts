@@ -10,7 +10,7 @@ import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submit
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { isReservedName } from "../../src/files.ts";
 import { outputName, shortId } from "../../src/outputs.ts";
-import { EXIT, NOT_RUN, parseExit, parseStarted, recordName, STARTED, type Started } from "../../src/runner.ts";
+import { EXIT, NOT_RUN, parseExit, parseStarted, quoted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "./process.ts";
@@ -83,7 +83,7 @@ export class LocalEngine implements Engine {
   }
 
   command(attempt: Attempt): string {
-    return `/bin/sh ${attempt.runner}`;
+    return `/bin/sh ${/^[\w./~-]+$/.test(attempt.runner) ? attempt.runner : quoted(attempt.runner)}`;
   }
 
   async check(attempt: Attempt): Promise<void> {
@@ -124,14 +124,14 @@ export class LocalEngine implements Engine {
 
   async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
     const news = new Map<Token, News>();
-    let adopted = false;
+    let unwatched = false;
     for (const job of jobs) {
       const answer = this.#newsOf(job);
       news.set(job.token, answer);
       if (answer.is === "ended") this.#forget(job.token);
-      else adopted ||= !this.#children.has(job.token) || this.#cancelled.has(job.token) || job.plan.tasks.length > 0;
+      else if (!this.#isWatched(job)) unwatched = true;
     }
-    if (adopted) this.#lookAgainLater();
+    if (unwatched) this.#lookAgainLater();
     return news;
   }
 
@@ -151,6 +151,12 @@ export class LocalEngine implements Engine {
       }
     }
     if (jobs.length > 0) this.#lookAgainLater();
+  }
+
+  /** True if the end of a child of this process will tell of the job's. */
+  #isWatched(job: Submitted): boolean {
+    const children = [...(this.#children.get(job.token)?.values() ?? [])];
+    return job.plan.tasks.length === 0 && children.some((child) => !child.ended);
   }
 
   // -- one task --
@@ -242,6 +248,7 @@ export class LocalEngine implements Engine {
     const child = this.#children.get(job.token)?.get(task);
     if (child?.refused !== undefined) return { is: "ended", word: child.refused };
     if (child && !child.ended) return { is: "running" };
+    if (written?.has(recordName(EXIT, task))) return { is: "ended", word: "ended" };
     const claim = written?.has(recordName(STARTED, task)) === false ? undefined : readClaim(job, task);
     if (!claim) {
       // Any other code than "not run" is job.sh's own, and the claim was destroyed.
@@ -253,7 +260,7 @@ export class LocalEngine implements Engine {
       if (submitted.boot === this.#machine.boot && isAlive(submitted.pid, submitted.start)) return { is: "running" };
       return { is: "unstarted", word: "gone" };
     }
-    const ended = written ? written.has(recordName(EXIT, task)) : hasExit(job, task);
+    const ended = written === undefined && hasExit(job, task);
     if (child?.ended && claim.pid === child.pid && (child.ended.code !== null || ended)) {
       return { is: "ended", word: wordOf(child.ended), ...codeOf(child.ended) };
     }
@@ -403,11 +410,13 @@ function notSpawned(child: ChildProcess): EngineError {
 /** Variables of this program's own surroundings, which are nothing to a job. */
 const OURS = /^(NODE_|npm_|JOBMGR_)/;
 
+/** Read once, for each look at process.env asks for every variable anew. */
+const INHERITED = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
+
 function environmentOf(attempt: Attempt, task: number | undefined): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
   const { tasks, jobName } = attempt.plan;
   return {
-    ...Object.fromEntries(inherited),
+    ...INHERITED,
     JOBMGR_JOB_ID: shortId(attempt.token),
     JOBMGR_JOB_NAME: jobName,
     ...(task !== undefined && {

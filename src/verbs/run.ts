@@ -70,8 +70,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     root,
     engine,
     machine,
-    rules: { settleS: settings.settleS, readyFile: settings.readyFile, owners },
-    finishedFile: settings.finishedFile,
+    rules: { settleS: settings.settleS, readyFile: settings.readyFile, finishedFile: settings.finishedFile, owners },
     groupWritable: settings.groupWritable,
     assertOwned: () => lock.assertOwned(),
   };
@@ -193,8 +192,8 @@ const OTHERS_WRITE = 0o002;
 function refuseOpenRoot(root: Root, settings: Settings): void {
   if (settings.allowShared) return;
   for (const folder of [root.path, root.inbox, root.pending]) {
-    const look = realDisk.look(folder);
-    if (look && (look.mode & OTHERS_WRITE) !== 0 && look.kind === "folder") {
+    const look = realDisk.look(realDisk.realPath(folder));
+    if (look && (look.mode & OTHERS_WRITE) !== 0) {
       throw new RootError(
         `Everybody may write to ${folder}, and what is dropped there runs as you. Close it (chmod o-w ${folder}), or accept it with --allow-shared.`,
       );

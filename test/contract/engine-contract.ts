@@ -78,8 +78,7 @@ export function engineContract(name: string, makeSubject: () => ContractSubject)
         host: readFileSync("/proc/sys/kernel/hostname", "utf8").trim(),
         boot: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
       },
-      rules: { settleS: 0, readyFile: undefined, owners: undefined },
-      finishedFile: undefined,
+      rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
       groupWritable: false,
       assertOwned: () => {},
     });

@@ -67,8 +67,7 @@ async function manage(
     root,
     engine,
     machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, owners: undefined },
-    finishedFile: "finished",
+    rules: { settleS: 0, readyFile: undefined, finishedFile: "finished", owners: undefined },
     groupWritable: false,
     assertOwned: () => {},
   };

@@ -1,0 +1,243 @@
+/**
+ * A root with one job of every kind, copied for each trial; and the judgement afterwards: nothing lost, nothing run
+ * twice, nothing changed, and every word to the user true.
+ */
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { jobmgr, makeFolder, PROGRAM, type Running, runToEnd, start, waitUntil } from "../harness.ts";
+
+/** Jobs find the ledger from where they run, so that a root can be copied. */
+const LEDGER = "../../../ledger";
+
+const BYTES = Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7) % 256));
+
+interface Kind {
+  readonly script: string;
+  /** How often job.sh is run. */
+  readonly runs: 0 | 1;
+  readonly state: string;
+  readonly more?: Readonly<Record<string, string>>;
+}
+
+/** All that a manager may meet in one inbox. */
+export const KINDS = {
+  again: {
+    script: `echo again >>${LEDGER}; echo life "$(cat code)"; exit "$(cat code)"\n`,
+    runs: 1,
+    state: "succeeded",
+  },
+  bad: { script: `echo bad >>${LEDGER}; echo mine >job_error.txt; exit 3\n`, runs: 1, state: "failed" },
+  good: { script: `echo good >>${LEDGER}; cksum data.bin >result\n`, runs: 1, state: "succeeded" },
+  halted: {
+    script: `echo halted >>${LEDGER}\n`,
+    runs: 0,
+    state: "cancelled",
+    more: { job_cancel: "changed my mind\n" },
+  },
+  unfit: { script: `echo unfit >>${LEDGER}\r\n`, runs: 0, state: "refused" },
+} as const satisfies Record<string, Kind>;
+
+export type Name = keyof typeof KINDS;
+
+/** A root in a folder of its own, with the ledger beside it. */
+export interface Scene {
+  readonly folder: string;
+  readonly root: string;
+  readonly ledger: string;
+}
+
+function sceneIn(folder: string): Scene {
+  return { folder, root: join(folder, "root"), ledger: join(folder, "ledger") };
+}
+
+export function copyOf(scene: Scene): Scene {
+  const copy = sceneIn(makeFolder());
+  cpSync(scene.folder, copy.folder, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+  return copy;
+}
+
+export function removeScene(scene: Scene): void {
+  rmSync(scene.folder, { recursive: true, force: true, maxRetries: 5 });
+}
+
+/** The arguments of a manager that marks what has arrived, so that this effect is there to be cut, too. */
+export function managerArgs(scene: Scene, ...more: string[]): string[] {
+  return ["--root", scene.root, "-e", "LocalEngine", "--settle", "0", "-M", "8", "--finished-file", "done", ...more];
+}
+
+export async function once(scene: Scene, program = PROGRAM): Promise<void> {
+  await runToEnd(process.execPath, [program, ...managerArgs(scene, "--once")]);
+}
+
+function put(scene: Scene, name: string, files: Readonly<Record<string, string>>): void {
+  const staging = join(scene.folder, "staging");
+  mkdirSync(join(staging, "deep"), { recursive: true });
+  writeFileSync(join(staging, "data.bin"), BYTES);
+  writeFileSync(join(staging, "deep", "data.bin"), BYTES);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(staging, file), text);
+  renameSync(staging, join(scene.root, "inbox", name));
+}
+
+export async function emptyScene(): Promise<Scene> {
+  const scene = sceneIn(makeFolder());
+  const made = await jobmgr(["--root", scene.root, "--setup"]);
+  if (made.code !== 0) throw new Error(made.stderr);
+  writeFileSync(scene.ledger, "");
+  return scene;
+}
+
+/** A root with one job, which says in the ledger that it runs. */
+export async function sceneWith(name: string, script: string): Promise<Scene> {
+  const scene = await emptyScene();
+  put(scene, name, { "job.sh": script });
+  return scene;
+}
+
+/** All kinds in the inbox; "again" has failed before and was moved back. */
+export async function fullInbox(): Promise<Scene> {
+  const scene = await emptyScene();
+  const drop = (name: Name, files: Readonly<Record<string, string>> = {}) => {
+    const kind: Kind = KINDS[name];
+    put(scene, name, { "job.sh": kind.script, ...kind.more, ...files });
+  };
+  drop("again", { code: "1" });
+  await recover(scene, ["again"]);
+  const came = join(scene.root, "complete", "again");
+  writeFileSync(join(came, "code"), "0");
+  renameSync(came, join(scene.root, "inbox", "again"));
+  writeFileSync(scene.ledger, "");
+  drop("bad");
+  drop("good");
+  drop("halted");
+  drop("unfit");
+  return scene;
+}
+
+/** As fullInbox, taken in, and run: what is left is to settle and to archive. */
+export async function allRun(inbox: Scene): Promise<Scene> {
+  const scene = copyOf(inbox);
+  await once(scene);
+  await waitUntil("all have run", () =>
+    namesIn(scene, "pending").every((name) =>
+      attemptsOf(join(scene.root, "pending", name)).some((at) => existsSync(join(at, "exit"))),
+    ),
+  );
+  return scene;
+}
+
+/** What a person would do: start the manager again, and wait until all has arrived. */
+export async function recover(
+  scene: Scene,
+  names: readonly string[] = Object.keys(KINDS),
+  program = PROGRAM,
+): Promise<void> {
+  const manager = start(process.execPath, [program, ...managerArgs(scene, "-p", "0.1")]);
+  try {
+    await arrival(scene, names, manager);
+  } finally {
+    await manager.stop();
+  }
+}
+
+/** Waits until all jobs have arrived; what the manager said is part of the error. */
+export async function arrival(scene: Scene, names: readonly string[], manager: Running): Promise<void> {
+  try {
+    await waitUntil(
+      `${names} in complete`,
+      () => names.every((name) => existsSync(join(scene.root, "complete", name, "done"))),
+      25_000,
+    );
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${manager.stdout()}${manager.stderr()}`);
+  }
+}
+
+export function runsOf(scene: Scene): string[] {
+  return readFileSync(scene.ledger, "utf8").split("\n").filter(Boolean).sort();
+}
+
+function namesIn(scene: Scene, place: string): string[] {
+  return readdirSync(join(scene.root, place)).sort();
+}
+
+/** The attempts in a job's folder, in force and past. */
+export function attemptsOf(folder: string): string[] {
+  const own = join(folder, ".jobmgr");
+  if (!existsSync(own)) return [];
+  return readdirSync(own)
+    .filter((name) => /^(attempt|past)-/.test(name))
+    .map((name) => join(own, name));
+}
+
+export function stateOf(folder: string): unknown {
+  return JSON.parse(readFileSync(join(folder, "job_status.json"), "utf8")).state;
+}
+
+/** What is wrong with one job in complete/, whatever became of it. */
+export function faultsOfJob(folder: string, script: string, more: readonly string[] = []): string[] {
+  const faults: string[] = [];
+  const check = (good: boolean, what: string) => good || faults.push(`${folder}: ${what}`);
+  check(readFileSync(join(folder, "job.sh"), "utf8") === script, "job.sh was changed");
+  for (const path of ["data.bin", "deep/data.bin"])
+    check(readFileSync(join(folder, path)).equals(BYTES), `${path} was changed`);
+  const state = stateOf(folder);
+  const hasError = existsSync(join(folder, "job_error.txt"));
+  check(hasError === (state !== "succeeded"), `it is ${state}, and job_error.txt is ${hasError ? "" : "not "}there`);
+  const known = [
+    ".jobmgr",
+    "code",
+    "data.bin",
+    "deep",
+    "done",
+    "job.sh",
+    "job_error.txt",
+    "job_output.txt",
+    "job_status.json",
+    "result",
+    ...more,
+  ];
+  for (const name of readdirSync(folder)) check(known.includes(name), `${name} is left over`);
+  const inForce = attemptsOf(folder).filter((path) => path.includes("/attempt-"));
+  check(inForce.length === 1, `${inForce.length} attempts are in force`);
+  return faults;
+}
+
+/** What is wrong with a scene in which all jobs of all kinds should have arrived; empty if it is as it must be. */
+export function faultsOf(scene: Scene): string[] {
+  const faults: string[] = [];
+  const same = (what: string, is: unknown, must: unknown) => {
+    if (JSON.stringify(is) !== JSON.stringify(must))
+      faults.push(`${what} is ${JSON.stringify(is)}, not ${JSON.stringify(must)}`);
+  };
+  const kinds: [string, Kind][] = Object.entries(KINDS);
+  same(
+    "the ledger",
+    runsOf(scene),
+    kinds.filter(([, { runs }]) => runs === 1).map(([name]) => name),
+  );
+  same("inbox", namesIn(scene, "inbox"), []);
+  same("pending", namesIn(scene, "pending"), []);
+  same(
+    "complete",
+    namesIn(scene, "complete"),
+    kinds.map(([name]) => name),
+  );
+  same("finishing", existsSync(join(scene.root, ".jobmgr/finishing")) ? namesIn(scene, ".jobmgr/finishing") : [], []);
+  for (const [name, kind] of kinds) {
+    const folder = join(scene.root, "complete", name);
+    faults.push(...faultsOfJob(folder, kind.script));
+    same(`the state of ${name}`, stateOf(folder), kind.state);
+  }
+  same("the job's own error file, kept", keptTexts(scene, "bad", "job_error.txt").includes("mine\n"), true);
+  same("the output of an earlier life, kept", keptTexts(scene, "again", "job_output.txt"), ["life 1\n"]);
+  return faults;
+}
+
+/** The texts of files put aside under a job's records, whose names begin so. */
+function keptTexts(scene: Scene, name: string, file: string): string[] {
+  return attemptsOf(join(scene.root, "complete", name)).flatMap((attempt) =>
+    readdirSync(attempt)
+      .filter((kept) => kept.startsWith(file))
+      .map((kept) => readFileSync(join(attempt, kept), "utf8")),
+  );
+}
