@@ -47,7 +47,12 @@ export class Inbox {
     return unreadable;
   }
 
-  get size(): number {
+  get entries(): number {
+    return this.#names.length;
+  }
+
+  /** Those that have not been looked into since the last listing. */
+  get known(): number {
     return this.#names.length - this.#next;
   }
 

@@ -55,10 +55,7 @@ export class Manager {
 
   /** Runs until stopped, or through one pass. Throws LockError when another manager has taken over. */
   async run(): Promise<void> {
-    // While folders are known to wait, an event says nothing that the next check does not find.
-    const watch = new InboxWatch(this.#schedule.inbox, () => {
-      if (this.#pass.inboxSize === 0) this.lookSoon();
-    });
+    const watch = new InboxWatch(this.#schedule.inbox, () => this.lookSoon());
     const beat = setInterval(() => this.#beat(), HEARTBEAT_MS);
     try {
       if (this.#schedule.once) await this.#once();
@@ -87,10 +84,13 @@ export class Manager {
         this.#news = false;
         await this.#pass.check();
         lookMs = performance.now() - lookedAtMs;
-        watch.adapt(this.#pass.inboxSize);
+        watch.adapt(this.#pass.inbox.entries, this.#pass.inbox.known);
       } else if (this.#news) {
         this.#news = false;
+        const { known } = this.#pass.inbox;
         await this.#pass.advance(this.#schedule.engineGivesHints);
+        // The last folder that was known of has been taken: see whether there are more.
+        if (known > 0 && this.#pass.inbox.known === 0) this.lookSoon();
       } else {
         await this.#rest(Math.max(this.#lookAtMs, fairAtMs));
       }

@@ -169,8 +169,9 @@ export class Pass {
     this.#roomFreed();
   }
 
-  get inboxSize(): number {
-    return this.#inbox.size;
+  /** How many entries the inbox has, and how many of them are still to be looked into. */
+  get inbox(): { entries: number; known: number } {
+    return { entries: this.#inbox.entries, known: this.#inbox.known };
   }
 
   /** Why the manager should stop by itself, if it should. */
@@ -373,9 +374,10 @@ export class Pass {
     if (this.#stopping || this.#fatal) return;
     const before = this.#turn;
     let pass = () => {};
-    this.#turn = new Promise((resolve) => {
+    const passed = new Promise<void>((resolve) => {
       pass = resolve;
     });
+    this.#turn = Promise.all([before, passed]).then(() => {});
     job.busy = this.#guarded(job, () => this.#walk(job, before, pass)).finally(() => {
       pass();
       job.busy = undefined;

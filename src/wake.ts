@@ -4,8 +4,8 @@
  */
 import { type FSWatcher, watch } from "chokidar";
 
-/** A watcher reads the whole folder at each event; beyond this size that costs more than it gives. */
-const ENTRIES_MAX = 500;
+/** chokidar looks at every entry when something changes; beyond this size that costs more than it gives. */
+const ENTRIES_MAX = 200;
 
 export class InboxWatch {
   readonly #inbox: string;
@@ -17,9 +17,12 @@ export class InboxWatch {
     this.#wake = wake;
   }
 
-  /** Watches while the inbox is of a size that can be watched. */
-  adapt(entries: number): void {
-    if (entries > ENTRIES_MAX) return this.close();
+  /**
+   * Watches while that is of use: while folders are known to wait, an event says nothing that the next check does not
+   * find, and each of our own moves would be one.
+   */
+  adapt(entries: number, known: number): void {
+    if (known > 0 || entries > ENTRIES_MAX) return this.close();
     if (this.#watcher) return;
     this.#watcher = watch(this.#inbox, { depth: 0, ignoreInitial: true, ignored: (path) => path !== this.#inbox });
     // The raw event comes before chokidar has looked at anything, which is all that is needed here.
