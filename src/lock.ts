@@ -94,9 +94,7 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
     since: new Date().toISOString(),
   };
   const staged = join(root.own, `lock-${uuid}`);
-  makeWritable(disk, root, staged);
-  disk.create(join(staged, OWNER), `${JSON.stringify(mine)}\n`);
-  disk.create(join(staged, BEAT), "");
+  stageLock(disk, root, staged, mine);
   try {
     for (let tries = 0; tries < 100; tries++) {
       if (moveFolderUnlessTaken(disk, staged, path)) return heldLock(disk, root, mine);
@@ -115,18 +113,27 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
   }
 }
 
-/** The first thing that is written to a root. */
-function makeWritable(disk: Disk, root: Root, folder: string): void {
+/** Writes the lock aside: the first thing that is written to a root, and so the first to fail. */
+function stageLock(disk: Disk, root: Root, staged: string, mine: Owner): void {
   try {
-    disk.makeFolder(folder);
+    disk.makeFolder(staged);
+    disk.create(join(staged, OWNER), `${JSON.stringify(mine)}\n`);
+    disk.create(join(staged, BEAT), "");
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== "EACCES" && code !== "EROFS" && code !== "EPERM") throw error;
-    throw new RootError(
-      `${root.path} cannot be written to by this user (${message}). A root must belong to the user who runs jobmgr.`,
-    );
+    discard(disk, staged);
+    const { code = "", message } = error as NodeJS.ErrnoException;
+    const reason = REASONS[code];
+    throw reason === undefined ? error : new RootError(`${root.path}: ${reason} (${message})`);
   }
 }
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOSPC: "there is no space left",
+  EDQUOT: "your quota is used up",
+  EROFS: "its file system is mounted read-only",
+  EACCES: "this user may not write there; a root must belong to the user who runs jobmgr",
+  EPERM: "this user may not write there; a root must belong to the user who runs jobmgr",
+};
 
 /** Moves a dead owner's lock away. If it was not that owner's any more, it is put back. */
 function evict(disk: Disk, root: Root, uuid: string | undefined): void {

@@ -558,7 +558,8 @@ export class Pass {
   /** Resolves when the engine has room for a job that is prepared, or the manager is to stop. */
   async #room(job: Job): Promise<void> {
     const fits = () => this.#placesSubmitted() + placesOf(job, this.#limits.jobsMax) <= this.#limits.jobsMax;
-    while (!fits() && !this.#stopping) {
+    const braked = () => this.spent !== undefined || this.#brakes.pausedForMs(performance.now()) > 0;
+    while ((!fits() || braked()) && !this.#stopping) {
       await new Promise<void>((resolve) => {
         this.#roomFreed = resolve;
       });

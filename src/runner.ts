@@ -157,12 +157,12 @@ if [ "$limit" -gt 0 ]; then
   timer=$!
 fi
 
-# A trap interrupts wait, whose answer then is not the job's.
+# A trap interrupts wait, whose answer then is not the job's; asked again, it tells of a job that has ended as well.
 while :; do
   got=''
   wait "$job"
   code=$?
-  [ "$got" ] && [ "$code" -gt 128 ] && kill -0 "$job" 2>/dev/null || break
+  [ "$got" ] || break
 done
 
 # An env without that option ran nothing: hand over to bash, which needs none. Same process, same claim.

@@ -14,6 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { onTestFinished } from "vitest";
+import { realDisk } from "../src/disk.ts";
+import { setUpRoot } from "../src/root.ts";
 
 export const PROGRAM = resolve(import.meta.dirname, "../dist/bin/jobmgr.js");
 
@@ -52,6 +54,8 @@ export function start(
     env: { ...process.env, ...env },
     stdio: ["pipe", "pipe", "pipe"],
   });
+  // A program need not read what it is given.
+  child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
   const said = { out: "", err: "" };
   child.stdout.on("data", (data) => {
@@ -134,8 +138,7 @@ export async function makeRoot(under?: string): Promise<TestRoot> {
   const folder = makeFolder(under);
   const path = join(folder, "root");
   const ledger = join(folder, "ledger");
-  const made = await jobmgr(["--root", path, "--setup"]);
-  if (made.code !== 0) throw new Error(made.stderr);
+  await setUpRoot(realDisk, path);
   appendFileSync(ledger, "");
   const at = (name: string) => join(path, name);
   const root: TestRoot = {
