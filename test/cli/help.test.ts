@@ -135,7 +135,7 @@ describe("a root that cannot be used ends with 78 and with what to do", () => {
     const root = await makeRoot();
     for (const path of [join(root.path, ".."), root.path]) chmodSync(path, 0o755);
     const { code, stderr } = await jobmgr(["--root", root.path, ...FAST], { uid: NOBODY });
-    expect(stderr).toMatch(/^jobmgr: .* cannot be written to by this user.*\n$/);
+    expect(stderr).toMatch(/^jobmgr: .* this user may not write there.*\n$/);
     expect(code).toBe(78);
   });
 

@@ -143,8 +143,10 @@ export async function recover(
 export async function arrival(scene: Scene, names: readonly string[], manager: Running): Promise<void> {
   try {
     await waitUntil(
-      `${names} in complete`,
-      () => names.every((name) => existsSync(join(scene.root, "complete", name, "done"))),
+      `${names} in complete, and nothing left to finish`,
+      () =>
+        names.every((name) => existsSync(join(scene.root, "complete", name, "done"))) &&
+        namesIn(scene, ".jobmgr/finishing").length === 0,
       25_000,
     );
   } catch (error) {
