@@ -13,6 +13,7 @@ import { outputName, shortId } from "../../src/outputs.ts";
 import { EXIT, NOT_RUN, parseExit, parseStarted, quoted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { type Directives, readDirectives } from "./directives.ts";
+import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
 import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "./process.ts";
 
 export interface LocalOptions {
@@ -48,6 +49,7 @@ export class LocalEngine implements Engine {
   readonly #children = new Map<Token, Map<number | undefined, Child>>();
   /** Of the jobs that are to end: when each process group was sent its TERM. */
   readonly #cancelled = new Map<Token, Map<number, number>>();
+  readonly #dispatchers = new Dispatchers(INHERITED);
   #wake: () => void = () => {};
   #lookAgain: NodeJS.Timeout | undefined;
 
@@ -93,33 +95,37 @@ export class LocalEngine implements Engine {
 
   async submit(attempt: Attempt): Promise<Handle> {
     const [first, ...others] = attempt.plan.tasks.slice(0, attempt.plan.tasksAtOnce);
+    if (first === undefined && Dispatchers.canTake(attempt.plan.jobName, attempt.runner))
+      return this.#dispatch(attempt);
     const { pid, start } = this.#start(attempt, first);
     // From here on it is submitted; a task that cannot start concerns only itself.
     for (const task of others) this.#startTask(attempt, task);
     return handleOf({ pid, start, ...this.#machine });
   }
 
-  /** Spawning happens at once or not at all, so what does not run now and has no claim never will. */
+  /** Starting happens at once or not at all, so what does not run now and has no claim never will. */
   async find(where: Attempt | { readonly folder: string }): Promise<Found> {
     const attempt = "token" in where ? where : undefined;
     if (attempt) {
       const claim = firstClaim(attempt);
       if (claim) return { is: "found", token: attempt.token, handle: handleOf(claim) };
-      if (attempt.madeOn.host !== this.#machine.host) {
+      const elsewhere = this.#elsewhere(attempt.madeOn);
+      if (elsewhere !== undefined) {
         return {
           is: "unsure",
-          why: `it was started on ${attempt.madeOn.host}, and only a manager there can tell what became of it`,
+          why: `it was started on ${elsewhere}, and only a manager there can tell what became of it`,
         };
       }
     }
     // The same root may be spelled in several ways; the token and the folder itself may not.
-    const processes = attempt ? findByCommand(`/attempt-${attempt.token}/run.sh`) : findByFolder(where.folder);
+    const processes = attempt ? findByCommand(commandOf(attempt)) : findByFolder(where.folder);
     for (const { pid, start, command } of processes) {
       const token = TOKEN_IN_PATH.exec(command)?.[1] as Token | undefined;
       if (token === undefined) return { is: "unsure", why: `process ${pid} works in its folder (${command.trim()})` };
       return { is: "found", token, handle: handleOf({ pid, start, ...this.#machine }) };
     }
-    return { is: "absent" };
+    const starting = attempt && findByFolder(attempt.folder).some(({ command }) => command.includes(DISPATCHER));
+    return starting ? { is: "unsure", why: "it is about to be started" } : { is: "absent" };
   }
 
   async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
@@ -143,8 +149,7 @@ export class LocalEngine implements Engine {
       for (const pid of this.#livingGroups(job)) {
         const askedAtMs = asked.get(pid);
         if (askedAtMs === undefined) {
-          asked.set(pid, now);
-          signalGroup(pid, "SIGTERM");
+          if (signalGroup(pid, "SIGTERM")) asked.set(pid, now);
         } else if (now - askedAtMs > this.#options.graceS * 1000) {
           signalGroup(pid, "SIGKILL");
         }
@@ -160,6 +165,27 @@ export class LocalEngine implements Engine {
   }
 
   // -- one task --
+
+  /** Starts a plain job through a dispatcher, who knows its exit code, but not its process: the claim tells that. */
+  async #dispatch(attempt: Attempt): Promise<Handle> {
+    const { token, runner, plan } = attempt;
+    const outputs = plan.outputs.map((output) => openOutput(attempt, outputName(output, token, undefined)));
+    try {
+      const [out = 0, err = out] = outputs;
+      const child: Child = { pid: 0, start: "" };
+      this.#childrenOf(token).set(undefined, child);
+      const order = { id: shortId(token), name: plan.jobName, folder: attempt.folder, runner, out, err };
+      const started = await this.#dispatchers.start(order, (code) => {
+        if (code === undefined) this.#children.delete(token);
+        else child.ended = { code, signal: null };
+        this.#wake();
+      });
+      if (!started) throw new EngineError("ambiguous", "the shell that starts jobs has gone");
+      return handleOf({ ...child, ...this.#machine });
+    } finally {
+      for (const fd of outputs) closeSync(fd);
+    }
+  }
 
   #start(attempt: Attempt, task: number | undefined): Child {
     const outputs = attempt.plan.outputs.map((output) => openOutput(attempt, outputName(output, attempt.token, task)));
@@ -252,27 +278,31 @@ export class LocalEngine implements Engine {
     const claim = written?.has(recordName(STARTED, task)) === false ? undefined : readClaim(job, task);
     if (!claim) {
       // Any other code than "not run" is job.sh's own, and the claim was destroyed.
-      const ran = child?.ended && child.ended.code !== null && child.ended.code !== NOT_RUN;
+      const code = child?.ended?.code ?? NOT_RUN;
+      const ran = code !== NOT_RUN && code <= SIGNALLED;
       if (child?.ended)
         return { is: ran ? "ended" : "unstarted", word: wordOf(child.ended), ...(ran && codeOf(child.ended)) };
       if (job.plan.tasks.length > 0) return { is: "waiting" };
       const submitted = claimOfHandle(job.handle);
-      if (submitted.boot === this.#machine.boot && isAlive(submitted.pid, submitted.start)) return { is: "running" };
+      const here = submitted.boot === this.#machine.boot;
+      if (here && (isAlive(submitted.pid, submitted.start) || findByCommand(commandOf(job)).length > 0)) {
+        return { is: "running" };
+      }
       return { is: "unstarted", word: "gone" };
     }
     const ended = written === undefined && hasExit(job, task);
-    if (child?.ended && claim.pid === child.pid && (child.ended.code !== null || ended)) {
+    // A code of its own is the job's; but a copy that stepped aside has one too, and so has a runner that was killed.
+    const own = child?.ended && claim.pid === child.pid && child.ended.code !== null && child.ended.code <= SIGNALLED;
+    if (child?.ended && (ended || own)) {
       return { is: "ended", word: wordOf(child.ended), ...codeOf(child.ended) };
     }
     if (ended) return { is: "ended", word: "ended" };
     if (claim.boot !== this.#machine.boot)
       return { is: "ended", word: "the machine was restarted", cause: "interrupted" };
     if (isJobAlive(claim.pid, claim.start)) return { is: "running" };
-    return {
-      is: "ended",
-      word: child?.ended ? wordOf(child.ended) : "its process has gone",
-      ...(child?.ended?.signal && { signal: child.ended.signal }),
-    };
+    return child?.ended
+      ? { is: "ended", word: wordOf(child.ended), ...codeOf(child.ended) }
+      : { is: "ended", word: "its process has gone" };
   }
 
   /** The claims of an attempt's tasks that have not ended. */
@@ -290,8 +320,9 @@ export class LocalEngine implements Engine {
       (child) => child.pid > 0 && !child.ended,
     );
     const submitted = claimOfHandle(job.handle);
-    const unclaimed = submitted.boot === this.#machine.boot ? [submitted] : [];
-    const leaders = new Map([...unclaimed, ...children, ...claims].map(({ pid, start }) => [pid, start]));
+    const unclaimed = submitted.boot === this.#machine.boot && submitted.pid > 0 ? [submitted] : [];
+    const unknown = claims.length === 0 && children.length === 0 ? findByCommand(commandOf(job)) : [];
+    const leaders = new Map([...unknown, ...unclaimed, ...children, ...claims].map(({ pid, start }) => [pid, start]));
     return [...leaders].filter(([pid, start]) => isJobAlive(pid, start)).map(([pid]) => pid);
   }
 
@@ -309,6 +340,14 @@ export class LocalEngine implements Engine {
 }
 
 // -- pure, and small --
+
+/** A shell tells of a death by signal n as 128 + n. */
+const SIGNALLED = 128;
+
+/** What the command line of an attempt's runner holds, and nobody else's. */
+function commandOf(attempt: Attempt): string {
+  return `/attempt-${attempt.token}/run.sh`;
+}
 
 function handleOf({ pid, start, host, boot }: Omit<Started, "token">): Handle {
   return `${pid}:${start}:${host}:${boot}` as Handle;
@@ -430,12 +469,17 @@ function environmentOf(attempt: Attempt, task: number | undefined): NodeJS.Proce
   };
 }
 
-function signalGroup(leader: number, signal: NodeJS.Signals): void {
+/** False if there is no such group (yet). */
+function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
+  // kill(2) takes 0 for the caller's own group, and -1 for everybody.
+  if (!(leader > 1)) throw new Error(`${leader} is nobody's process group`);
   try {
     process.kill(-leader, signal);
     if (signal === "SIGTERM") process.kill(-leader, "SIGCONT");
+    return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+    return false;
   }
 }
 

@@ -89,6 +89,8 @@ function allPids(): number[] {
  * its group lives; a process of that pid with another start time is a stranger, and so is its group.
  */
 export function isJobAlive(runner: number, start: string): boolean {
+  // Not known, or no process of ours: kernel threads are in group 0.
+  if (!(runner > 1)) return false;
   const now = startOf(runner);
   return now === start || (now === undefined && isGroupAlive(runner));
 }
