@@ -349,11 +349,9 @@ export class Pass {
       nextS: Math.min(nextS * 2, ENGINE_RETRY_S.most),
       sinceMs,
     };
-    this.#report(
-      "engine",
-      "warn",
-      `${this.#world.engine.name} does not answer; no job changes its state. ${(error as Error).message}`,
-    );
+    const isFull = isEngineError(error) && error.verdict === "full";
+    const state = isFull ? "is full; jobs wait." : "does not answer; no job changes its state.";
+    this.#report("engine", "warn", `${this.#world.engine.name} ${state} ${(error as Error).message}`);
   }
 
   // -- letting jobs step --
@@ -465,7 +463,6 @@ export class Pass {
     if (job.seen?.token) await noteCancel(this.#world, job.name, job.seen.token);
     const fresh = job.fresh;
     job.fresh = false;
-    this.#lastSubmitMs = performance.now();
     try {
       const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal);
       this.#engineAnswered();
@@ -477,6 +474,8 @@ export class Pass {
         return this.#unsure(job, `whether it was submitted is not known yet: ${error.message}`);
       this.#engineFailed(error);
       return this.#postpone(job);
+    } finally {
+      this.#lastSubmitMs = performance.now();
     }
     if (job.seen.stage === "submitted") this.#writeStatus(job, "submitted");
   }
