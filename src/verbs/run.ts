@@ -134,7 +134,7 @@ function listenToSignals(
   const names = Object.keys(SIGNAL_CODES) as NodeJS.Signals[];
   for (const name of names.filter((one) => !isIgnored(constants.signals[one]))) {
     process.on(name, () => {
-      if (stopped.signal) process.exit(SIGNAL_CODES[name]);
+      if (stopped.signal) return dieOf(name);
       stopped.signal = name;
       log.print("Stopping: the step under way is finished, jobs are left running. Once more: stop at once.");
       manager.stop();
@@ -142,6 +142,12 @@ function listenToSignals(
   }
   process.on("SIGUSR1", () => manager.lookSoon());
   return stopped;
+}
+
+/** Ends at once: an exit would wait for calls to a disk that does not answer. */
+function dieOf(signal: NodeJS.Signals): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
 }
 
 function logOf(settings: Settings): Log {

@@ -1,0 +1,416 @@
+/** What a person sees in a real terminal, and what keys, signals and a closed terminal do to the manager and its jobs. */
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import { isAlive, startOf } from "../../engines/local/process.ts";
+import { jobmgr, makeFolder, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
+import { type JobRoot, makeJobRoot, need, runningJobs } from "./surroundings.ts";
+
+const ESC = "\u001b";
+const COLOUR = new RegExp(`${ESC}\\[[0-9;]*m`);
+const CTRL_C = "C-c";
+
+/** The same numbers in every run: a linear congruential generator (Numerical Recipes). */
+function numbers(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 32) * below;
+  };
+}
+
+/** A terminal with a shell in it. `m` in that shell is the manager of the root, `s` its status. */
+interface Terminal {
+  /** Types a command line, and Enter. */
+  run(line: string): void;
+  press(...keys: string[]): void;
+  /** The text that is or was on the screen, without what the shell was told to do. */
+  screen(): string;
+  /** All bytes that programs wrote to it. */
+  raw(): string;
+  /** Asks for the exit code of the last command, when the shell has it. */
+  exitCode(): Promise<number>;
+  /** The pid of the manager that runs in it. */
+  managerPid(): number;
+  close(): void;
+}
+
+const COLUMNS = 180;
+
+function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+async function openTerminal(context: TestContext, root: JobRoot): Promise<Terminal> {
+  const program = need(context, "tmux");
+  const folder = makeFolder();
+  const raw = join(folder, "raw");
+  const jobmgrHere = `${quote(process.execPath)} ${quote(PROGRAM)} --root ${quote(root.path)}`;
+  writeFileSync(
+    join(folder, "rc"),
+    [
+      "PS1='$ '; unset PROMPT_COMMAND HISTFILE",
+      "bind 'set enable-bracketed-paste off'",
+      `m() { ${jobmgrHere} -e LocalEngine -p 0.1 --settle 0 "$@"; }`,
+      `s() { ${jobmgrHere} status "$@"; }`,
+      `slow() { strace -f -qq -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:delay_enter=40000000 ${jobmgrHere} -e LocalEngine -p 0.1 --settle 0; }`,
+      "",
+    ].join("\n"),
+  );
+  const { NO_COLOR: _no, FORCE_COLOR: _force, CLICOLOR_FORCE: _cli, TMUX: _tmux, ...env } = process.env;
+  const tmux = (...args: string[]) =>
+    execFileSync(program, ["-u", "-S", join(folder, "socket"), "-f", "/dev/null", ...args], {
+      encoding: "utf8",
+      env: { ...env, LC_ALL: "C.UTF-8" },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+  tmux(
+    "new-session",
+    "-d",
+    "-x",
+    String(COLUMNS),
+    "-y",
+    "50",
+    `exec bash --noprofile --rcfile ${quote(join(folder, "rc"))} -i`,
+  );
+  const server = Number(tmux("display-message", "-p", "#{pid}"));
+  const serverStart = startOf(server) ?? "";
+  const shell = Number(tmux("display-message", "-p", "#{pane_pid}"));
+  onTestFinished(() => {
+    if (isAlive(server, serverStart)) process.kill(server, "SIGTERM");
+  });
+  tmux("set-option", "-g", "history-limit", "10000");
+  tmux("pipe-pane", "-o", `cat >> ${quote(raw)}`);
+  const screen = () =>
+    tmux("capture-pane", "-p", "-J", "-S", "-")
+      .replace(/[ \t]+$/gm, "")
+      .trimEnd();
+  await waitUntil("the shell is there", () => screen().endsWith("$"));
+  let asked = 0;
+  const terminal: Terminal = {
+    run(line) {
+      tmux("send-keys", "-l", line);
+      tmux("send-keys", "Enter");
+    },
+    press: (...keys) => {
+      tmux("send-keys", ...keys);
+    },
+    screen,
+    raw: () => (existsSync(raw) ? readFileSync(raw, "utf8") : ""),
+    async exitCode() {
+      const mark = `code${++asked}=`;
+      terminal.run(`echo "code"${asked}=$?`);
+      const answer = new RegExp(`^${mark}(\\d+)$`, "m");
+      await waitUntil("the shell tells an exit code", () => answer.test(screen()));
+      return Number(answer.exec(screen())?.[1]);
+    },
+    managerPid() {
+      const children = readFileSync(`/proc/${shell}/task/${shell}/children`, "utf8").trim().split(" ");
+      return Number(children[0]);
+    },
+    close() {
+      tmux("kill-pane");
+    },
+  };
+  return terminal;
+}
+
+async function managerIn(terminal: Terminal, line = "m"): Promise<void> {
+  const before = terminal.screen().split("Watching inbox").length;
+  terminal.run(line);
+  await waitUntil("the manager has begun", () => terminal.screen().split("Watching inbox").length > before);
+}
+
+/** Waits until the prompt is back. */
+async function shellIsBack(terminal: Terminal): Promise<void> {
+  await waitUntil("the prompt is back", () => terminal.screen().endsWith("\n$"));
+}
+
+describe("in a terminal", () => {
+  it("each check is a dot, 20 in a row; events, messages and the prompt begin on a line of their own", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    await managerIn(terminal);
+    const dots = () => terminal.screen().match(/^\.+$/gm)?.join("").length ?? 0;
+    await waitUntil("two rows and a half", () => dots() > 50);
+    root.drop("good", "true");
+    root.drop("bad", "exit 3");
+    await root.completed("good", "bad");
+    const after = dots();
+    await waitUntil("some more", () => dots() > after + 25);
+    terminal.press(CTRL_C);
+    await shellIsBack(terminal);
+    const text = terminal.screen();
+    const lines = text.slice(text.indexOf("\nWatching inbox") + 1).split("\n");
+    expect(text).toContain("Starting Job Manager: use ctrl-C to quit\nWatching inbox: ");
+    expect(lines[0]).toBe(`Watching inbox: ${root.path}/inbox`);
+    const event = /^\d\d:\d\d:\d\d (claimed {2}|started {2}|finished )(good|bad)(: (succeeded|failed) after .*)?$/;
+    const rest = lines.slice(1).filter((line) => !event.test(line) && !/^\.{1,20}(\^C)?$/.test(line) && line !== "^C");
+    expect(rest).toEqual([
+      expect.stringMatching(
+        /^(\^C)?Stopping: the step under way is finished, jobs are left running\. Once more: stop at once\.$/,
+      ),
+      "Stopped. No job is running.",
+      "$",
+    ]);
+    expect(lines.filter((line) => event.test(line))).toHaveLength(6);
+    for (const [i, line] of lines.entries()) {
+      if (/^\.+$/.test(line) && /^\.+(\^C)?$/.test(lines[i + 1] ?? "")) expect(line).toHaveLength(20);
+    }
+    expect(await terminal.exitCode()).toBe(130);
+  });
+
+  it("names with escape sequences and line ends are shown as text, and so is the status", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    const evil = `a${ESC}[31mred${ESC}]0;title\u0007\nnew\rline\u009b2Jb`;
+    const shown = "a\\x1b[31mred\\x1b]0;title\\x07\\x0anew\\x0dline\\x9b2Jb";
+    await managerIn(terminal);
+    root.drop(evil, "exit 3");
+    root.drop(`wait-${evil}`, { data: "" });
+    await root.completed(evil);
+    await waitUntil("its end is told", () => terminal.screen().includes(`finished ${shown}: failed`));
+    terminal.press(CTRL_C);
+    await shellIsBack(terminal);
+    terminal.run("clear; s --color never");
+    await waitUntil("the status is told", () => terminal.screen().includes("1 complete."));
+    expect(terminal.screen()).toContain("\nwait-a\\x1b[31m");
+    expect(terminal.raw()).not.toContain(`${ESC}[31m`);
+    expect(terminal.raw()).not.toContain(`${ESC}]0;`);
+    expect(terminal.raw()).not.toContain("\u009b");
+    expect(terminal.raw()).not.toMatch(/\n\r?new/);
+  });
+
+  it("colour is used there, and not with NO_COLOR or --color never", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    const added = async (line: string, until: string) => {
+      const before = terminal.raw().length;
+      terminal.run(line);
+      await waitUntil(`${line}: ${until}`, () => terminal.raw().slice(before).includes(until));
+      return terminal.raw().slice(before);
+    };
+    root.drop("bad", "exit 3");
+    await managerIn(terminal);
+    await waitUntil("its end is told", () => terminal.raw().includes("finished bad"));
+    expect(terminal.raw()).toMatch(new RegExp(`${ESC}\\[33mfinished bad`));
+    terminal.press(CTRL_C);
+    await shellIsBack(terminal);
+    expect(await added("s", "1 complete.")).toContain(`${ESC}[31mfailed`);
+    expect(await added("s --color always", "1 complete.")).toContain(`${ESC}[31mfailed`);
+    expect(await added("s --color never", "1 complete.")).not.toMatch(COLOUR);
+    expect(await added("NO_COLOR=1 s", "1 complete.")).not.toMatch(COLOUR);
+    expect(await added("NO_COLOR= s", "1 complete.")).toMatch(COLOUR);
+    expect(await added("TERM=dumb s", "1 complete.")).not.toMatch(COLOUR);
+    expect(await added("s | cat", "1 complete.")).not.toMatch(COLOUR);
+    expect(await added("s --color always | cat", "1 complete.")).toMatch(COLOUR);
+  });
+});
+
+describe("not in a terminal", () => {
+  it("there are no dots, and each event is a line with its time in full", async () => {
+    const root = await makeJobRoot();
+    const manager = root.manage([], { env: { FORCE_COLOR: "" } });
+    root.drop("good", "true");
+    root.drop("bad", "exit 3");
+    root.dropGated("long");
+    await waitUntil("it runs", () => root.runs().length === 1);
+    root.openGate();
+    await root.completed("good", "bad", "long");
+    expect(await manager.stop()).toBe(130);
+    const lines = `${manager.stdout()}${manager.stderr()}`.trimEnd().split("\n");
+    const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (claimed {2}|started {2}|finished )\S/;
+    expect(lines.filter((line) => iso.test(line))).toHaveLength(9);
+    expect(lines.filter((line) => !iso.test(line))).toEqual([
+      "Starting Job Manager: use ctrl-C to quit",
+      `Watching inbox: ${root.path}/inbox`,
+      expect.stringMatching(/^Stopping: /),
+      "Stopped. No job is running.",
+    ]);
+    expect(lines.join("\n")).not.toMatch(COLOUR);
+  });
+
+  it("colour is used only where --color always or FORCE_COLOR asks for it", async () => {
+    const root = await makeJobRoot();
+    root.drop("bad", "exit 3");
+    const manager = root.manage(["--color", "always"]);
+    await waitUntil("its end is told", () => manager.stderr().includes("finished"));
+    expect(manager.stderr()).not.toContain(ESC.repeat(2));
+    await manager.stop();
+    const status = async (args: string[], env: NodeJS.ProcessEnv = {}) => {
+      const plain = { NO_COLOR: "", FORCE_COLOR: "", CLICOLOR_FORCE: "", ...env };
+      return (await jobmgr(["--root", root.path, "status", ...args], { env: plain })).stdout;
+    };
+    expect(await status([])).not.toMatch(COLOUR);
+    expect(await status(["--color", "always"])).toMatch(COLOUR);
+    expect(await status(["--color", "always"], { NO_COLOR: "1" })).toMatch(COLOUR);
+    expect(await status(["--color", "never"], { FORCE_COLOR: "1" })).not.toMatch(COLOUR);
+    expect(await status([], { FORCE_COLOR: "1" })).toMatch(COLOUR);
+    expect(await status([], { FORCE_COLOR: "1", NO_COLOR: "1" })).not.toMatch(COLOUR);
+    expect(await status(["--json"], { FORCE_COLOR: "1" })).not.toMatch(COLOUR);
+  });
+
+  it("a status whose reader leaves early ends with 0, and says nothing of it", async () => {
+    const root = await makeJobRoot();
+    // More than a pipe holds, so that the rest finds no reader.
+    for (let i = 0; i < 3000; i++)
+      mkdirSync(join(root.path, "inbox", `${String(i).padStart(4, "0")}-${"x".repeat(60)}`));
+    for (const how of ["", "--json"]) {
+      const line = `"$0" "$1" --root "$2" status ${how} | head -1; echo "code=\${PIPESTATUS[0]}"`;
+      const { stdout, stderr } = await runToEnd("bash", ["-c", line, process.execPath, PROGRAM, root.path]);
+      expect(stdout).toMatch(/^.+\ncode=0\n$/);
+      expect(stderr).toBe("");
+    }
+  });
+});
+
+describe("Ctrl-C", () => {
+  it.for([
+    [1, "1 job goes on; start jobmgr again to collect the results."],
+    [3, "3 jobs go on; start jobmgr again to collect the results."],
+  ] as const)(
+    "with %i running says so, leaves with 130, and the next manager collects",
+    async ([count, words], context) => {
+      const root = await makeJobRoot();
+      const terminal = await openTerminal(context, root);
+      const names = Array.from({ length: count }, (_, i) => `j${i}`);
+      await managerIn(terminal, "m -M 3");
+      for (const name of names) root.dropGated(name);
+      await waitUntil("all run", () => root.runs().length === count);
+      terminal.press(CTRL_C);
+      await shellIsBack(terminal);
+      expect(terminal.screen()).toContain(`\nStopped. ${words}\n`);
+      expect(await terminal.exitCode()).toBe(130);
+      expect(runningJobs(root)).toEqual(names);
+      root.openGate();
+      const next = root.manage();
+      await root.completed(...names);
+      expect(root.runs().sort()).toEqual(names);
+      for (const name of names) expect(root.status(name)).toMatchObject({ state: "succeeded" });
+      expect(next.stderr()).toBe("");
+    },
+  );
+
+  it("at any instant, 10 times over, loses no job and runs none twice", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    const below = numbers(20_260_101);
+    const all: string[] = [];
+    for (let round = 0; round < 10; round++) {
+      const names = ["a", "b", "c", "d"].map((name) => `r${round}${name}`);
+      const before = root.names("pending").length;
+      terminal.run("clear");
+      await waitUntil("the screen is clear", () => !terminal.screen().includes("Watching inbox"));
+      await managerIn(terminal, "m -M 100");
+      for (const name of names) root.dropGated(name, `gate${round}`);
+      all.push(...names);
+      // Those of the last round end while this one begins.
+      root.openGate(`gate${round - 1}`);
+      const instant = below(400);
+      await new Promise((resolve) => setTimeout(resolve, instant));
+      terminal.press(CTRL_C);
+      await shellIsBack(terminal);
+      const told =
+        /^Stopped\. (?:(\d+) jobs? (?:goes|go) on; start jobmgr again to collect the results|No job is running)\.$/m;
+      const match = told.exec(terminal.screen());
+      expect(match, terminal.screen()).not.toBeNull();
+      const going = Number(match?.[1] ?? 0);
+      const ofThisRound = () => runningJobs(root).filter((name) => names.includes(name)).length;
+      const context = `round ${round}, after ${instant} ms`;
+      expect(going, context).toBeLessThanOrEqual(before + names.length);
+      await waitUntil(`${context}: what was submitted runs`, () => ofThisRound() >= going - before);
+      expect(ofThisRound(), context).toBeLessThanOrEqual(going);
+      expect(await terminal.exitCode(), context).toBe(130);
+    }
+    root.openGate("gate9");
+    const next = root.manage(["-M", "100"]);
+    await root.completed(...all);
+    expect(root.runs().sort()).toEqual(all);
+    expect(root.names("complete")).toEqual(all);
+    for (const name of all) expect(root.status(name)).toMatchObject({ name, state: "succeeded" });
+    expect(next.stderr()).toBe("");
+    expect(await next.stop()).toBe(130);
+  }, 90_000);
+
+  it("pressed twice leaves at once, though a step is under way, and no job is lost", async (context) => {
+    const strace = need(context, "strace");
+    const probe = await runToEnd(strace, ["-o", "/dev/null", "true"]);
+    if (probe.code !== 0) context.skip(`strace cannot trace here: ${probe.stderr}`);
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    // A disk that takes 40 s to say that something is on it.
+    await managerIn(terminal, "slow");
+    root.dropLedger("a");
+    await waitUntil("a is claimed", () => terminal.screen().includes("claimed  a"));
+    terminal.press(CTRL_C);
+    await waitUntil("the stop is told", () => terminal.screen().includes("Once more: stop at once."));
+    const { pid, start } = JSON.parse(root.read(".jobmgr/lock/owner.json")) as { pid: number; start: string };
+    terminal.press(CTRL_C);
+    // The process itself is asked, for strace waits out the delay that it has begun.
+    await waitUntil("the manager has gone", () => !isAlive(pid, start), 5000);
+    expect(terminal.screen()).not.toContain("Stopped.");
+    expect(root.runs()).toEqual([]);
+    root.manage();
+    await root.completed("a");
+    expect(root.runs()).toEqual(["a"]);
+  });
+});
+
+describe("a terminal that is closed", () => {
+  it("leaves the jobs running, and the next manager collects them", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    await managerIn(terminal, "m -M 2");
+    for (const name of ["a", "b"]) root.dropGated(name);
+    await waitUntil("both run", () => root.runs().length === 2);
+    const pid = terminal.managerPid();
+    const start = startOf(pid) ?? "";
+    expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toContain(PROGRAM);
+    terminal.close();
+    await waitUntil("the manager has gone", () => !isAlive(pid, start));
+    expect(runningJobs(root)).toEqual(["a", "b"]);
+    const next = root.manage();
+    root.openGate();
+    await root.completed("a", "b");
+    expect(root.runs().sort()).toEqual(["a", "b"]);
+    for (const name of ["a", "b"]) expect(root.status(name)).toMatchObject({ state: "succeeded" });
+    expect(next.stderr()).toBe("");
+  });
+});
+
+describe("a signal", () => {
+  it.each([
+    ["SIGTERM", 143],
+    ["SIGHUP", 129],
+    ["SIGINT", 130],
+  ] as const)("%s stops the manager with code %i, and leaves the job running and no lock", async (signal, code) => {
+    const root = await makeJobRoot();
+    const manager = root.manage();
+    root.dropGated("a");
+    await waitUntil("it is told to run", () => manager.stdout().includes("started  a"));
+    manager.signal(signal);
+    expect(await manager.ended).toBe(code);
+    expect(manager.stdout()).toMatch(/\nStopped\. 1 job goes on; start jobmgr again to collect the results\.\n$/);
+    expect(root.exists(".jobmgr/lock")).toBe(false);
+    expect(runningJobs(root)).toEqual(["a"]);
+    root.openGate();
+    root.manage();
+    await root.completed("a");
+    expect(root.runs()).toEqual(["a"]);
+  });
+
+  it("USR1 makes it look at once, however long it would have slept", async () => {
+    const root = await makeJobRoot();
+    const manager = root.manage(["-p", "3600"]);
+    root.drop("a", { "job.sh": "true", job_hold: "" });
+    const why = () =>
+      root.exists(".jobmgr/manager.json") ? JSON.parse(root.read(".jobmgr/manager.json")).reasons.a : "";
+    await waitUntil("it was looked at, and is held", () => /held/.test(why() ?? ""));
+    // Inside of a folder nobody watches, so that only a look can find this.
+    rmSync(join(root.path, "inbox", "a", "job_hold"));
+    manager.signal("SIGUSR1");
+    await root.completed("a");
+    expect(manager.process.exitCode).toBeNull();
+  });
+});
