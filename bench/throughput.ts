@@ -2,7 +2,7 @@
  * Trivial jobs, two at a time: jobmgr, and what else one would run them with. Every side starts `bash job.sh` in the
  * job's folder, with its output in a file; what each records beyond that is its own affair.
  */
-import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import {
   addJob,
@@ -13,11 +13,13 @@ import {
   installed,
   makeFolder,
   makeRoot,
+  manage,
   median,
   PROGRAM,
   type Row,
   ratio,
   say,
+  treeCpuMs,
   type Where,
   waitUntil,
 } from "./measure.ts";
@@ -71,20 +73,23 @@ ${SPOOLER_NAME} -K`,
   installed("tsp") ? undefined : "apt-get install task-spooler",
 );
 
-/** From the start of the program until all folders are in complete; its CPU time to its very end. */
+/**
+ * From the start of the program until all folders are in complete. Its processor time is asked for at that moment, of
+ * the whole tree: shells that it keeps for starting jobs may outlive it, and would take the jobs' share with them.
+ */
 const JOBMGR: Side = {
   what: "jobmgr, LocalEngine -M 2",
   async run(where, jobs) {
     const root = makeRoot(makeFolder(where));
     const complete = join(root, "complete");
     makeJobs(join(root, "inbox"), jobs);
-    const line = `'${process.execPath}' '${PROGRAM}' --root '${root}' -e LocalEngine -M 2 --settle 0 -p 1 & echo $! >pid; wait`;
     const started = performance.now();
-    const cost = costOf(line, root);
+    const manager = manage(root, ["-e", "LocalEngine", "-M", "2", "--settle", "0", "-p", "1"]);
     await waitUntil("all jobs in complete", () => folderCount(complete) >= jobs);
     const wallMs = performance.now() - started;
-    process.kill(Number(readFileSync(join(root, "pid"), "utf8")), "SIGINT");
-    return { wallMs, cpuMs: (await cost).cpuMs };
+    const cpuMs = treeCpuMs(manager.pid);
+    await manager.stop();
+    return { wallMs, cpuMs };
   },
 };
 
