@@ -21,12 +21,21 @@ const REMEDIES: Readonly<Record<Outcome["is"], string>> = {
 
 export function errorText(
   disk: Disk,
-  job: { name: string; folder: string; outcome: Outcome; attempt: Attempt | undefined; command: string | undefined },
+  job: {
+    name: string;
+    folder: string;
+    outcome: Outcome;
+    attempt: Attempt | undefined;
+    command: string | undefined;
+    /** job.sh is not what it was when the job was planned. */
+    scriptChanged: boolean;
+  },
 ): string {
   const { outcome, attempt } = job;
   const lines = [`${job.name}: ${outcome.is}. ${outcome.why}`, ""];
   if (outcome.engineWord) lines.push(`The engine's own word: ${outcome.engineWord}`);
   if (outcome.tasks) lines.push(`Exit codes of the tasks: ${tasksText(outcome.tasks)}`);
+  if (job.scriptChanged) lines.push("job.sh was changed after the job was taken in, so that another one may have run.");
   const command = outcome.command ?? job.command;
   if (command) lines.push(`The command: ${command}`);
   for (const output of outputsToShow(attempt, outcome)) lines.push(...tailOf(disk, job.folder, output));

@@ -435,6 +435,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           outcome: record.outcome,
           attempt: seen.attempt,
           command: seen.attempt && world.engine.command(seen.attempt),
+          scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
   await putErrorFile(disk, folder, records, wanted);
   await putSynced(disk, folder, FILES.status, statusText(world.engine.name, target, record.outcome.is, seen));
@@ -443,6 +444,12 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   disk.rename(folder, jobFolder(root, "complete", target));
   return target;
+}
+
+function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {
+  if (!intent || intent.adopted) return false;
+  const read = readScript(world, folder, name);
+  return "fault" in read || read.sha256 !== intent.script;
 }
 
 /** job_error.txt is there if, and only if, the job did not succeed. One that the job itself wrote is kept with the records. */

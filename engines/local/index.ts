@@ -134,34 +134,41 @@ export class LocalEngine implements Engine {
     for (const job of jobs) {
       const answer = this.#newsOf(job);
       news.set(job.token, answer);
-      if (answer.is === "ended") this.#forget(job.token);
-      else if (!this.#isWatched(job)) unwatched = true;
+      if (answer.is === "ended") {
+        this.#forget(job.token);
+        continue;
+      }
+      if (this.#cancelled.has(job.token)) this.#askToEnd(job);
+      if (!this.#isWatched(job)) unwatched = true;
     }
     if (unwatched) this.#lookAgainLater();
     return news;
   }
 
   async cancel(jobs: readonly Submitted[]): Promise<void> {
+    for (const job of jobs) this.#askToEnd(job);
+    if (jobs.length > 0) this.#lookAgainLater();
+  }
+
+  /** Sends each process group of a job its TERM, and KILL after the grace time. Done again by each poll, until it has ended. */
+  #askToEnd(job: Submitted): void {
     const now = performance.now();
-    for (const job of jobs) {
-      const asked = this.#cancelled.get(job.token) ?? new Map<number, number>();
-      this.#cancelled.set(job.token, asked);
-      for (const pid of this.#livingGroups(job)) {
-        const askedAtMs = asked.get(pid);
-        if (askedAtMs === undefined) {
-          if (signalGroup(pid, "SIGTERM")) asked.set(pid, now);
-        } else if (now - askedAtMs > this.#options.graceS * 1000) {
-          signalGroup(pid, "SIGKILL");
-        }
+    const asked = this.#cancelled.get(job.token) ?? new Map<number, number>();
+    this.#cancelled.set(job.token, asked);
+    for (const pid of this.#livingGroups(job)) {
+      const askedAtMs = asked.get(pid);
+      if (askedAtMs === undefined) {
+        if (signalGroup(pid, "SIGTERM")) asked.set(pid, now);
+      } else if (now - askedAtMs > this.#options.graceS * 1000) {
+        signalGroup(pid, "SIGKILL");
       }
     }
-    if (jobs.length > 0) this.#lookAgainLater();
   }
 
   /** True if the end of a child of this process will tell of the job's. */
   #isWatched(job: Submitted): boolean {
     const children = [...(this.#children.get(job.token)?.values() ?? [])];
-    return job.plan.tasks.length === 0 && children.some((child) => !child.ended);
+    return job.plan.tasks.length === 0 && !this.#cancelled.has(job.token) && children.some((child) => !child.ended);
   }
 
   // -- one task --

@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startOf, thisMachine } from "../../engines/local/process.ts";
 import { type Running, type TestRoot, waitUntil } from "../harness.ts";
@@ -364,7 +365,7 @@ it("a manager that has left leaves its jobs running, and no lock", async () => {
   await waitUntil("a runs", () => root.runs().length === 1);
   expect(await first.stop()).toBe(130);
   expect(readdirSync(join(root.path, ".jobmgr")).filter((name) => name.startsWith("lock"))).toEqual([]);
-  expect(runningJobs(root)).toEqual(["a"]);
+  await waitUntil("the jobs run", () => isDeepStrictEqual(runningJobs(root), ["a"]));
   root.manage();
   root.openGate();
   await root.completed("a");

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { isAlive, startOf } from "../../engines/local/process.ts";
 import { jobmgr, makeFolder, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
@@ -369,7 +370,7 @@ describe("a terminal that is closed", () => {
     expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toContain(PROGRAM);
     terminal.close();
     await waitUntil("the manager has gone", () => !isAlive(pid, start));
-    expect(runningJobs(root)).toEqual(["a", "b"]);
+    await waitUntil("the jobs run", () => isDeepStrictEqual(runningJobs(root), ["a", "b"]));
     const next = root.manage();
     root.openGate();
     await root.completed("a", "b");
@@ -393,7 +394,7 @@ describe("a signal", () => {
     expect(await manager.ended).toBe(code);
     expect(manager.stdout()).toMatch(/\nStopped\. 1 job goes on; start jobmgr again to collect the results\.\n$/);
     expect(root.exists(".jobmgr/lock")).toBe(false);
-    expect(runningJobs(root)).toEqual(["a"]);
+    await waitUntil("the jobs run", () => isDeepStrictEqual(runningJobs(root), ["a"]));
     root.openGate();
     root.manage();
     await root.completed("a");

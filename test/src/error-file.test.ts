@@ -30,17 +30,26 @@ function attempt(outputs: readonly string[], tasks: readonly number[] = []): Att
   return { token: TOKEN, folder, records: "r", runner: "r/run.sh", plan, madeOn: { host: "h", boot: "b" } };
 }
 
-function text(outcome: Partial<Outcome> = {}, more: { attempt?: Attempt; command?: string } = {}): string {
+function text(
+  outcome: Partial<Outcome> = {},
+  more: { attempt?: Attempt; command?: string; scriptChanged?: boolean } = {},
+): string {
   return errorText(realDisk, {
     name: "a",
     folder,
     outcome: { is: "failed", why: "Exit code 1.", ...outcome },
     attempt: more.attempt,
     command: more.command,
+    scriptChanged: more.scriptChanged === true,
   });
 }
 
 describe("job_error.txt", () => {
+  it("says so if job.sh is not what was taken in", () => {
+    expect(text({}, { scriptChanged: true })).toContain("\njob.sh was changed after the job was taken in");
+    expect(text()).not.toContain("was changed");
+  });
+
   it("begins with the plain sentence, and ends with how to run it again", () => {
     const lines = text({ is: "refused", why: "job.sh is empty." }).trimEnd().split("\n");
     expect(lines[0]).toBe("a: refused. job.sh is empty.");
