@@ -124,8 +124,7 @@ export class LocalEngine implements Engine {
       if (token === undefined) return { is: "unsure", why: `process ${pid} works in its folder (${command.trim()})` };
       return { is: "found", token, handle: handleOf({ pid, start, ...this.#machine }) };
     }
-    const starting = attempt && findByFolder(attempt.folder).some(({ command }) => command.includes(DISPATCHER));
-    return starting ? { is: "unsure", why: "it is about to be started" } : { is: "absent" };
+    return attempt && isBeingStarted(attempt) ? { is: "unsure", why: "it is about to be started" } : { is: "absent" };
   }
 
   async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
@@ -292,9 +291,8 @@ export class LocalEngine implements Engine {
       if (job.plan.tasks.length > 0) return { is: "waiting" };
       const submitted = claimOfHandle(job.handle);
       const here = submitted.boot === this.#machine.boot;
-      if (here && (isAlive(submitted.pid, submitted.start) || findByCommand(commandOf(job)).length > 0)) {
-        return { is: "running" };
-      }
+      const known = isAlive(submitted.pid, submitted.start) || findByCommand(commandOf(job)).length > 0;
+      if (here && (known || isBeingStarted(job))) return { is: "running" };
       return { is: "unstarted", word: "gone" };
     }
     const ended = written === undefined && hasExit(job, task);
@@ -488,6 +486,11 @@ function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
     if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     return false;
   }
+}
+
+/** A dispatcher, of whatever manager, has an order for this job, whose runner cannot be seen yet. */
+function isBeingStarted(attempt: Attempt): boolean {
+  return findByFolder(attempt.folder).some(({ command }) => command.includes(DISPATCHER));
 }
 
 function readSmall(path: string): string | undefined {

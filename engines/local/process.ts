@@ -127,7 +127,7 @@ export function findByCommand(text: string): Process[] {
 
 /** Processes that work in this folder, however it is spelled; runners before others. Where there is no /proc: runners alone. */
 export function findByFolder(folder: string): Process[] {
-  const real = realpathSync(folder);
+  const real = existsSync(folder) ? realpathSync(folder) : folder;
   const runner = `/${basename(folder)}/.jobmgr/attempt-`;
   const there = [...others()].filter(({ pid, command }) =>
     HAS_PROC ? workingFolder(pid) === real : command.includes(runner),
