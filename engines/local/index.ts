@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, constants as os } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
@@ -305,9 +305,9 @@ export class LocalEngine implements Engine {
     if (claim.boot !== this.#machine.boot)
       return { is: "ended", word: "the machine was restarted", cause: "interrupted" };
     if (isJobAlive(claim.pid, claim.start)) return { is: "running" };
-    return child?.ended
-      ? { is: "ended", word: wordOf(child.ended), ...codeOf(child.ended) }
-      : { is: "ended", word: "its process has gone" };
+    if (!child?.ended) return { is: "ended", word: "its process has gone" };
+    const end = killed(child.ended);
+    return { is: "ended", word: wordOf(end), ...codeOf(end) };
   }
 
   /** The claims of an attempt's tasks that have not ended. */
@@ -361,6 +361,14 @@ function handleOf({ pid, start, host, boot }: Omit<Started, "token">): Handle {
 function claimOfHandle(handle: Handle): Omit<Started, "token"> {
   const [pid, start = "", host = "", boot = ""] = handle.split(":");
   return { pid: Number(pid), start, host, boot };
+}
+
+/** A runner that leaves no exit record and a code over 128 was killed: the code is not job.sh's. */
+function killed(ended: { code: number | null; signal: string | null }): { code: number | null; signal: string | null } {
+  const number = (ended.code ?? 0) - SIGNALLED;
+  if (number <= 0) return ended;
+  const name = Object.entries(os.signals).find(([, one]) => one === number)?.[0];
+  return { code: null, signal: name ?? `signal ${number}` };
 }
 
 function wordOf(ended: { code: number | null; signal: string | null }): string {

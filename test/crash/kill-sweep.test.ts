@@ -186,9 +186,9 @@ function variant(...changes: readonly (readonly [file: string, from: string, to:
 const NO_FIND = ["src/step.js", "if (!fresh) {", "if (false) {"] as const;
 const NO_CLAIM = ["src/runner.js", `"$me") ;;`, "*) ;;"] as const;
 const TRACED_RUNNER = [
-  "engines/local/index.js",
-  `spawn("/bin/sh", [attempt.runner]`,
-  `spawn("/bin/sh", [attempt.folder + "/../../../wrapper.sh", attempt.runner]`,
+  "engines/local/dispatcher.js",
+  `setsid /bin/sh "$runner"`,
+  `setsid /bin/sh "$folder/../../../wrapper.sh" "$runner"`,
 ] as const;
 
 const SOLO = "echo solo >>../../../ledger; sleep 0.3\n";
@@ -325,6 +325,7 @@ function tests() {
         return { scene, made: callsIn(log, scene.root), killed: wasKilled(log) };
       };
       const points = (await runWith()).made.filter(({ name, about }) => name !== "openat" || about !== "openat");
+      expect(points.length).toBeGreaterThan(10);
       const faults = await withEach(points, async (point) => {
         const { scene, killed } = await runWith(kill(point));
         return [...faultsOfSolo(scene), ...(killed ? [] : ["it was not killed"])].map(
