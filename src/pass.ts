@@ -162,6 +162,11 @@ export class Pass {
     this.#throwIfFatal();
   }
 
+  /** True while a step is under way. */
+  get isBusy(): boolean {
+    return this.#busy().length > 0;
+  }
+
   /** From now on no new step is begun; those under way go on to their end. */
   stop(): void {
     this.#stopping = true;

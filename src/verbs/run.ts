@@ -116,6 +116,11 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
       : `${going} ${going === 1 ? "job goes" : "jobs go"} on; start jobmgr again to collect the results.`;
   if (signal) {
     log.print(`Stopped. ${left}`);
+    if (pass?.isBusy) {
+      // A disk that does not answer holds a step: it must not go on once another manager has the root.
+      lock.release();
+      dieOf(signal);
+    }
     return SIGNAL_CODES[signal] ?? 1;
   }
   const spent = pass?.spent;

@@ -1,7 +1,7 @@
 /** `--once`, as cron starts it: no terminal, hardly any environment, and not a word of what went on before. */
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { FAST, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
 import { type JobRoot, makeJobRoot, runningJobs } from "./surroundings.ts";
 
@@ -87,17 +87,21 @@ describe("--once", () => {
   it("leaves what has not settled to the next one", async () => {
     const root = await makeJobRoot();
     root.dropLedger("early");
-    await waitUntil("it is taken", () => true);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    const restedS = () => (Date.now() - statSync(join(root.path, "inbox", "early")).ctimeMs) / 1000;
+    await waitUntil("it has rested", () => restedS() > 2.2);
     root.dropLedger("late");
-    const first = await once(root, ["--settle", "3600"]);
-    expect(first).toMatchObject({ code: 0, stdout: "", stderr: "" });
-    expect(root.names("inbox")).toEqual(["early", "late"]);
-    expect(root.runs()).toEqual([]);
+    const upload = setInterval(() => writeFileSync(join(root.path, "inbox", "late", "data"), "more"), 50);
+    onTestFinished(() => clearInterval(upload));
+    const first = await once(root, ["--settle", "2"]);
+    expect(first).toMatchObject({ code: 0, stderr: "" });
+    expect(root.names("inbox")).toEqual(["late"]);
+    await waitUntil("the early one has run", () => root.runs().length === 1);
+    clearInterval(upload);
     const second = await once(root, ["--settle", "0"]);
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(root.names("inbox")).toEqual([]);
     await waitUntil("both have run", () => root.runs().length === 2);
+    expect(root.runs()).toEqual(["early", "late"]);
   });
 
   it("with nothing to do says nothing, for cron would mail it", async () => {

@@ -334,29 +334,53 @@ describe("Ctrl-C", () => {
     expect(await next.stop()).toBe(130);
   }, 90_000);
 
-  it("pressed twice leaves at once, though a step is under way, and no job is lost", async (context) => {
-    const strace = need(context, "strace");
-    const probe = await runToEnd(strace, ["-o", "/dev/null", "true"]);
-    if (probe.code !== 0) context.skip(`strace cannot trace here: ${probe.stderr}`);
-    const root = await makeJobRoot();
-    const terminal = await openTerminal(context, root);
-    // A disk that takes 40 s to say that something is on it.
-    await managerIn(terminal, "slow");
-    root.dropLedger("a");
-    await waitUntil("a is claimed", () => terminal.screen().includes("claimed  a"));
-    terminal.press(CTRL_C);
-    await waitUntil("the stop is told", () => terminal.screen().includes("Once more: stop at once."));
-    const { pid, start } = JSON.parse(root.read(".jobmgr/lock/owner.json")) as { pid: number; start: string };
-    terminal.press(CTRL_C);
-    // The process itself is asked, for strace waits out the delay that it has begun.
-    await waitUntil("the manager has gone", () => !isAlive(pid, start), 5000);
-    expect(terminal.screen()).not.toContain("Stopped.");
-    expect(root.runs()).toEqual([]);
-    root.manage();
-    await root.completed("a");
-    expect(root.runs()).toEqual(["a"]);
+  describe("while the disk does not answer", () => {
+    it("leaves after ten seconds, and no job is lost", async (context) => {
+      const { root, terminal, manager } = await slowDisk(context);
+      terminal.press(CTRL_C);
+      await waitUntil("the end is told", () => terminal.screen().includes("\nStopped. No job is running."), 20_000);
+      await waitUntil("the manager has gone", () => !isAlive(manager.pid, manager.start), 5000);
+      expect(root.runs()).toEqual([]);
+      root.manage();
+      await root.completed("a");
+      expect(root.runs()).toEqual(["a"]);
+    });
+
+    it("leaves at once when it is pressed twice, and no job is lost", async (context) => {
+      const { root, terminal, manager } = await slowDisk(context);
+      terminal.press(CTRL_C);
+      await waitUntil("the stop is told", () => terminal.screen().includes("Once more: stop at once."));
+      terminal.press(CTRL_C);
+      await waitUntil("the manager has gone", () => !isAlive(manager.pid, manager.start), 5000);
+      expect(terminal.screen()).not.toContain("Stopped.");
+      expect(root.runs()).toEqual([]);
+      root.manage();
+      await root.completed("a");
+      expect(root.runs()).toEqual(["a"]);
+    });
   });
 });
+
+/** A manager in the middle of a step, on a disk that takes 40 s to say that something is on it. */
+async function slowDisk(context: TestContext) {
+  const strace = need(context, "strace");
+  const probe = await runToEnd(strace, ["-o", "/dev/null", "true"]);
+  if (probe.code !== 0) context.skip(`strace cannot trace here: ${probe.stderr}`);
+  const root = await makeJobRoot();
+  const terminal = await openTerminal(context, root);
+  await managerIn(terminal, "slow");
+  const tracer = terminal.managerPid();
+  const tracerStart = startOf(tracer) ?? "";
+  // It waits out the delay that it has begun, also when the manager has long gone.
+  onTestFinished(() => {
+    if (isAlive(tracer, tracerStart)) process.kill(tracer, "SIGKILL");
+  });
+  root.dropLedger("a");
+  await waitUntil("a is claimed", () => terminal.screen().includes("claimed  a"));
+  // The process itself is asked whether it has gone, for its tracer stays longer.
+  const manager = JSON.parse(root.read(".jobmgr/lock/owner.json")) as { pid: number; start: string };
+  return { root, terminal, manager };
+}
 
 describe("a terminal that is closed", () => {
   it("leaves the jobs running, and the next manager collects them", async (context) => {
