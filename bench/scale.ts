@@ -9,7 +9,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync, watch, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LocalEngine } from "../engines/local/index.ts";
-import { startOf, thisMachine } from "../engines/local/process.ts";
+import { startOf, thisMachine } from "../engines/process.ts";
 import type { Handle } from "../src/engine.ts";
 import { attemptFolder, newToken, type RecordOf } from "../src/records.ts";
 import { FORMAT } from "../src/root.ts";

@@ -126,7 +126,7 @@ async function runOrSetUp(raw: RawOptions): Promise<number> {
   const [{ run }, { makeEngine }, { isAlive, isIgnored, startOf, thisMachine }] = await Promise.all([
     import("../src/verbs/run.ts"),
     import("../engines/index.ts"),
-    import("../engines/local/process.ts"),
+    import("../engines/process.ts"),
   ]);
   return run(settings, {
     makeEngine: () => makeEngine(settings.engine, { jobsMax: settings.jobsMax, graceS: settings.graceS }),
@@ -150,7 +150,7 @@ async function showStatus(raw: RawOptions & { json?: boolean; all?: boolean }): 
   const settings = settingsOf(raw);
   const [{ report, reportLines }, { isAlive, thisMachine }] = await Promise.all([
     import("../src/verbs/status.ts"),
-    import("../engines/local/process.ts"),
+    import("../engines/process.ts"),
   ]);
   const all = report(settings.root, raw.all === true, isAlive, thisMachine().host);
   if (raw.json) {

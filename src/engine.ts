@@ -10,12 +10,25 @@ export type Token = string & { [kind]: "token" };
 /** The engine's name for it, in the engine's own spelling. */
 export type Handle = string & { [kind]: "handle" };
 
+/** Words of sh, of the engine's own making, by which a runner knows for whom it was started. */
+export interface Identity {
+  /** The engine's id of the job, without blanks: of two copies of an attempt one steps aside. "-" where there is none. */
+  readonly job: string;
+  /** How often the scheduler has started this very job before: a later start takes over from an earlier one. */
+  readonly restart: string;
+  /** The index in a job array; an empty word for a plain job. */
+  readonly task: string;
+}
+
 /** What an engine makes of one job.sh, before anything is submitted. Kept in the intent, so any later manager knows it. */
 export interface Plan {
   /** The name that the engine will show. */
   readonly jobName: string;
   /** Lines to stand at the head of the runner, for engines that read directives from it. */
   readonly directives: string;
+  /** Further arguments of the submit command (--engine-arg), as they were when the job was planned. */
+  readonly args: readonly string[];
+  readonly identity: Identity;
   /** The wall time that the runner itself must enforce, in seconds; 0 where the engine does it, or there is none. */
   readonly limitS: number;
   /** Seconds between TERM and KILL when that limit is reached. */
@@ -61,23 +74,47 @@ export type Found =
   | { readonly is: "absent" }
   | { readonly is: "unsure"; readonly why: string };
 
-/** Why an engine ended a job that did not end by itself. */
-export type EndCause = "timeout" | "memory" | "cancelled" | "node" | "interrupted";
+/**
+ * Why a job ended, where the engine can tell: "itself" is a witness that nobody ended it; "launch": the engine tried
+ * to start the runner, and could not; "deadline": it could not end in time, or did not.
+ */
+export type EndCause =
+  | "itself"
+  | "timeout"
+  | "memory"
+  | "cancelled"
+  | "node"
+  | "preempted"
+  | "deadline"
+  | "revoked"
+  | "launch"
+  | "interrupted";
 
-export interface Ended {
-  readonly is: "ended";
+/** How a job ended, or one task of an array, as the engine tells it. */
+export interface End {
   /** The engine's own word and line for it ("TIMEOUT", "killed by SIGKILL"), verbatim. */
   readonly word: string;
   readonly cause?: EndCause;
   readonly exitCode?: number;
   readonly signal?: string;
+  /** In a sentence or two: what happened, and what to change. */
+  readonly why?: string;
+}
+
+export interface Ended extends End {
+  readonly is: "ended";
+  /** Of an array: what is known of single tasks, by index. */
+  readonly tasks?: Readonly<Record<string, End>>;
 }
 
 export type News =
-  | { readonly is: "queued"; readonly why?: string }
+  /** `stuck`: it will not start unless somebody does something. */
+  | { readonly is: "queued"; readonly why?: string; readonly stuck?: boolean }
   | { readonly is: "running" }
+  /** It is over or will soon be, but how is not certain yet: nothing is decided. */
+  | { readonly is: "ending"; readonly why: string }
   | Ended
-  /** The engine does not know it (any more): a question, not an answer. */
+  /** The engine does not know it (any more): a question, not an answer. Only an exit record decides. */
   | { readonly is: "missing" }
   /** A word never seen before: the job is alive, and the word is shown. */
   | { readonly is: "unknown"; readonly word: string };
@@ -86,6 +123,8 @@ export interface Engine {
   readonly name: string;
   /** The default of --max-jobs. */
   readonly maxJobsDefault: number;
+  /** What is submitted may have to wait there, and asking costs others: it is polled once a period, not at every event. */
+  readonly hasQueue: boolean;
 
   /** Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. */
   plan(script: Script): Plan;

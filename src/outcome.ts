@@ -1,12 +1,12 @@
 /** How an attempt ended, and how that is decided from its witnesses. Pure. */
-import type { Ended } from "./engine.ts";
+import type { EndCause, Ended, End as EngineEnd } from "./engine.ts";
 import { signalName } from "./signals.ts";
 
-export type End = "succeeded" | "failed" | "cancelled" | "refused" | "interrupted" | "lost";
+export type Result = "succeeded" | "failed" | "cancelled" | "refused" | "interrupted" | "lost";
 
 /** Written once per attempt, never changed. */
 export interface Outcome {
-  readonly is: End;
+  readonly is: Result;
   /** One plain sentence: what happened. */
   readonly why: string;
   readonly exitCode?: number;
@@ -50,42 +50,105 @@ export function outcomeOf(witnesses: Witnesses): Outcome | "unstarted" | undefin
   if (!whole && !ended) return undefined;
 
   const neverStarted = !whole && records.every((record) => !record.started);
-  if (neverStarted && cancelReason === undefined && ended?.cause === undefined) {
+  const ownEnd = ended?.cause === undefined || ended.cause === "itself";
+  if (neverStarted && cancelReason === undefined && ownEnd) {
     return ended && (witnesses.adopted || ended.exitCode !== undefined) ? destroyed(ended) : "unstarted";
   }
 
-  // The engine's code is the code of the whole, which says nothing of one task.
-  const codes = records.map((record) => record.exitCode ?? (records.length === 1 ? codeOf(ended) : undefined));
-  const worst = codes.find((code) => code !== undefined && code !== 0);
-  const tasks = tasksOf(records, codes);
-  const facts = { ...exitFacts(worst ?? codes[0]), ...(ended && { engineWord: ended.word }), ...(tasks && { tasks }) };
-  const allZero = codes.every((code) => code === 0);
+  const ends = records.map((record) => endOf(record, wordFor(record, witnesses), witnesses));
+  const worst = ends.reduce((one, other) => (SEVERITY[other.is] > SEVERITY[one.is] ? other : one));
+  const tasks = tasksOf(records, ends);
+  const bad = ends.filter((end) => end.is !== "succeeded").length;
+  const why =
+    tasks && bad > 0
+      ? `${bad} of ${ends.length} tasks did not succeed; the worst of them: ${worst.why}`
+      : worst.why;
+  const engineWord = worst.word ?? ended?.word;
+  return {
+    is: worst.is,
+    why,
+    ...exitFacts(worst.code),
+    ...(engineWord !== undefined && { engineWord }),
+    ...(tasks && { tasks }),
+  };
+}
 
-  if (records.some((record) => record.limitReached) || ended?.cause === "timeout") {
-    return {
-      is: "failed",
-      why: `It reached its time limit (${durationText(witnesses.limitS)}) and was stopped.`,
-      ...facts,
-      engineWord: "TIMEOUT",
-    };
+/** The worst of many decides: the later, the worse. */
+const SEVERITY: Readonly<Record<Result, number>> = {
+  succeeded: 0,
+  cancelled: 1,
+  interrupted: 2,
+  failed: 3,
+  lost: 4,
+  refused: 5,
+};
+
+/** How one task ended, or a plain job. */
+interface TaskEnd {
+  readonly is: Result;
+  readonly why: string;
+  readonly code: number | undefined;
+  readonly word: string | undefined;
+}
+
+/** The engine's word for one record. That of the whole says nothing of one task's code. */
+function wordFor(record: RunnerRecords, { records, ended }: Witnesses): EngineEnd | undefined {
+  const own = record.task === undefined ? undefined : ended?.tasks?.[record.task];
+  if (own || !ended || records.length === 1) return own ?? ended;
+  const { word, cause, why } = ended;
+  return ended.tasks ? undefined : { word, ...(cause && { cause }), ...(why !== undefined && { why }) };
+}
+
+/** What each cause makes of a job that has not succeeded, and whether an exit code of 0 outweighs it. */
+const CAUSES: Readonly<Record<Exclude<EndCause, "itself">, { is: Result; zeroWins: boolean; why: string }>> = {
+  timeout: { is: "failed", zeroWins: false, why: "It reached its time limit and was stopped." },
+  memory: { is: "failed", zeroWins: false, why: "It used more memory than it had asked for." },
+  deadline: { is: "failed", zeroWins: false, why: "It could not end before its deadline." },
+  launch: { is: "failed", zeroWins: true, why: "The engine could not start it." },
+  cancelled: { is: "cancelled", zeroWins: true, why: "It was cancelled." },
+  node: { is: "interrupted", zeroWins: true, why: "The machine that it ran on failed." },
+  preempted: { is: "interrupted", zeroWins: true, why: "It had to make room for another job." },
+  revoked: { is: "interrupted", zeroWins: true, why: "The scheduler took it back." },
+  interrupted: { is: "interrupted", zeroWins: true, why: "The machine was restarted while it ran." },
+};
+
+function endOf(record: RunnerRecords, end: EngineEnd | undefined, { limitS, cancelReason }: Witnesses): TaskEnd {
+  const code = record.exitCode ?? codeOf(end);
+  const facts = { code, word: end?.word };
+  if (record.limitReached || (end?.cause === "timeout" && end.why === undefined)) {
+    const why = `It reached its time limit (${durationText(limitS)}) and was stopped.`;
+    return { is: "failed", why, code, word: "TIMEOUT" };
   }
-  if (allZero) {
-    return { is: "succeeded", why: "Exit code 0.", ...facts };
+  const cause = end?.cause === undefined || end.cause === "itself" ? undefined : CAUSES[end.cause];
+  if (cause && !cause.zeroWins) {
+    const although = record.exitCode === 0 ? " Its own exit code was 0." : "";
+    return { is: cause.is, why: `${end?.why ?? cause.why}${although}`, ...facts };
   }
-  if (cancelReason !== undefined) {
+  if (code === 0) {
+    const other = end?.cause === "itself" ? codeOf(end) : 0;
+    if (other === 0) return { is: "succeeded", why: "Exit code 0.", ...facts };
+    const why = `job.sh ended with exit code 0, but the engine says "${end?.word}". Look whether its results are whole.`;
+    return { is: "failed", why, ...facts };
+  }
+  if (cancelReason !== undefined && end?.cause !== "itself") {
     return { is: "cancelled", why: `It was cancelled: ${cancelReason}`, ...facts };
   }
-  if (ended?.cause === "interrupted") {
-    return { is: "interrupted", why: "The machine was restarted while it ran.", ...facts };
+  if (cause) return { is: cause.is, why: end?.why ?? cause.why, ...facts };
+  if (code !== undefined) {
+    const disagrees = end?.cause === "itself" && codeOf(end) === 0;
+    const although = disagrees ? ` The engine says "${end?.word}", which does not agree.` : "";
+    return { is: "failed", why: exitSentence(code) + although, ...facts };
   }
-  if (worst !== undefined) {
-    return { is: "failed", why: failureSentence(worst, records, codes), ...facts };
+  if (end?.cause === "itself" && end.signal !== undefined) {
+    const why = `It was killed by the signal ${end.signal}, and left no record of its own.`;
+    return { is: "failed", why, ...facts };
   }
-  return {
-    is: "lost",
-    why: "It started, but is gone without a record of how it ended: it was probably killed (kill -9, or the machine ran out of memory).",
-    ...facts,
-  };
+  if (!record.started)
+    return { is: "lost", why: end?.why ?? "It is gone, and nothing shows that it was started.", ...facts };
+  const why =
+    end?.why ??
+    "It started, but is gone without a record of how it ended: it was probably killed (kill -9, or the machine ran out of memory).";
+  return { is: "lost", why, ...facts };
 }
 
 /** An end without a claim: something removed the records while job.sh ran. */
@@ -94,8 +157,8 @@ function destroyed(ended: Ended): Outcome {
   return { is: "lost", why, engineWord: ended.word };
 }
 
-function codeOf(ended: Ended | undefined): number | undefined {
-  return ended?.signal === undefined ? ended?.exitCode : undefined;
+function codeOf(end: EngineEnd | undefined): number | undefined {
+  return end?.signal === undefined ? end?.exitCode : undefined;
 }
 
 function exitFacts(code: number | undefined): { exitCode?: number; signal?: string } {
@@ -106,22 +169,10 @@ function exitFacts(code: number | undefined): { exitCode?: number; signal?: stri
 
 function tasksOf(
   records: readonly RunnerRecords[],
-  codes: readonly (number | undefined)[],
+  ends: readonly TaskEnd[],
 ): Record<string, number | null> | undefined {
   if (records.length === 1 && records[0]?.task === undefined) return undefined;
-  return Object.fromEntries(records.map((record, i) => [String(record.task), codes[i] ?? null]));
-}
-
-function failureSentence(
-  worst: number,
-  records: readonly RunnerRecords[],
-  codes: readonly (number | undefined)[],
-): string {
-  const failed = codes.filter((code) => code !== 0).length;
-  if (records[0]?.task !== undefined) {
-    return `${failed} of ${records.length} tasks failed; the first of them: ${exitSentence(worst)}`;
-  }
-  return exitSentence(worst);
+  return Object.fromEntries(records.map((record, i) => [String(record.task), ends[i]?.code ?? null]));
 }
 
 /** What common exit codes mean, by the shell's conventions (POSIX sh, section 2.8.2; sysexits(3)). */

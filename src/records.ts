@@ -13,7 +13,7 @@ import { type Disk, putDurably } from "./disk.ts";
 import type { Handle, Machine, Plan, Token } from "./engine.ts";
 import type { Outcome, RunnerRecords } from "./outcome.ts";
 import { FORMAT } from "./root.ts";
-import { EXIT, LIMIT, parseExit, parseStarted, recordName, STARTED } from "./runner.ts";
+import { latestRuns } from "./runner.ts";
 
 export interface Intent {
   readonly token: Token;
@@ -200,6 +200,8 @@ export async function putRecord<K extends keyof RecordOf>(
   await putDurably(disk, attempt, name, text);
 }
 
+const RECORD_BYTES_MAX = 4096;
+
 /** What the runner of this attempt left on disk, for each task, and when it started and ended by the file system's clock. */
 export function runnerRecords(
   disk: Disk,
@@ -212,26 +214,21 @@ export function runnerRecords(
   endedAtMs: number | undefined;
 } {
   const names = new Set(disk.list(attempt));
+  const read = (name: string) =>
+    names.has(name) ? disk.read(join(attempt, name), RECORD_BYTES_MAX)?.toString("utf8") : undefined;
+  const atMs = (name: string) => disk.look(join(attempt, name))?.mtimeMs ?? 0;
+  const runs = latestRuns(token, names, read);
   let startedAtMs: number | undefined;
   let endedAtMs: number | undefined;
-  const read = (name: string): { text: string; atMs: number } | undefined => {
-    if (!names.has(name)) return undefined;
-    const path = join(attempt, name);
-    const text = disk.read(path, 4096)?.toString("utf8");
-    return text === undefined ? undefined : { text, atMs: disk.look(path)?.mtimeMs ?? 0 };
-  };
   const records = (tasks.length > 0 ? tasks : [undefined]).map((task): RunnerRecords => {
-    const started = read(recordName(STARTED, task));
-    const ended = read(recordName(EXIT, task));
-    const claim = started && parseStarted(started.text);
-    const exit = ended && parseExit(ended.text);
-    if (started && claim) startedAtMs = Math.min(startedAtMs ?? Number.POSITIVE_INFINITY, started.atMs);
-    if (ended && exit) endedAtMs = Math.max(endedAtMs ?? 0, ended.atMs);
+    const run = runs.get(task);
+    if (run?.started) startedAtMs = Math.min(startedAtMs ?? Number.POSITIVE_INFINITY, atMs(run.startedName));
+    if (run?.exit) endedAtMs = Math.max(endedAtMs ?? 0, atMs(run.exitName));
     return {
       task,
-      started: claim?.token === token,
-      exitCode: exit?.token === token ? exit.code : undefined,
-      limitReached: names.has(recordName(LIMIT, task)),
+      started: run?.started !== undefined,
+      exitCode: run?.exit?.code,
+      limitReached: run?.limitReached === true,
     };
   });
   return { records, startedAtMs, endedAtMs };

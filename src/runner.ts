@@ -14,9 +14,52 @@ export const STARTED = "started";
 export const EXIT = "exit";
 export const LIMIT = "limit";
 
-/** The name of a runner's record for one task of an array, or for a plain job. */
-export function recordName(base: string, task: number | undefined): string {
-  return task === undefined ? base : `${base}.${task}`;
+/**
+ * The name of a runner's record: for one task of an array or for a plain job, and for the n-th time that the
+ * scheduler started it again.
+ */
+export function recordName(base: string, task: number | undefined, restart = 0): string {
+  return `${base}${task === undefined ? "" : `.${task}`}${restart === 0 ? "" : `-r${restart}`}`;
+}
+
+const RUNNER_RECORD = /^(started|exit|limit)(?:\.(\d+))?(?:-r(\d+))?$/;
+
+/** What one runner left: of the latest start, where the scheduler started a job more than once. */
+export interface Run {
+  readonly started?: Started;
+  readonly startedName: string;
+  readonly exit?: Exit;
+  readonly exitName: string;
+  /** The runner noted that the time limit was reached. */
+  readonly limitReached: boolean;
+}
+
+/** The latest run of each task (undefined: a plain job), out of the names of an attempt's records. */
+export function latestRuns(
+  token: string,
+  names: Iterable<string>,
+  read: (name: string) => string | undefined,
+): ReadonlyMap<number | undefined, Run> {
+  const runs = new Map<number | undefined, { restart: number; run: Run }>();
+  for (const name of names) {
+    const [, , index, again] = RUNNER_RECORD.exec(name) ?? [];
+    if (!RUNNER_RECORD.test(name)) continue;
+    const task = index === undefined ? undefined : Number(index);
+    const restart = Number(again ?? 0);
+    if ((runs.get(task)?.restart ?? -1) >= restart) continue;
+    const [startedName, exitName] = [recordName(STARTED, task, restart), recordName(EXIT, task, restart)];
+    const started = parseStarted(read(startedName) ?? "");
+    const exit = parseExit(read(exitName) ?? "");
+    const run = {
+      ...(started?.token === token && { started }),
+      startedName,
+      ...(exit?.token === token && { exit }),
+      exitName,
+      limitReached: read(recordName(LIMIT, task, restart)) !== undefined,
+    };
+    if (run.started || run.exit || restart === 0) runs.set(task, { restart, run });
+  }
+  return new Map([...runs].map(([task, { run }]) => [task, run]));
 }
 
 /** Who claimed an attempt: written by the runner before job.sh starts. */
@@ -27,6 +70,10 @@ export interface Started {
   readonly pid: number;
   /** The process' start time: clock ticks since boot on Linux (proc(5)), else as `ps -o lstart` tells, without blanks. */
   readonly start: string;
+  /** The engine's id of the job; "-" where it has none. */
+  readonly job: string;
+  /** How often the scheduler had started it before. */
+  readonly restart: number;
 }
 
 export interface Exit {
@@ -35,15 +82,15 @@ export interface Exit {
   readonly code: number;
 }
 
-const STARTED_LINE = /^jobmgr-started 1 (\S+) (\S+) (\S+) (\d+) (\S+) end$/;
+const STARTED_LINE = /^jobmgr-started 1 (\S+) (\S+) (\S+) (\d+) (\S+)(?: (\S+) (\d+))? end$/;
 const EXIT_LINE = /^jobmgr-exit 1 (\S+) (\d+) (\S+) end$/;
 
 /** The claim in a `started` record; undefined for one that is empty or cut short. */
 export function parseStarted(text: string): Started | undefined {
   const match = STARTED_LINE.exec(firstLine(text));
   if (!match) return undefined;
-  const [, token = "", host = "", boot = "", pid, start = ""] = match;
-  return { token, host, boot, pid: Number(pid), start };
+  const [, token = "", host = "", boot = "", pid, start = "", job = "-", restart = "0"] = match;
+  return { token, host, boot, pid: Number(pid), start, job, restart: Number(restart) };
 }
 
 /** The end in an `exit` record; undefined for one that is empty or cut short. */
@@ -69,6 +116,7 @@ ${job.plan.directives}# jobmgr's runner: starts job.sh at most once for attempt 
 token=${quoted(job.token)}
 folder=${quoted(job.folder)}
 limit=${Math.ceil(job.plan.limitS)} grace=${Math.ceil(job.plan.graceS)}
+id=${job.plan.identity.job} restart=${job.plan.identity.restart} index=${job.plan.identity.task}
 set -- ${job.command.map(quoted).join(" ")}
 ${BODY}`;
 }
@@ -78,7 +126,7 @@ set +e +u
 unset IFS
 umask u+rwx
 records="$folder/.jobmgr/attempt-$token"
-task=\${JOBMGR_TASK:+.$JOBMGR_TASK}
+run=\${index:+.$index}
 
 # not_run WHY: leave without having started job.sh, so that it may be tried again.
 not_run() { echo "jobmgr: $1; job.sh was not started" >&2; exit ${NOT_RUN}; }
@@ -95,23 +143,34 @@ if { read -r host </proc/sys/kernel/hostname && read -r boot </proc/sys/kernel/r
 else
   host=$(uname -n) boot=$(sysctl -n kern.boottime | tr -dc 0-9) start=$(LC_ALL=C ps -o lstart= -p $$ | tr -d ' ')
 fi
-me="jobmgr-started 1 $token $host $boot $$ $start end"
+me="jobmgr-started 1 $token $host $boot $$ $start $id $restart end"
 
 # The claim: only one process can create the file, and what the file says decides who it was, for a network
 # file system may answer "exists" to the very request that created it.
-set -C
-{ echo "$me" >"$records/started$task"; } 2>/dev/null
-set +C
-owner=''
-for pause in 0 1 1 2 2 4; do
-  [ $pause = 0 ] || sleep $pause
-  { read -r owner <"$records/started$task"; } 2>/dev/null
-  case $owner in *' end') break ;; esac
-done
+claim() {
+  set -C
+  { echo "$me" >"$records/started$run"; } 2>/dev/null
+  set +C
+  owner=''
+  for pause in 0 1 1 2 2 4; do
+    [ $pause = 0 ] || sleep $pause
+    { read -r owner <"$records/started$run"; } 2>/dev/null
+    case $owner in *' end') break ;; esac
+  done
+}
+
+# The very job that has the claim, started again by its scheduler, takes over: each start has records of its own.
+is_later() { [ "$id" != - ] && [ "\${8-}" = "$id" ] && [ "\${9-}" -lt "$restart" ]; }
+
+claim
+if [ "$restart" -gt 0 ] && is_later $owner; then
+  run=$run-r$restart
+  claim
+fi
 case $owner in
   "$me") ;;
   *' end') echo "jobmgr: this attempt was started already ($owner); stepping aside" >&2; exit 0 ;;
-  *) not_run "cannot write $records/started$task" ;;
+  *) not_run "cannot write $records/started$run" ;;
 esac
 
 # Pass signals on. One that comes before job.sh runs is kept until it does. When the whole group was sent its TERM,
@@ -119,7 +178,7 @@ esac
 job='' early=''
 pass_on() {
   got=yes
-  [ "$1" = TERM ] && { [ -e "$records/limit$task" ] || [ -e "$records/cancel" ]; } && return
+  [ "$1" = TERM ] && { [ -e "$records/limit$run" ] || [ -e "$records/cancel" ]; } && return
   if [ "$job" ]; then kill -s "$1" "$job" 2>/dev/null; else early="$early $1"; fi
 }
 for name in TERM INT HUP USR1 USR2 CONT; do trap "pass_on $name" $name; done
@@ -148,7 +207,7 @@ if [ "$limit" -gt 0 ]; then
       # Killed together, they would otherwise seem to live on in this timer.
       kill -0 $$ 2>/dev/null || kill -0 "$job" 2>/dev/null || exit
     done
-    echo "jobmgr-limit 1 $token $limit end" >"$records/limit$task"
+    echo "jobmgr-limit 1 $token $limit end" >"$records/limit$run"
     trap '' TERM
     kill -s TERM 0
     sleep "$grace"
@@ -173,11 +232,11 @@ fi
 
 # The record of the end. A job may have shut its own folder, or filled the disk: mend the one, wait for the other.
 for pause in 0 0 1 2 5 10 30; do
-  { echo "jobmgr-exit 1 $token $code $host end" >"$records/exit$task"; } 2>/dev/null && break
+  { echo "jobmgr-exit 1 $token $code $host end" >"$records/exit$run"; } 2>/dev/null && break
   chmod u+rwx "$folder" "$folder/.jobmgr" "$records" 2>/dev/null
   sleep $pause
 done
-[ -e "$records/limit$task" ] && [ "$timer" ] && kill -s KILL "$timer"
+[ -e "$records/limit$run" ] && [ "$timer" ] && kill -s KILL "$timer"
 [ "$timer" ] && kill "$timer" 2>/dev/null
 exit "$code"
 `;

@@ -101,10 +101,17 @@ export function see(world: World, place: Place, name: string): Seen {
   };
 }
 
+/** What plans of the first version lack. */
+const PLANNED_BEFORE: Pick<Plan, "args" | "identity"> = {
+  args: [],
+  identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
+};
+
 function attemptOf(folder: string, intent: Intent): Attempt {
   const { token } = intent;
   const records = attemptFolder(folder, token);
-  return { token, folder, records, runner: join(records, "run.sh"), plan: intent.plan, madeOn: intent.madeOn };
+  const plan = { ...PLANNED_BEFORE, ...intent.plan };
+  return { token, folder, records, runner: join(records, "run.sh"), plan, madeOn: intent.madeOn };
 }
 
 // waiting -> claimed ------------------------------------------------------------------------------------------
@@ -306,10 +313,8 @@ export async function rescue(
   const token = takeTurn(disk, folder, attemptsOf(disk, folder), newToken(new Date()));
   disk.makeFolder(attemptFolder(folder, token));
   const why = `Its records (.jobmgr) were destroyed, and ${trace} shows that it may have been started, so that it is not started again.`;
-  await putRecord(disk, attemptFolder(folder, token), "outcome", {
-    outcome: { is: "lost", why },
-    at: new Date().toISOString(),
-  });
+  const at = new Date().toISOString();
+  await putOutcome(world, attemptFolder(folder, token), { outcome: { is: "lost", why }, at });
   return "done";
 }
 

@@ -12,9 +12,9 @@ import { isReservedName } from "../../src/files.ts";
 import { outputName, shortId } from "../../src/outputs.ts";
 import { EXIT, NOT_RUN, parseExit, parseStarted, quoted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
+import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "../process.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
-import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "./process.ts";
 
 export interface LocalOptions {
   /** Places for jobs; a job takes as many as it asks for processors, and at most all. */
@@ -43,6 +43,7 @@ type TaskState = { readonly is: "waiting" | "running" } | { readonly is: "unstar
 export class LocalEngine implements Engine {
   readonly name = "LocalEngine";
   readonly maxJobsDefault = availableParallelism();
+  readonly hasQueue = false;
   readonly #options: LocalOptions;
   readonly #machine: Machine = thisMachine();
   /** What this process started, by token and task. What it did not start is found by its records. */
@@ -74,6 +75,8 @@ export class LocalEngine implements Engine {
     return {
       jobName,
       directives: "",
+      args: [],
+      identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
       limitS: directives.timeS,
       graceS: this.#options.graceS,
       tasks: directives.tasks,
@@ -354,11 +357,14 @@ function commandOf(attempt: Attempt): string {
   return `/attempt-${attempt.token}/run.sh`;
 }
 
-function handleOf({ pid, start, host, boot }: Omit<Started, "token">): Handle {
+/** The process of a claim: all that a handle of this engine holds. */
+type Claimed = Pick<Started, "pid" | "start" | "host" | "boot">;
+
+function handleOf({ pid, start, host, boot }: Claimed): Handle {
   return `${pid}:${start}:${host}:${boot}` as Handle;
 }
 
-function claimOfHandle(handle: Handle): Omit<Started, "token"> {
+function claimOfHandle(handle: Handle): Claimed {
   const [pid, start = "", host = "", boot = ""] = handle.split(":");
   return { pid: Number(pid), start, host, boot };
 }

@@ -95,6 +95,7 @@ export class MemoryScheduler {
 export class MemoryEngine implements Engine {
   readonly name = "MemoryEngine";
   readonly maxJobsDefault = 100;
+  readonly hasQueue = false;
   readonly #scheduler: MemoryScheduler;
   /** Called around what the scheduler notices, so that a test can crash there. */
   readonly #effect: (what: string, action: () => string) => string;
@@ -112,6 +113,8 @@ export class MemoryEngine implements Engine {
     return {
       jobName: script.jobName ?? script.folderName,
       directives: "",
+      args: [],
+      identity: { job: "-", restart: "0", task: "" },
       limitS: 0,
       graceS: 0,
       tasks: [],

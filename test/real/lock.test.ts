@@ -4,7 +4,7 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { startOf, thisMachine } from "../../engines/local/process.ts";
+import { startOf, thisMachine } from "../../engines/process.ts";
 import { type Running, type TestRoot, waitUntil } from "../harness.ts";
 import { makeJobRoot, runningJobs } from "./surroundings.ts";
 

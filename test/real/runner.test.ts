@@ -11,6 +11,8 @@ const TOKEN = "20260101T000000-0123456789ab" as Token;
 const PLAN: Plan = {
   jobName: "a",
   directives: "",
+  args: [],
+  identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
   limitS: 0,
   graceS: 1,
   tasks: [],

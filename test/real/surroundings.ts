@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished, type TestContext } from "vitest";
-import { isAlive } from "../../engines/local/process.ts";
+import { isAlive } from "../../engines/process.ts";
 import { parseStarted } from "../../src/runner.ts";
 import { makeRoot, type TestRoot } from "../harness.ts";
 

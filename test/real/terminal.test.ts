@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import { isAlive, startOf } from "../../engines/local/process.ts";
+import { isAlive, startOf } from "../../engines/process.ts";
 import { jobmgr, makeFolder, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
 import { type JobRoot, makeJobRoot, need, runningJobs } from "./surroundings.ts";
 

@@ -19,6 +19,8 @@ function attempt(outputs: readonly string[], tasks: readonly number[] = []): Att
   const plan = {
     jobName: "a",
     directives: "",
+    args: [],
+    identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
     limitS: 0,
     graceS: 1,
     tasks,

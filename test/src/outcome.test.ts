@@ -124,7 +124,7 @@ describe("how an attempt ended", () => {
   it("an array fails if one of its tasks does, and tells how each ended", () => {
     const result = decided({ records: [done(0, 1), done(5, 2), done(0, 3)] });
     expect(result).toMatchObject({ is: "failed", exitCode: 5, tasks: { 1: 0, 2: 5, 3: 0 } });
-    expect(result.why).toContain("1 of 3 tasks failed");
+    expect(result.why).toContain("1 of 3 tasks did not succeed");
   });
 
   it("an array's task without a record is not given the code of the whole", () => {

@@ -26,6 +26,8 @@ const OTHER = "20260101T000001-ba9876543210" as Token;
 const PLAN: Plan = {
   jobName: "a",
   directives: "",
+  args: [],
+  identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
   limitS: 0,
   graceS: 1,
   tasks: [],

@@ -3,14 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { readFileSync, realpathSync, symlinkSync } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import {
-  findByCommand,
-  findByFolder,
-  isAlive,
-  isJobAlive,
-  startOf,
-  thisMachine,
-} from "../../../engines/local/process.ts";
+import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "../../../engines/process.ts";
 import { makeFolder, start, waitUntil } from "../../harness.ts";
 
 describe("a process", () => {

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
-import type { Machine } from "../../src/engine.ts";
+import type { Machine } from "../src/engine.ts";
 
 const HAS_PROC = existsSync("/proc/self/stat");
 
