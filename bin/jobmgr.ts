@@ -129,7 +129,7 @@ async function runOrSetUp(raw: RawOptions): Promise<number> {
     import("../engines/process.ts"),
   ]);
   return run(settings, {
-    makeEngine: () => makeEngine(settings.engine, { jobsMax: settings.jobsMax, graceS: settings.graceS }),
+    makeEngine: () => makeEngine(settings.engine, settings),
     machine: thisMachine(),
     processStart: startOf(process.pid) ?? "",
     isAlive,

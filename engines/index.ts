@@ -9,24 +9,31 @@ export interface EngineOptions {
   readonly jobsMax: number | undefined;
   /** --grace, in seconds. */
   readonly graceS: number;
+  /** --engine-arg, each an argument of the submit command. */
+  readonly engineArgs: readonly string[];
+  /** --min-query-interval, --doubt and --lost-after, in seconds. */
+  readonly queryS: number;
+  readonly doubtS: number;
+  readonly lostAfterS: number;
 }
 
 const ENGINES: Readonly<Record<string, (options: EngineOptions) => Promise<Engine>>> = {
   LocalEngine: async (options) => {
+    const [arg] = options.engineArgs;
+    if (arg !== undefined)
+      throw new EngineError("refused", `--engine-arg=${arg}: LocalEngine has no submit command that it could go to`);
     const { LocalEngine } = await import("./local/index.ts");
     return LocalEngine.forThisMachine(options);
   },
-  SlurmEngine: async () => {
+  SlurmEngine: async (options) => {
     if (!isOnPath("sbatch")) {
       throw new EngineError(
         "unavailable",
         "There is no sbatch on this machine, so that SlurmEngine cannot run jobs here; to run them on this machine itself, add: -e LocalEngine",
       );
     }
-    throw new EngineError(
-      "unavailable",
-      "This version of jobmgr does not drive Slurm yet; to run jobs on this machine itself, add: -e LocalEngine",
-    );
+    const { SlurmEngine } = await import("./slurm/index.ts");
+    return new SlurmEngine(options);
   },
 };
 

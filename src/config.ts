@@ -17,6 +17,7 @@ interface OptionBase {
     | "How much at a time"
     | "When a folder is ready"
     | "When jobs fail"
+    | "What the scheduler is asked"
     | "Who may drop jobs"
     | "What is shown";
 }
@@ -56,6 +57,12 @@ export const OPTIONS = {
     default: "SlurmEngine",
     group: "What to do",
     help: "what runs the jobs: SlurmEngine, LocalEngine",
+  },
+  engineArg: {
+    flags: "--engine-arg <arg>",
+    type: "list",
+    group: "What to do",
+    help: "SlurmEngine: a further argument of sbatch, e.g. --engine-arg=--account=bio (may be repeated)",
   },
   once: {
     flags: "--once",
@@ -133,6 +140,36 @@ export const OPTIONS = {
     max: 3600,
     group: "How much at a time",
     help: "LocalEngine: time between TERM and KILL for a job that is to end",
+  },
+  minQueryInterval: {
+    flags: "--min-query-interval <seconds>",
+    type: "number",
+    default: 1,
+    unit: "s",
+    min: 0,
+    max: DAY_S,
+    group: "What the scheduler is asked",
+    help: "never ask it more often than this, whatever --period and events say",
+  },
+  doubt: {
+    flags: "--doubt <seconds>",
+    type: "number",
+    default: 60,
+    unit: "s",
+    min: 0,
+    max: DAY_S,
+    group: "What the scheduler is asked",
+    help: "look for a job so long before it is submitted again, when the answer got lost",
+  },
+  lostAfter: {
+    flags: "--lost-after <seconds>",
+    type: "number",
+    default: 300,
+    unit: "s",
+    min: 0,
+    max: 30 * DAY_S,
+    group: "What the scheduler is asked",
+    help: "look for a job that has gone from the queue, and left no result, so long",
   },
   settle: {
     flags: "--settle <seconds>",
@@ -255,6 +292,7 @@ export type RawOptions = Partial<Record<OptionName, string | boolean | readonly 
 export interface Settings {
   readonly root: string;
   readonly engine: string;
+  readonly engineArgs: readonly string[];
   readonly once: boolean;
   readonly periodS: number;
   readonly finishedFile: string | undefined;
@@ -265,6 +303,10 @@ export interface Settings {
   readonly delayS: number;
   readonly pauseFile: string;
   readonly graceS: number;
+  /** The least time between two questions to a scheduler. */
+  readonly queryS: number;
+  readonly doubtS: number;
+  readonly lostAfterS: number;
   readonly settleS: number;
   readonly readyFile: string | undefined;
   readonly errorsMax: number;
@@ -286,6 +328,7 @@ export function settingsOf(raw: RawOptions): Settings {
   return {
     root,
     engine: textOf(raw, "engine") ?? OPTIONS.engine.default,
+    engineArgs: (raw.engineArg as readonly string[] | undefined) ?? [],
     once: raw.once === true,
     periodS: numberOf(raw, "period") ?? OPTIONS.period.default,
     finishedFile: fileNameOf(raw, "finishedFile"),
@@ -295,6 +338,9 @@ export function settingsOf(raw: RawOptions): Settings {
     delayS: numberOf(raw, "delay") ?? OPTIONS.delay.default,
     pauseFile: resolve(textOf(raw, "pauseFile") ?? join(root, "pause")),
     graceS: numberOf(raw, "grace") ?? OPTIONS.grace.default,
+    queryS: numberOf(raw, "minQueryInterval") ?? OPTIONS.minQueryInterval.default,
+    doubtS: numberOf(raw, "doubt") ?? OPTIONS.doubt.default,
+    lostAfterS: numberOf(raw, "lostAfter") ?? OPTIONS.lostAfter.default,
     settleS: numberOf(raw, "settle") ?? OPTIONS.settle.default,
     readyFile: fileNameOf(raw, "readyFile"),
     errorsMax: numberOf(raw, "maxErrors") ?? OPTIONS.maxErrors.default,

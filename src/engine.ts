@@ -129,6 +129,9 @@ export interface Engine {
   /** Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. */
   plan(script: Script): Plan;
 
+  /** What stands for "%j" in the names of its outputs. Pure. */
+  outputId(job: Attempt & { readonly handle?: Handle }): string;
+
   /** The submit command as a person would type it, for job_error.txt. Pure. */
   command(attempt: Attempt): string;
 

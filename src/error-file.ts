@@ -1,5 +1,5 @@
 /** The text of job_error.txt: what happened, in plain words, and what to do next. */
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, normalize } from "node:path";
 import type { Disk } from "./disk.ts";
 import type { Attempt } from "./engine.ts";
 import type { Outcome } from "./outcome.ts";
@@ -26,19 +26,21 @@ export function errorText(
     folder: string;
     outcome: Outcome;
     attempt: Attempt | undefined;
+    /** What stands for "%j" in the names of its outputs. */
+    outputId: string | undefined;
     command: string | undefined;
     /** job.sh is not what it was when the job was planned. */
     scriptChanged: boolean;
   },
 ): string {
-  const { outcome, attempt } = job;
+  const { outcome } = job;
   const lines = [`${job.name}: ${outcome.is}. ${outcome.why}`, ""];
   if (outcome.engineWord) lines.push(`The engine's own word: ${outcome.engineWord}`);
   if (outcome.tasks) lines.push(`Exit codes of the tasks: ${tasksText(outcome.tasks)}`);
   if (job.scriptChanged) lines.push("job.sh was changed after the job was taken in, so that another one may have run.");
   const command = outcome.command ?? job.command;
   if (command) lines.push(`The command: ${command}`);
-  for (const output of outputsToShow(attempt, outcome)) lines.push(...tailOf(disk, job.folder, output));
+  for (const output of outputsToShow(job)) lines.push(...tailOf(disk, job.folder, output));
   lines.push(
     "",
     `${REMEDIES[outcome.is]}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
@@ -57,14 +59,21 @@ function tasksText(tasks: Readonly<Record<string, number | null>>): string {
   );
 }
 
-function outputsToShow(attempt: Attempt | undefined, outcome: Outcome): readonly string[] {
-  if (!attempt) return [];
+function outputsToShow(job: {
+  attempt: Attempt | undefined;
+  outcome: Outcome;
+  outputId: string | undefined;
+}): readonly string[] {
+  const { attempt, outcome, outputId } = job;
+  if (!attempt || outputId === undefined) return [];
   const firstBad = Object.entries(outcome.tasks ?? {}).find(([, code]) => code !== 0)?.[0];
-  return attempt.plan.outputs.map((output) => outputName(output, attempt.token, firstBad));
+  return attempt.plan.outputs.map((output) => outputName(output, outputId, firstBad));
 }
 
 function tailOf(disk: Disk, folder: string, output: string): string[] {
   let text: string | undefined;
+  if (isAbsolute(output) || normalize(output).startsWith(".."))
+    return ["", `Its output is not in this folder, but in ${output}`];
   for (let at = dirname(output); at !== "."; at = dirname(at)) {
     if (disk.look(join(folder, at))?.kind !== "folder")
       return ["", `${output} is not shown, for ${at} is not a folder.`];
@@ -80,7 +89,7 @@ function tailOf(disk: Disk, folder: string, output: string): string[] {
   const shown = lines.slice(-TAIL_LINES);
   return [
     "",
-    `The last ${shown.length} lines of ${output}:`,
+    shown.length === 1 ? `The last line of ${output}:` : `The last ${shown.length} lines of ${output}:`,
     ...shown.map((line) => `  ${printable(line.replaceAll("\t", "    "))}`),
   ];
 }

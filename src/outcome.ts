@@ -60,9 +60,7 @@ export function outcomeOf(witnesses: Witnesses): Outcome | "unstarted" | undefin
   const tasks = tasksOf(records, ends);
   const bad = ends.filter((end) => end.is !== "succeeded").length;
   const why =
-    tasks && bad > 0
-      ? `${bad} of ${ends.length} tasks did not succeed; the worst of them: ${worst.why}`
-      : worst.why;
+    tasks && bad > 0 ? `${bad} of ${ends.length} tasks did not succeed; the worst of them: ${worst.why}` : worst.why;
   const engineWord = worst.word ?? ended?.word;
   return {
     is: worst.is,

@@ -1,12 +1,12 @@
 /** Where a job's output goes. A plan holds patterns, because its token and tasks come later. Pure. */
 import type { Token } from "./engine.ts";
 
-/** The id that stands for "%j": the random part of the token. */
+/** An id for people, where the engine has none: the random part of the token. */
 export function shortId(token: Token): string {
   return token.slice(token.lastIndexOf("-") + 1);
 }
 
 /** A plan's output pattern for one attempt and, in an array, one task: "%j" is the job's id, "%t" the task's index. */
-export function outputName(pattern: string, token: Token, task: number | string | undefined): string {
-  return pattern.replaceAll("%j", shortId(token)).replaceAll("%t", String(task ?? ""));
+export function outputName(pattern: string, id: string, task: number | string | undefined): string {
+  return pattern.replaceAll("%j", id).replaceAll("%t", String(task ?? ""));
 }

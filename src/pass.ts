@@ -42,6 +42,8 @@ export interface Limits {
   readonly pauseFile: string;
   /** Jobs may be claimed and planned while the queue is full. */
   readonly prepareAhead: boolean;
+  /** An engine with a queue is not asked again before so many seconds have passed, whatever happens. */
+  readonly queryS: number;
 }
 
 /** A job in pending/, as this manager knows it. */
@@ -62,13 +64,26 @@ interface Job {
   cancelled: boolean;
 }
 
+/** When something is tried again, and how long it has not gone. */
+interface Retry {
+  readonly atMs: number;
+  readonly nextS: number;
+  readonly sinceMs: number;
+}
+
 /** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
 const RETRY_S = { first: 1, most: 60 } as const;
 
 const AHEAD_MS = 1000;
 
-/** Waits while the engine is out of reach or full. */
+/** Waits while the engine is out of reach. */
 const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
+
+/** Waits between two probes whether a limit of the queue leaves room again. */
+const FULL_RETRY_S = { first: 5, most: 60 } as const;
+
+/** Of the time between two questions: a timer that comes a little early is not to miss its turn. */
+const ALMOST = 0.95;
 
 /** So many pending folders are read again at each check, in turns. */
 const LOOKS_MAX = 500;
@@ -94,7 +109,9 @@ export class Pass {
   /** Resolves when the job that was begun last has been submitted, or will not be: the next one's turn. */
   #turn: Promise<void> = Promise.resolve();
   #lastSubmitMs = Number.NEGATIVE_INFINITY;
-  #engineRetry: { atMs: number; nextS: number; sinceMs: number } | undefined;
+  #engineRetry: Retry | undefined;
+  #fullRetry: Retry | undefined;
+  #polledAtMs = Number.NEGATIVE_INFINITY;
   /** When jobs ended of late, oldest first. */
   readonly #endedAtMs: number[] = [];
   #roomFreed: () => void = () => {};
@@ -194,7 +211,8 @@ export class Pass {
     const times = [...this.#jobs.values()].filter((job) => job.retryAtMs > now).map((job) => job.retryAtMs - now);
     const inbox = this.#inbox.againAtMs();
     if (inbox !== undefined) times.push(Math.max(0, inbox - now));
-    if (this.#engineRetry && this.#engineRetry.atMs > now) times.push(this.#engineRetry.atMs - now);
+    for (const retry of [this.#engineRetry, this.#fullRetry])
+      if (retry && retry.atMs > now) times.push(retry.atMs - now);
     if (this.#diskRetryAtMs > now) times.push(this.#diskRetryAtMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
     if (pausedMs > 0) times.push(pausedMs);
@@ -258,15 +276,18 @@ export class Pass {
     this.#jobs.delete(job.name);
     this.#problems.delete(job.name);
     this.#problems.delete(`step ${job.name}`);
+    this.#problems.delete(`news ${job.name}`);
   }
 
   // -- asking the engine --
 
   async #poll(): Promise<void> {
     if (!this.#engineMayBeAsked()) return;
+    if (performance.now() - this.#polledAtMs < this.#limits.queryS * 1000 * ALMOST) return;
     const asked = [...this.#jobs.values()].filter((job) => job.seen?.stage === "submitted" && !job.busy);
     const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
     if (submitted.length === 0) return;
+    this.#polledAtMs = performance.now();
     try {
       await this.#cancelWhatIsAsked(asked);
       const news = await this.#world.engine.poll(submitted, this.#stop.signal);
@@ -297,15 +318,23 @@ export class Pass {
   }
 
   #hear(job: Job, news: News | undefined): void {
-    const changed = job.news?.is !== news?.is;
+    const changed = job.news?.is !== news?.is || whyOf(job.news) !== whyOf(news);
     job.news = news;
-    job.unweighed = news !== undefined && news.is !== "running" && news.is !== "queued";
-    if (news?.is === "ended") this.#endedAtMs.push(performance.now());
+    job.unweighed = news?.is === "ended" || news?.is === "missing" || news?.is === "unknown";
+    if (news?.is === "ended") this.#roomMade();
     if (news?.is === "running" && !job.saidStarted) this.#sayStarted(job);
     if (!changed || !news || news.is === "ended" || !job.seen) return;
-    if (news.is === "unknown") this.#note("warn", `${job.name}: ${news.word}.`);
-    const why = news.is === "queued" ? news.why : news.is === "unknown" ? news.word : undefined;
-    this.#writeStatus(job, news.is, why);
+    const why = whyOf(news);
+    const isStuck = news.is === "queued" && news.stuck === true;
+    if (news.is === "unknown" || isStuck) this.#report(`news ${job.name}`, "warn", `${job.name}: ${why}`);
+    else this.#resolve(`news ${job.name}`, "debug", `${job.name} is in order again.`);
+    this.#writeStatus(job, news.is, why, isStuck);
+  }
+
+  /** One of our jobs has ended, so that a limit may leave room for another. */
+  #roomMade(): void {
+    this.#endedAtMs.push(performance.now());
+    if (this.#fullRetry) this.#fullRetry = { ...this.#fullRetry, atMs: 0, nextS: FULL_RETRY_S.first };
   }
 
   #sayStarted(job: Job): void {
@@ -313,14 +342,17 @@ export class Pass {
     this.#say({ is: "started", name: job.name });
   }
 
-  #writeStatus(job: Job, state: string, why?: string): void {
+  #writeStatus(job: Job, state: string, why?: string, stuck = false): void {
     const { disk, root, engine } = this.#world;
     try {
       putForReading(
         disk,
         jobFolder(root, "pending", job.name),
         FILES.status,
-        statusText(engine.name, job.name, state, job.seen ?? { stage: undefined }, why === undefined ? {} : { why }),
+        statusText(engine.name, job.name, state, job.seen ?? { stage: undefined }, {
+          ...(why !== undefined && { why }),
+          ...(stuck && { stuck }),
+        }),
       );
     } catch (error) {
       this.#report(
@@ -335,11 +367,16 @@ export class Pass {
     return !this.#engineRetry || performance.now() >= this.#engineRetry.atMs;
   }
 
+  /** When the next submission may be tried, of which there is one at a time while the engine is full. */
+  #submitAtMs(): number {
+    return Math.max(this.#engineRetry?.atMs ?? 0, this.#fullRetry?.atMs ?? 0);
+  }
+
   #engineAnswered(): void {
     if (!this.#engineRetry) return;
-    const outageS = (performance.now() - this.#engineRetry.sinceMs) / 1000;
+    const outage = durationText((performance.now() - this.#engineRetry.sinceMs) / 1000);
     this.#engineRetry = undefined;
-    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${durationText(outageS)}.`);
+    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${outage}.`);
   }
 
   #engineFailed(error: unknown): void {
@@ -347,16 +384,21 @@ export class Pass {
       this.#fatal ??= error;
       return;
     }
-    const nextS = this.#engineRetry ? this.#engineRetry.nextS : ENGINE_RETRY_S.first;
-    const sinceMs = this.#engineRetry?.sinceMs ?? performance.now();
-    this.#engineRetry = {
-      atMs: performance.now() + nextS * 1000,
-      nextS: Math.min(nextS * 2, ENGINE_RETRY_S.most),
-      sinceMs,
-    };
-    const isFull = isEngineError(error) && error.verdict === "full";
-    const state = isFull ? "is full; jobs wait." : "does not answer; no job changes its state.";
-    this.#report("engine", "warn", `${this.#world.engine.name} ${state} ${(error as Error).message}`);
+    const { name } = this.#world.engine;
+    if (isEngineError(error) && error.verdict === "full") {
+      this.#fullRetry = retryAfter(this.#fullRetry, FULL_RETRY_S);
+      this.#report("full", "warn", `${name} takes no more for now; jobs wait. ${error.message}`);
+      return;
+    }
+    this.#engineRetry = retryAfter(this.#engineRetry, ENGINE_RETRY_S);
+    if (this.#problems.has("engine")) return this.#retell("engine", (error as Error).message);
+    this.#report("engine", "warn", `${name} does not answer; no job changes its state. ${(error as Error).message}`);
+  }
+
+  /** What the engine says may change during one outage, which is told once. */
+  #retell(about: string, text: string): void {
+    this.#note("debug", text);
+    this.#problems.set(about, `${this.#world.engine.name} does not answer; no job changes its state. ${text}`);
   }
 
   // -- letting jobs step --
@@ -370,6 +412,7 @@ export class Pass {
     if (performance.now() < job.retryAtMs) return false;
     const stage = job.seen?.stage;
     if (stage === "submitted") return job.unweighed;
+    if (stage === "submitting" && performance.now() < this.#submitAtMs()) return false;
     return stage !== undefined;
   }
 
@@ -458,10 +501,7 @@ export class Pass {
   async #submit(job: Job): Promise<void> {
     const { attempt } = job.seen ?? {};
     if (!job.seen || !attempt || this.#stopping) return;
-    if (this.#engineRetry && !this.#engineMayBeAsked()) {
-      job.retryAtMs = this.#engineRetry.atMs;
-      return;
-    }
+    if (performance.now() < this.#submitAtMs()) return;
     await this.#room(job);
     await this.#delay();
     if (this.#stopping) return;
@@ -472,13 +512,15 @@ export class Pass {
       const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal);
       this.#engineAnswered();
       if ("why" in done) return this.#unsure(job, done.why);
+      this.#fullRetry = undefined;
+      this.#resolve("full", "info", `${this.#world.engine.name} takes jobs again.`);
       job.seen = done;
     } catch (error) {
       if (!isEngineError(error)) throw error;
       if (error.verdict === "ambiguous")
         return this.#unsure(job, `whether it was submitted is not known yet: ${error.message}`);
       this.#engineFailed(error);
-      return this.#postpone(job);
+      return;
     } finally {
       this.#lastSubmitMs = performance.now();
     }
@@ -512,6 +554,7 @@ export class Pass {
     }
     this.#report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
     job.seen = { stage: "claimed" };
+    job.news = undefined;
     job.fresh = true;
     job.saidStarted = false;
     this.#postpone(job);
@@ -583,7 +626,10 @@ export class Pass {
       this.#report("pause", "info", `Paused by ${this.#limits.pauseFile}: nothing is taken in until it is removed.`);
     else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
     if (performance.now() < this.#diskRetryAtMs || this.#stuck() >= STUCK_MAX) return false;
-    return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && this.#engineMayBeAsked();
+    // While the engine is full, those that are on their way find out when it is not.
+    const isProbed = this.#fullRetry !== undefined && [...this.#jobs.values()].some(isOnItsWay);
+    const isOpen = performance.now() >= this.#submitAtMs() && !isProbed;
+    return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && isOpen;
   }
 
   #claim(name: string, signature: string): void {
@@ -613,8 +659,7 @@ export class Pass {
   #placesTaken(): number {
     let taken = 0;
     for (const job of this.#jobs.values()) {
-      const onItsWay = !job.stuck && (job.seen?.stage === "claimed" || job.seen?.stage === "submitting");
-      if (onItsWay || isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
+      if (isOnItsWay(job) || isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
     }
     return taken;
   }
@@ -623,9 +668,13 @@ export class Pass {
     return [...this.#jobs.values()].filter((job) => job.stuck).length;
   }
 
-  /** Jobs that wait in the engine's queue; one of which nothing is known yet counts as waiting only if the engine has a queue. */
+  /** Jobs that wait in the engine's queue, as far as is known, or will soon. */
   #waiting(): number {
-    return [...this.#jobs.values()].filter((job) => job.news?.is === "queued").length;
+    const { hasQueue } = this.#world.engine;
+    return [...this.#jobs.values()].filter((job) => {
+      if (job.news !== undefined) return job.news.is === "queued";
+      return hasQueue && (isOnItsWay(job) || isInQueue(job));
+    }).length;
   }
 
   /** How many places a folder of the inbox needs; one that cannot be run needs one, to be told so. */
@@ -706,6 +755,23 @@ export class Pass {
   #resolve(about: string, level: "info" | "debug", text: string): void {
     if (this.#problems.delete(about)) this.#note(level, text);
   }
+}
+
+/** Grows from the first wait to the most, and never gives up. A share of chance keeps many managers apart. */
+function retryAfter(before: Retry | undefined, waits: { first: number; most: number }): Retry {
+  const nextS = before?.nextS ?? waits.first;
+  const now = performance.now();
+  const atMs = now + nextS * 1000 * (1 - Math.random() * 0.1);
+  return { atMs, nextS: Math.min(nextS * 2, waits.most), sinceMs: before?.sinceMs ?? now };
+}
+
+function whyOf(news: News | undefined): string | undefined {
+  if (news?.is === "unknown") return news.word;
+  return news?.is === "queued" || news?.is === "ending" ? news.why : undefined;
+}
+
+function isOnItsWay(job: Job): boolean {
+  return !job.stuck && (job.seen?.stage === "claimed" || job.seen?.stage === "submitting");
 }
 
 function isInQueue(job: Job): boolean {

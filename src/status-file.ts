@@ -17,6 +17,8 @@ export interface JobStatus {
   readonly startedAt?: string;
   readonly endedAt?: string;
   readonly why?: string;
+  /** It waits for something that will not come by itself. */
+  readonly stuck?: boolean;
   readonly exitCode?: number;
   readonly signal?: string;
   readonly tasks?: Readonly<Record<string, number | null>>;
@@ -29,7 +31,7 @@ export function statusText(
   name: string,
   state: string,
   seen: Seen,
-  more: { startedAt?: string; why?: string } = {},
+  more: { startedAt?: string; why?: string; stuck?: boolean } = {},
 ): string {
   const { intent, outcome } = seen;
   const ignored = intent?.plan.ignored;

@@ -439,6 +439,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           folder,
           outcome: record.outcome,
           attempt: seen.attempt,
+          outputId: seen.attempt && world.engine.outputId(handledOf(seen.attempt, seen.handle)),
           command: seen.attempt && world.engine.command(seen.attempt),
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
@@ -449,6 +450,10 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   disk.rename(folder, jobFolder(root, "complete", target));
   return target;
+}
+
+function handledOf(attempt: Attempt, handle: Handle | undefined): Attempt & { handle?: Handle } {
+  return handle === undefined ? attempt : { ...attempt, handle };
 }
 
 function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {

@@ -87,13 +87,17 @@ export class LocalEngine implements Engine {
     };
   }
 
+  outputId(attempt: Attempt): string {
+    return shortId(attempt.token);
+  }
+
   command(attempt: Attempt): string {
     return `/bin/sh ${/^[\w./~-]+$/.test(attempt.runner) ? attempt.runner : quoted(attempt.runner)}`;
   }
 
   async check(attempt: Attempt): Promise<void> {
     for (const output of attempt.plan.outputs)
-      checkOutput(attempt, outputName(output, attempt.token, attempt.plan.tasks[0]));
+      checkOutput(attempt, outputName(output, shortId(attempt.token), attempt.plan.tasks[0]));
   }
 
   async submit(attempt: Attempt): Promise<Handle> {
@@ -178,7 +182,7 @@ export class LocalEngine implements Engine {
   /** Starts a plain job through a dispatcher, who knows its exit code, but not its process: the claim tells that. */
   async #dispatch(attempt: Attempt): Promise<Handle> {
     const { token, runner, plan } = attempt;
-    const outputs = plan.outputs.map((output) => openOutput(attempt, outputName(output, token, undefined)));
+    const outputs = plan.outputs.map((output) => openOutput(attempt, outputName(output, shortId(token), undefined)));
     try {
       const [out = 0, err = out] = outputs;
       const child: Child = { pid: 0, start: "" };
@@ -197,7 +201,9 @@ export class LocalEngine implements Engine {
   }
 
   #start(attempt: Attempt, task: number | undefined): Child {
-    const outputs = attempt.plan.outputs.map((output) => openOutput(attempt, outputName(output, attempt.token, task)));
+    const outputs = attempt.plan.outputs.map((output) =>
+      openOutput(attempt, outputName(output, shortId(attempt.token), task)),
+    );
     try {
       const [out, err = out] = outputs;
       const child = spawn("/bin/sh", [attempt.runner], {

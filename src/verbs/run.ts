@@ -79,7 +79,8 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     pendingMax: settings.pendingMax,
     delayS: settings.delayS,
     pauseFile: settings.pauseFile,
-    prepareAhead: !settings.once,
+    prepareAhead: !settings.once && !engine.hasQueue,
+    queryS: engine.hasQueue ? Math.max(settings.periodS, settings.queryS) : 0,
   };
   const brakes = {
     errorsMax: settings.errorsMax,

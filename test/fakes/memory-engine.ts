@@ -125,6 +125,10 @@ export class MemoryEngine implements Engine {
     };
   }
 
+  outputId(attempt: Attempt): string {
+    return attempt.token;
+  }
+
   command(attempt: Attempt): string {
     return `memory-submit ${attempt.runner}`;
   }

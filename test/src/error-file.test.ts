@@ -6,6 +6,7 @@ import { realDisk } from "../../src/disk.ts";
 import type { Attempt, Token } from "../../src/engine.ts";
 import { errorText } from "../../src/error-file.ts";
 import type { Outcome } from "../../src/outcome.ts";
+import { shortId } from "../../src/outputs.ts";
 import { makeFolder } from "../harness.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
@@ -41,6 +42,7 @@ function text(
     folder,
     outcome: { is: "failed", why: "Exit code 1.", ...outcome },
     attempt: more.attempt,
+    outputId: more.attempt && shortId(more.attempt.token),
     command: more.command,
     scriptChanged: more.scriptChanged === true,
   });

@@ -1,0 +1,148 @@
+/** Asks Slurm through squeue(1), sacct(1) and scancel(1). Believes an answer only if it is whole. */
+import { randomBytes } from "node:crypto";
+import type { Submitted, Token } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import { type Ran, runProgram } from "../run-program.ts";
+import { accountingArgs, cancelArgs, queueArgs } from "./commands.ts";
+import {
+  ACCOUNTING_FIELDS,
+  type AccountingRow,
+  baseId,
+  parseAccounting,
+  parseQueue,
+  type QueueRow,
+  queueFormat,
+  tokenIn,
+} from "./queue.ts";
+
+/** Slurm's commands give up by themselves after MessageTimeout, some of them several times; see slurm.conf(5). */
+const TIMEOUT_MS = 60_000;
+const IDS_PER_QUESTION = 500;
+const IDS_PER_CANCEL = 200;
+/** Accounting is asked from so long before the first submission: clocks differ. */
+const EARLIER_MS = 2 * 86_400_000;
+
+/** All jobs of this user, at one moment. */
+export interface Queue {
+  /** When it was asked for, by performance.now(). */
+  readonly askedAtMs: number;
+  readonly rows: readonly QueueRow[];
+  readonly byToken: ReadonlyMap<Token, readonly QueueRow[]>;
+}
+
+export interface Accounting {
+  /** "absent": this cluster has none; "down": it does not answer. */
+  readonly is: "there" | "absent" | "down";
+  /** The latest start of a job and of each of its tasks, with their steps; only if they are this very attempt's. */
+  rowsOf(job: Submitted, id: string): readonly AccountingRow[];
+}
+
+export class Client {
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #uid: number;
+  readonly #queues = new Map<string, Queue>();
+  #hasAccounting = true;
+
+  constructor(environment: NodeJS.ProcessEnv, uid: number) {
+    this.#environment = environment;
+    this.#uid = uid;
+  }
+
+  /** False once Slurm has said that it keeps none. */
+  get mayHaveAccounting(): boolean {
+    return this.#hasAccounting;
+  }
+
+  /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
+  async queue(clusters: string | undefined, sinceMs: number): Promise<Queue> {
+    const known = this.#queues.get(clusters ?? "");
+    if (known && known.askedAtMs >= sinceMs) return known;
+    const askedAtMs = performance.now();
+    const nonce = randomBytes(6).toString("hex");
+    const ran = await this.#ask("squeue", queueArgs(this.#uid, clusters, queueFormat(nonce)));
+    if (ran.exitCode !== 0) throw outOfReach("squeue", ran);
+    const rows = parseQueue(ran.stdout, nonce);
+    if (!rows) throw new EngineError("unavailable", "squeue's answer was not whole.");
+    const byToken = new Map<Token, QueueRow[]>();
+    for (const row of rows) {
+      const token = tokenIn(row.command);
+      if (token) byToken.set(token, [...(byToken.get(token) ?? []), row]);
+    }
+    const queue = { askedAtMs, rows, byToken };
+    this.#queues.set(clusters ?? "", queue);
+    return queue;
+  }
+
+  /** Never throws: accounting is a witness that one can do without. Asks nothing if there is no question. */
+  async accounting(
+    questions: readonly { readonly job: Submitted; readonly id: string }[],
+    clusters: string | undefined,
+  ): Promise<Accounting> {
+    const nothing = { rowsOf: () => [] };
+    if (!this.#hasAccounting) return { is: "absent", ...nothing };
+    const asked = questions.slice(0, IDS_PER_QUESTION);
+    if (asked.length === 0) return { is: "there", ...nothing };
+    const separator = `\x1f${randomBytes(6).toString("hex")}\x1f`;
+    const since = new Date(Math.min(...asked.map(({ job }) => plannedAtMs(job))) - EARLIER_MS);
+    const ids = asked.map(({ id }) => id);
+    const ran = await this.#ask(
+      "sacct",
+      accountingArgs(ids, { clusters, since, separator, fields: ACCOUNTING_FIELDS }),
+    );
+    if (/accounting storage is disabled/i.test(ran.stderr)) {
+      this.#hasAccounting = false;
+      return { is: "absent", ...nothing };
+    }
+    if (ran.exitCode !== 0) return { is: "down", ...nothing };
+    const rows = parseAccounting(ran.stdout, separator);
+    return { is: "there", rowsOf: (job, id) => latestOf(rows, job, id) };
+  }
+
+  /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
+  async cancel(ids: readonly string[], clusters: string | undefined): Promise<void> {
+    for (let first = 0; first < ids.length; first += IDS_PER_CANCEL) {
+      const some = ids.slice(first, first + IDS_PER_CANCEL);
+      const ran = await this.#ask("scancel", cancelArgs(some, clusters));
+      const isOver = ran.stderr
+        .split("\n")
+        .filter(Boolean)
+        .every((line) => /already complet|Invalid job id/i.test(line));
+      if (ran.exitCode !== 0 && !(isOver && ran.stderr !== "")) throw outOfReach("scancel", ran);
+    }
+  }
+
+  #ask(program: string, args: readonly string[]): Promise<Ran> {
+    return runProgram(program, args, TIMEOUT_MS, this.#environment);
+  }
+}
+
+function outOfReach(program: string, ran: Ran): EngineError {
+  if (ran.errorCode === "ENOENT") return new EngineError("unavailable", `There is no ${program} here any more.`);
+  if (ran.timedOut) return new EngineError("unavailable", `${program} gave no answer in ${TIMEOUT_MS / 1000} s.`);
+  const [first = ""] = ran.stderr.trim().split("\n");
+  return new EngineError("unavailable", first === "" ? `${program} failed without a word.` : `${first}.`);
+}
+
+/** A token begins with the time at which it was made. */
+function plannedAtMs(job: Submitted): number {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/.exec(job.token) ?? [];
+  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
+}
+
+/** Ids are used again: a job's row must name its runner, and its steps follow it. Of several starts the last counts. */
+function latestOf(rows: readonly AccountingRow[], job: Submitted, id: string): AccountingRow[] {
+  const latest = new Map<string, AccountingRow[]>();
+  let group: AccountingRow[] | undefined;
+  for (const row of rows) {
+    if (!row.shownId.includes(".")) {
+      const isOurs = baseId(row.shownId) === id && isOf(row, job);
+      group = isOurs ? [row] : undefined;
+      if (group) latest.set(row.shownId, group);
+    } else group?.push(row);
+  }
+  return [...latest.values()].flat();
+}
+
+function isOf(row: AccountingRow, job: Submitted): boolean {
+  return row.submitLine === "" ? row.folder === job.folder : tokenIn(row.submitLine) === job.token;
+}

@@ -1,0 +1,86 @@
+/** The commands that are given to Slurm, as argument lists, and their environment. Pure. */
+import type { Attempt } from "../../src/engine.ts";
+import { quoted } from "../../src/runner.ts";
+import { sbatchOptions } from "../sbatch-script.ts";
+
+/** Where output goes unless a job says otherwise (sbatch(1), --output). */
+export const OUTPUT = "slurm-%j.out";
+export const OUTPUT_OF_ARRAY = "slurm-%A_%a.out";
+
+/**
+ * The arguments of sbatch(1). The user's own directives stand in the runner; only what makes a job one of jobmgr's is
+ * said here: its folder, and that nothing is ever overwritten.
+ */
+export function submitArgs(attempt: Attempt): string[] {
+  return [
+    "--parsable",
+    `--chdir=${attempt.folder}`,
+    "--open-mode=append",
+    ...attempt.plan.args,
+    ...outputArgs(attempt),
+    attempt.runner,
+  ];
+}
+
+/**
+ * Slurm puts a relative --output behind the folder's path and only then replaces "%j" and the like, also those in the
+ * folder's name; so for such a folder it is said in full, with the folder's own signs doubled. A backslash turns all
+ * replacing off, and must itself be doubled (Slurm 22.05 did so; sbatch(1), filename pattern).
+ */
+function outputArgs({ folder, plan }: Attempt): string[] {
+  if (!folder.includes("%")) return [];
+  if (folder.includes("\\")) return [`--output=${folder.replaceAll("\\", "\\\\")}/job_output.txt`];
+  const [options] = sbatchOptions(plan.directives, plan.args);
+  const isArray = plan.tasks.length > 0;
+  const said = { output: options.output ?? (isArray ? OUTPUT_OF_ARRAY : OUTPUT), error: options.error };
+  return Object.entries(said)
+    .filter(([, name]) => name !== undefined && !name.startsWith("/"))
+    .map(([option, name]) => `--${option}=${folder.replaceAll("%", "%%")}/${name}`);
+}
+
+/** A command as a person would type it. */
+export function commandText(program: string, args: readonly string[]): string {
+  return [program, ...args].map((word) => (/^[\w@%+=:,./~-]+$/.test(word) ? word : quoted(word))).join(" ");
+}
+
+/** One question for all jobs of a user: ended ones too, as long as slurmctld remembers them (MinJobAge). */
+export function queueArgs(uid: number, clusters: string | undefined, format: string): string[] {
+  const where = clusters === undefined ? [] : [`--clusters=${clusters}`];
+  return ["--noheader", "--all", "--states=all", `--user=${uid}`, ...where, `--Format=${format}`];
+}
+
+/** Accounting of these jobs, with their steps and with every start of a requeued one. */
+export function accountingArgs(
+  ids: readonly string[],
+  options: { clusters: string | undefined; since: Date; separator: string; fields: readonly string[] },
+): string[] {
+  return [
+    "--noheader",
+    "--parsable2",
+    "--duplicates",
+    "--federation=no",
+    `--delimiter=${options.separator}`,
+    `--starttime=${options.since.toISOString().slice(0, 19)}`,
+    ...(options.clusters === undefined ? [] : [`--clusters=${options.clusters}`]),
+    `--format=${options.fields.join(",")}`,
+    `--jobs=${ids.join(",")}`,
+  ];
+}
+
+export function cancelArgs(ids: readonly string[], cluster: string | undefined): string[] {
+  return [...(cluster === undefined ? [] : [`--clusters=${cluster}`]), ...ids];
+}
+
+/** What an allocation, or this program's own surroundings, would pass on to a job that knows nothing of them. */
+const FOREIGN = /^(SLURM|SBATCH|SRUN|SALLOC|SQUEUE|SACCT|SCANCEL|SINFO|PMI\w*?)_|^(NODE_|npm_|JOBMGR_)/;
+const KEPT = new Set(["SLURM_CONF", "SLURM_CLUSTERS"]);
+
+/** The environment for sbatch, and with it for jobs (unless they say --export). */
+export function jobEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => KEPT.has(name) || !FOREIGN.test(name)));
+}
+
+/** The environment for questions: times in UTC. */
+export function questionEnvironment(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { ...jobEnvironment(env), TZ: "UTC" };
+}

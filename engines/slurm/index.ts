@@ -1,0 +1,443 @@
+/**
+ * SlurmEngine: feeds Slurm through its own commands. The path of an attempt's runner is what Slurm knows it by, so
+ * that whatever happened between sbatch and our records, the job is found again; an id alone is no identity.
+ */
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import { latestRuns } from "../../src/runner.ts";
+import type { Script } from "../../src/script.ts";
+import { findByCommand, thisMachine } from "../process.ts";
+import { type Ran, runProgram, runToFiles } from "../run-program.ts";
+import { idIn, verdictOf } from "./answers.ts";
+import { type Accounting, Client, type Queue } from "./client.ts";
+import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
+import { copiesOf, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
+import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
+import { baseId, folderIn, tokenIn } from "./queue.ts";
+
+export interface SlurmOptions {
+  /** --engine-arg */
+  readonly engineArgs: readonly string[];
+  /** The least time between two questions while something is looked for. */
+  readonly queryS: number;
+  /** How long a job is looked for before it is submitted again. */
+  readonly doubtS: number;
+  /** How long a job that has gone is looked for before it is lost. */
+  readonly lostAfterS: number;
+}
+
+/** sbatch itself may try for more than two minutes, and then succeed (sbatch.c, MAX_RETRIES). */
+const SUBMIT_TIMEOUT_MS = 300_000;
+
+/** Good answers in a row that are needed before "it is not there" is believed. */
+const GOOD_ANSWERS = 3;
+/** An exit record may come before the row of accounting that explains it. */
+const ACCOUNTING_LAG_MS = 15_000;
+/** Texts that nobody knows, and limits with nothing in the queue: so many tries, then it is the job's own fault. */
+const TRIES = 3;
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** Since when something was not there, and in how many different answers. */
+interface Absence {
+  readonly sinceMs: number;
+  readonly answers: number;
+  readonly askedAtMs: number;
+}
+
+/** One call of sbatch: what it left in the attempt's records. */
+interface Answer {
+  readonly number: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export class SlurmEngine implements Engine {
+  readonly name = "SlurmEngine";
+  readonly maxJobsDefault = 100;
+  readonly hasQueue = true;
+  readonly #options: SlurmOptions;
+  readonly #environment = jobEnvironment(process.env);
+  readonly #client = new Client(questionEnvironment(process.env), process.getuid?.() ?? 0);
+  /** Jobs that are looked for, because their submission is in doubt. */
+  readonly #doubts = new Map<Token, Absence>();
+  /** Jobs that were submitted and are not in the queue. */
+  readonly #absences = new Map<Token, Absence>();
+  /** When an end without a visible exit record was first seen. */
+  readonly #endedSinceMs = new Map<Token, number>();
+  /** When each job was last submitted by this process: what was asked before says nothing of it. */
+  readonly #submittedAtMs = new Map<Token, number>();
+  /** How often a limit refused a job while nothing else of this user was in the queue. */
+  readonly #limited = new Map<Token, number>();
+
+  /** Throws `refused` for arguments that no job could be submitted with. */
+  constructor(options: SlurmOptions) {
+    checkEngineArgs(options.engineArgs);
+    this.#options = options;
+  }
+
+  plan(script: Script): Plan {
+    return planOf(script, this.#options.engineArgs);
+  }
+
+  command(attempt: Attempt): string {
+    return commandText("sbatch", submitArgs(attempt));
+  }
+
+  /** squeue's %j of the outputs. */
+  outputId(job: Attempt & { readonly handle?: Handle }): string {
+    return job.handle === undefined ? "%j" : splitHandle(job.handle).id;
+  }
+
+  async check(attempt: Attempt): Promise<void> {
+    const args = ["--test-only", ...submitArgs(attempt)];
+    const ran = await runProgram("sbatch", args, SUBMIT_TIMEOUT_MS, this.#environment);
+    if (ran.exitCode !== 0) throw this.#refusal(attempt, ran);
+  }
+
+  // -- submit --
+
+  async submit(attempt: Attempt): Promise<Handle> {
+    const earlier = answersOf(attempt);
+    // An answer that leaves no doubt is not needed any more; the others may still turn out to be a job.
+    const doubtful = earlier.filter((answer) => !isDefinite(answer));
+    const number = Math.max(0, ...doubtful.map((answer) => answer.number)) + 1;
+    const [outPath, errPath] = answerPaths(attempt, number);
+    const ran = await this.#submitTo(attempt, outPath, errPath);
+    this.#submittedAtMs.set(attempt.token, performance.now());
+    const said = { ...ran, stdout: readHead(outPath) ?? "", stderr: readHead(errPath) ?? "" };
+    const id = idIn(said.stdout);
+    if (id) return handleOf(id);
+    const error = this.#refusal(attempt, said);
+    if (error.verdict === "full") throw await this.#limitOrOwnSize(attempt, error);
+    const isUnknown = error.verdict === "ambiguous" && verdictOf(said).verdict === "unknown";
+    if (isUnknown && doubtful.length + 1 >= TRIES) throw asRefused(error, `sbatch has failed ${TRIES} times.`);
+    throw error;
+  }
+
+  async #submitTo(attempt: Attempt, outPath: string, errPath: string) {
+    const files: number[] = [];
+    try {
+      for (const path of [outPath, errPath]) files.push(openSync(path, "w"));
+      const [out = 0, err = 0] = files;
+      const options = { cwd: attempt.folder, env: this.#environment, out, err, timeoutMs: SUBMIT_TIMEOUT_MS };
+      return await runToFiles("sbatch", submitArgs(attempt), options);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      throw new EngineError("unavailable", `${attempt.records} is not there any more`);
+    } finally {
+      for (const file of files) closeSync(file);
+    }
+  }
+
+  #refusal(attempt: Attempt, said: Pick<Ran, "exitCode" | "errorCode" | "stdout" | "stderr">): EngineError {
+    const { verdict, remedy } = verdictOf(said);
+    const output = said.stderr.trim() || said.stdout.trim();
+    const first = output.split("\n")[0]?.replace(/^sbatch: (error: )?/, "") ?? "";
+    const failed = said.errorCode === "ENOENT" ? "There is no sbatch here any more." : "sbatch gave no answer.";
+    const message = [first || failed, remedy].filter(Boolean).join(" ");
+    const more = { command: this.command(attempt), ...(output && { output }) };
+    return new EngineError(verdict === "unknown" ? "ambiguous" : verdict, message, more);
+  }
+
+  /** A limit is the job's own fault, if nothing of this user is in the queue and it says no again and again. */
+  async #limitOrOwnSize(attempt: Attempt, error: EngineError): Promise<EngineError> {
+    if (verdictOf({ exitCode: 1, stdout: "", stderr: error.output ?? "" }).isGroupLimit) return error;
+    const queue = await this.#queueNow(clustersOf(attempt.plan), this.#options.queryS * 1000);
+    const others = queue.rows.filter((row) => livingNews([row]) !== undefined).length;
+    const times = others > 0 ? 0 : (this.#limited.get(attempt.token) ?? 0) + 1;
+    this.#limited.set(attempt.token, times);
+    if (times < TRIES) return error;
+    return asRefused(error, "Nothing else of yours is in the queue, so that this job alone is beyond the limit.");
+  }
+
+  // -- find --
+
+  async find(where: Attempt | { readonly folder: string }): Promise<Found> {
+    if (!("token" in where)) return this.#findByFolder(where.folder);
+    const { token } = where;
+    const answers = answersOf(where);
+    const id = answers.map((answer) => idIn(answer.stdout)).find((one) => one !== undefined);
+    if (id) return { is: "found", token, handle: handleOf(id) };
+    const claimed = claimedId(readRuns(where));
+    if (claimed !== undefined) return { is: "found", token, handle: handleOf({ id: claimed }) };
+    const here = thisMachine();
+    const isHere = where.madeOn.boot === here.boot;
+    // Its file is made before sbatch starts, and lasts as long as the machine that made it.
+    if (isHere && answers.every(isDefinite)) return { is: "absent" };
+    if (findByCommand(`/attempt-${token}/run.sh`).some(({ command }) => command.startsWith("sbatch ")))
+      return { is: "unsure", why: "its sbatch is still trying" };
+    return this.#lookFor(where);
+  }
+
+  async #lookFor(attempt: Attempt): Promise<Found> {
+    const { token } = attempt;
+    const clusters = clustersOf(attempt.plan);
+    const queue = await this.#queueNow(clusters, Math.max(1, this.#options.queryS) * 1000, [attempt]);
+    const [row] = queue.byToken.get(token) ?? [];
+    if (row) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: clusters }) };
+    const before = this.#doubts.get(token);
+    const doubt = after(before, queue.askedAtMs);
+    this.#doubts.set(token, doubt);
+    const sinceS = (queue.askedAtMs - doubt.sinceMs) / 1000;
+    if (doubt.answers < GOOD_ANSWERS || sinceS < this.#options.doubtS) {
+      return { is: "unsure", why: "whether it was submitted is not known; it is looked for in Slurm's queue" };
+    }
+    this.#doubts.delete(token);
+    return { is: "absent" };
+  }
+
+  /** A job whose records are gone is known by where it works. */
+  async #findByFolder(folder: string): Promise<Found> {
+    const queue = await this.#queueNow(undefined, Math.max(1, this.#options.queryS) * 1000);
+    for (const row of queue.rows) {
+      const token = tokenIn(row.command);
+      const theirs = folderIn(row.command);
+      if (!token || theirs === undefined) continue;
+      if (isSameFolder(theirs, folder)) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId) }) };
+      if (!existsSync(theirs) && tailOf(theirs) === tailOf(folder))
+        return { is: "unsure", why: `job ${row.shownId} works in ${theirs}, which may be another name of this folder` };
+    }
+    return { is: "absent" };
+  }
+
+  // -- poll --
+
+  async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
+    const news = new Map<Token, News>();
+    for (const [clusters, ours] of byCluster(jobs)) {
+      const queue = await this.#queueNow(clusters, 0, ours);
+      const open: Open[] = [];
+      const extra: string[] = [];
+      for (const job of ours) {
+        const rows = queue.byToken.get(job.token) ?? [];
+        const living = livingNews(rows);
+        const isOne = rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id);
+        if (living && isOne) {
+          this.#forget(job.token);
+          news.set(job.token, living);
+          continue;
+        }
+        const runs = readRuns(job);
+        const copies = copiesOf(rows, splitHandle(job.handle).id, claimedId(runs));
+        extra.push(...copies.extra);
+        const own = livingNews(copies.own);
+        if (own) this.#forget(job.token);
+        if (own) news.set(job.token, own);
+        else open.push({ job, id: copies.id, runs, ends: endsOf(copies.own) });
+      }
+      if (extra.length > 0) await this.#client.cancel(extra, clusters);
+      await this.#weigh(open, queue, clusters, news);
+    }
+    return news;
+  }
+
+  /** Tells of jobs that are over: what the queue still knows of them, and accounting for the rest, in one question. */
+  async #weigh(
+    open: readonly Open[],
+    queue: Queue,
+    clusters: string | undefined,
+    news: Map<Token, News>,
+  ): Promise<void> {
+    const questions = open.filter((one) => this.#needsAccounting(one, queue.askedAtMs));
+    const accounting = await this.#client.accounting(questions, clusters);
+    for (const one of open) {
+      const isQuestion = questions.includes(one);
+      news.set(one.job.token, isQuestion ? this.#newsOfAbsent(one, accounting, queue.askedAtMs) : this.#endedNews(one));
+    }
+  }
+
+  /** Also who cancelled a job is known to accounting alone, if we did not. */
+  #needsAccounting({ job, ends, runs }: Open, nowMs: number): boolean {
+    if (!isComplete(job, ends, runs)) return true;
+    const isStrange = [...ends.values()].some((end) => end.cause === "cancelled") && !isCancelledByUs(job);
+    if (!isStrange || !this.#client.mayHaveAccounting) return false;
+    this.#absences.set(job.token, this.#absences.get(job.token) ?? { sinceMs: nowMs, askedAtMs: nowMs, answers: 1 });
+    return nowMs - (this.#absences.get(job.token)?.sinceMs ?? 0) < ACCOUNTING_LAG_MS;
+  }
+
+  #newsOfAbsent(one: Open, accounting: Accounting, askedAtMs: number): News {
+    const { job, id, runs } = one;
+    const absence = after(this.#absences.get(job.token), askedAtMs);
+    this.#absences.set(job.token, absence);
+    const goneMs = askedAtMs - absence.sinceMs;
+    const rows = accounting.rowsOf(job, id);
+    const ends = new Map([...one.ends, ...endsOf(rows)]);
+    if (rows.length > 0 && livingNews(rows) === undefined && isComplete(job, ends, runs))
+      return this.#endedNews({ ...one, ends });
+
+    const whole = tasksOf(job).every((task) => runs.get(task)?.exit);
+    const failed = [...runs.values()].some((run) => run.exit && run.exit.code !== 0);
+    if (one.ends.size === 0 && absence.answers < 2)
+      return { is: "ending", why: "it is not in Slurm's queue any more, and is looked for again" };
+    if (whole || isComplete(job, one.ends, runs)) {
+      const mayBeExplained = accounting.is !== "absent" && goneMs < ACCOUNTING_LAG_MS;
+      if (mayBeExplained && (failed || !whole))
+        return { is: "ending", why: "it has ended; Slurm's accounting is asked why" };
+      return one.ends.size > 0 ? this.#endedNews(one) : this.#missing(job);
+    }
+    if (accounting.is === "down")
+      return { is: "ending", why: "it is not in Slurm's queue any more, and Slurm's accounting does not answer" };
+    if (goneMs < this.#options.lostAfterS * 1000)
+      return { is: "ending", why: "it is not in Slurm's queue any more, and has left no result; it is looked for" };
+    this.#forget(job.token);
+    const known = [...ends].map(([task, end]) => [String(task), end] as const);
+    const word = `Slurm job ${id}: neither in the queue nor in accounting`;
+    return { is: "ended", word, ...(job.plan.tasks.length > 0 && { tasks: Object.fromEntries(known) }) };
+  }
+
+  #missing(job: Submitted): News {
+    this.#forget(job.token);
+    return { is: "missing" };
+  }
+
+  #endedNews({ job, ends, runs }: Open): News {
+    const since = this.#endedSinceMs.get(job.token) ?? performance.now();
+    this.#endedSinceMs.set(job.token, since);
+    const waited = performance.now() - since >= this.#options.lostAfterS * 1000;
+    const news = endedNews(job.plan, ends, runs, waited);
+    if (news.is === "ended") this.#forget(job.token);
+    return news;
+  }
+
+  // -- cancel --
+
+  /** Only what the queue knows by its token is cancelled; an id alone may be another job's by now. */
+  async cancel(jobs: readonly Submitted[]): Promise<void> {
+    for (const [clusters, ours] of byCluster(jobs)) {
+      const queue = await this.#queueNow(clusters, SAME_CHECK_MS, ours);
+      const rows = ours.flatMap((job) => queue.byToken.get(job.token) ?? []);
+      const ids = rows.filter((row) => livingNews([row]) !== undefined && row.state !== "COMPLETING");
+      await this.#client.cancel([...new Set(ids.map((row) => baseId(row.shownId)))], clusters);
+    }
+  }
+
+  // -- the rest --
+
+  /** The queue as it is now, or was `maxAgeMs` ago, but never before one of these jobs was submitted. */
+  #queueNow(clusters: string | undefined, maxAgeMs: number, jobs: readonly Attempt[] = []): Promise<Queue> {
+    const submittedAtMs = Math.max(0, ...jobs.map((job) => this.#submittedAtMs.get(job.token) ?? 0));
+    return this.#client.queue(clusters, Math.max(submittedAtMs, performance.now() - maxAgeMs));
+  }
+
+  #forget(token: Token): void {
+    this.#absences.delete(token);
+    this.#endedSinceMs.delete(token);
+    this.#limited.delete(token);
+  }
+}
+
+/** Questions of one check may share an answer. */
+const SAME_CHECK_MS = 500;
+
+/** A job that is not alive in the queue, and what is known of its end. */
+interface Open {
+  readonly job: Submitted;
+  readonly id: string;
+  readonly runs: Runs;
+  readonly ends: ReadonlyMap<number | undefined, End>;
+}
+
+function after(before: Absence | undefined, askedAtMs: number): Absence {
+  if (!before) return { sinceMs: askedAtMs, askedAtMs, answers: 1 };
+  const isNew = askedAtMs > before.askedAtMs;
+  return { ...before, askedAtMs, answers: before.answers + (isNew ? 1 : 0) };
+}
+
+function tasksOf(job: Attempt): readonly (number | undefined)[] {
+  return job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
+}
+
+/** How each task ended is known, from its row or its record. */
+function isComplete(job: Attempt, ends: ReadonlyMap<number | undefined, End>, runs: Runs): boolean {
+  return ends.size > 0 && tasksOf(job).every((task) => ends.has(task) || runs.get(task)?.exit);
+}
+
+function isCancelledByUs(job: Attempt): boolean {
+  return existsSync(join(job.records, "cancel"));
+}
+
+function byCluster(jobs: readonly Submitted[]): Map<string | undefined, Submitted[]> {
+  const groups = new Map<string | undefined, Submitted[]>();
+  for (const job of jobs) {
+    const { cluster } = splitHandle(job.handle);
+    groups.set(cluster, [...(groups.get(cluster) ?? []), job]);
+  }
+  return groups;
+}
+
+function handleOf({ id, cluster }: { id: string; cluster?: string | undefined }): Handle {
+  return (cluster === undefined ? id : `${id};${cluster}`) as Handle;
+}
+
+function splitHandle(handle: Handle): { id: string; cluster: string | undefined } {
+  const [id = "", cluster] = handle.split(";");
+  return { id, cluster };
+}
+
+/** A runner's claim names the job as "id@cluster". */
+function claimedId(runs: Runs): string | undefined {
+  for (const { started } of runs.values()) {
+    const id = started?.job.split("@")[0];
+    if (id !== undefined && /^\d+$/.test(id)) return id;
+  }
+  return undefined;
+}
+
+function readRuns(attempt: Attempt): Runs {
+  try {
+    return latestRuns(attempt.token, readdirSync(attempt.records), (name) => readHead(join(attempt.records, name)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return new Map();
+  }
+}
+
+function answerPaths(attempt: Attempt, number: number): [string, string] {
+  return [join(attempt.records, `submit-${number}.out`), join(attempt.records, `submit-${number}.err`)];
+}
+
+/** What sbatch said each time that it was called for this attempt. */
+function answersOf(attempt: Attempt): Answer[] {
+  let names: string[];
+  try {
+    names = readdirSync(attempt.records);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return [];
+  }
+  const numbers = names.map((name) => Number(/^submit-(\d+)\.out$/.exec(name)?.[1] ?? 0)).filter((n) => n > 0);
+  return numbers.map((number) => {
+    const [out, err] = answerPaths(attempt, number);
+    return { number, stdout: readHead(out) ?? "", stderr: readHead(err) ?? "" };
+  });
+}
+
+/** sbatch said no, and that leaves no doubt. */
+function isDefinite({ stdout, stderr }: Answer): boolean {
+  const { verdict } = verdictOf({ exitCode: 1, stdout, stderr });
+  return stderr !== "" && verdict !== "ambiguous" && verdict !== "unknown";
+}
+
+function readHead(path: string): string | undefined {
+  try {
+    return readFileSync(path).subarray(0, ANSWER_BYTES_MAX).toString("utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return undefined;
+  }
+}
+
+function asRefused({ message, command, output }: EngineError, more: string): EngineError {
+  return new EngineError("refused", `${message} ${more}`, { ...(command && { command }), ...(output && { output }) });
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  return one === other || (existsSync(one) && existsSync(other) && realpathSync(one) === realpathSync(other));
+}
+
+/** ROOT/pending/NAME without the way to the root. */
+function tailOf(folder: string): string {
+  return join(basename(dirname(dirname(folder))), basename(dirname(folder)), basename(folder));
+}

@@ -1,0 +1,100 @@
+/** Reads job.sh as sbatch would, for what must be known before and after Slurm runs it. Pure. */
+import type { Plan } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import type { Script } from "../../src/script.ts";
+import { directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
+import { OUTPUT, OUTPUT_OF_ARRAY } from "./commands.ts";
+
+/**
+ * What Slurm tells a batch script of itself (sbatch(1), OUTPUT ENVIRONMENT VARIABLES). An array is known by the id of
+ * the whole, as sbatch gave it.
+ */
+const IDENTITY: Plan["identity"] = {
+  job: `"\${SLURM_ARRAY_JOB_ID:-\${SLURM_JOB_ID-}}@\${SLURM_CLUSTER_NAME-}"`,
+  restart: `"\${SLURM_RESTART_COUNT:-0}"`,
+  task: `"\${SLURM_ARRAY_TASK_ID-}"`,
+};
+
+/** Options that would keep sbatch from giving back at once the id of one job that runs the runner. */
+const IMPOSSIBLE = {
+  wait: "sbatch would then wait for the job's end, as jobmgr does anyway",
+  "test-only": "nothing would then be submitted",
+  help: "nothing would then be submitted",
+  usage: "nothing would then be submitted",
+  version: "nothing would then be submitted",
+  wrap: "it stands in place of a script",
+} as const satisfies Readonly<Record<string, string>>;
+
+function refuseImpossible(options: SbatchValues, where: string): void {
+  for (const [option, why] of Object.entries(IMPOSSIBLE)) {
+    if (options[option as keyof typeof IMPOSSIBLE] !== undefined)
+      throw new EngineError("refused", `${where} asks for --${option}, which cannot be used here: ${why}. Remove it.`);
+  }
+}
+
+/** Throws `refused` for what no job could be submitted with. */
+export function checkEngineArgs(engineArgs: readonly string[]): void {
+  const [options] = sbatchOptions("", engineArgs);
+  refuseImpossible(options, "--engine-arg");
+  if (options.chdir !== undefined)
+    throw new EngineError("refused", "--engine-arg asks for --chdir, but a job runs in its own folder. Remove it.");
+  const stray = engineArgs.find((arg) => !arg.startsWith("-"));
+  if (stray !== undefined)
+    throw new EngineError(
+      "refused",
+      `--engine-arg ${stray}: write it with its option, e.g. --engine-arg=--account=${stray}`,
+    );
+}
+
+export function planOf(script: Script, engineArgs: readonly string[]): Plan {
+  const directives = directiveBlock(script.text);
+  const [options] = sbatchOptions(directives, engineArgs);
+  refuseImpossible(options, "job.sh");
+  const named = script.jobName ?? (options["job-name"] === undefined ? plainName(script.folderName) : undefined);
+  const jobName = named ?? options["job-name"] ?? "";
+  return {
+    jobName,
+    directives,
+    args: [...(named === undefined ? [] : [`--job-name=${named}`]), ...engineArgs],
+    identity: IDENTITY,
+    limitS: 0,
+    graceS: 0,
+    tasks: options.array === undefined ? [] : tasksOf(options.array).tasks,
+    tasksAtOnce: 1,
+    places: 1,
+    outputs: outputsOf(options, jobName),
+    ignored: [],
+  };
+}
+
+/** The clusters among which sbatch may choose; undefined for the one at hand. */
+export function clustersOf(plan: Plan): string | undefined {
+  return sbatchOptions(plan.directives, plan.args)[0].clusters;
+}
+
+const NAME_LENGTH_MAX = 64;
+
+/** A folder's name as a job name: whatever a table, a log or a shell might stumble over becomes "_". */
+function plainName(folderName: string): string {
+  const plain = folderName.replace(/[^\w.+=@-]+/g, "_").slice(0, NAME_LENGTH_MAX);
+  return /^[\w.]/.test(plain) ? plain : `job${plain}`;
+}
+
+/** Outputs whose names can be known from the job's id and the task's index alone. */
+function outputsOf(options: SbatchValues, jobName: string): string[] {
+  const isArray = options.array !== undefined;
+  const known: Readonly<Record<string, string>> = {
+    "%%": "%",
+    "%A": "%j",
+    "%a": "%t",
+    "%x": jobName,
+    ...(!isArray && { "%j": "%j" }),
+  };
+  const names = [options.output ?? (isArray ? OUTPUT_OF_ARRAY : OUTPUT), options.error];
+  const outputs = names.flatMap((name) => {
+    if (name === undefined || name.includes("\\")) return [];
+    const signs = name.match(/%./g) ?? [];
+    return signs.every((sign) => sign in known) ? [name.replace(/%./g, (sign) => known[sign] ?? sign)] : [];
+  });
+  return [...new Set(outputs)];
+}
