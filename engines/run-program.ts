@@ -1,5 +1,6 @@
 /** Runs a program to its end: never through a shell, capped in time and output. The only importer of execa. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { execa } from "execa";
 
 export interface Ran {
@@ -13,7 +14,8 @@ export interface Ran {
 }
 
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
-const KILL_AFTER_MS = 5000;
+/** Between TERM and KILL, for a program that has reached its limit. */
+export const KILL_AFTER_MS = 5000;
 
 /** Never throws; says in its answer what went wrong. LC_ALL=C, so that the answer can be read. */
 export async function runProgram(
@@ -45,30 +47,32 @@ export interface RanToFiles {
 
 /**
  * As runProgram, for a program whose answer must survive this process: it is in a session of its own, and writes to
- * open files. A limit reached ends its whole group.
+ * files that are there. A limit reached ends its whole group.
  */
-export function runToFiles(
+export async function runToFiles(
   program: string,
   args: readonly string[],
-  options: { cwd: string; env: NodeJS.ProcessEnv; out: number; err: number; timeoutMs: number },
+  options: { cwd: string; env: NodeJS.ProcessEnv; out: string; err: string; timeoutMs: number },
 ): Promise<RanToFiles> {
   const { cwd, env, out, err, timeoutMs } = options;
+  const files = [out, err].map((path) => openSync(path, "w"));
+  try {
+    const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", ...files] });
+    return await endOf(child, timeoutMs);
+  } finally {
+    for (const file of files) closeSync(file);
+  }
+}
+
+function endOf(child: ChildProcess, timeoutMs: number): Promise<RanToFiles> {
   return new Promise((done) => {
-    const child = spawn(program, args, { cwd, env, detached: true, stdio: ["ignore", out, err] });
     let timedOut = false;
-    const signal = (name: NodeJS.Signals) => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, name);
-      } catch {
-        // It has ended meanwhile.
-      }
-    };
     const timers = [
       setTimeout(() => {
         timedOut = true;
-        signal("SIGTERM");
+        signalGroup(child, "SIGTERM");
       }, timeoutMs),
-      setTimeout(() => signal("SIGKILL"), timeoutMs + KILL_AFTER_MS),
+      setTimeout(() => signalGroup(child, "SIGKILL"), timeoutMs + KILL_AFTER_MS),
     ];
     const end = (exitCode: number | undefined, errorCode: string | undefined) => {
       for (const timer of timers) clearTimeout(timer);
@@ -77,4 +81,13 @@ export function runToFiles(
     child.on("error", (error: NodeJS.ErrnoException) => end(undefined, error.code ?? "error"));
     child.on("exit", (code) => end(code ?? undefined, undefined));
   });
+}
+
+/** Signals a child that leads a group of its own, and all of that group. */
+export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
 }

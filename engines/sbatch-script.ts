@@ -152,10 +152,8 @@ interface Lines {
 
 function linesOf(text: string): Lines {
   // A "\r" at the end of a text is a blank, but sbatch refuses it before a line end.
-  const lines = text
-    .replace(/(?<!\r)\r+$/, "")
-    .replace(/\n$/, "")
-    .split("\n");
+  const lines = text.replace(/(?<!\r)\r+$/, "").split("\n");
+  if (lines.at(-1) === "") lines.pop();
   const command = lines.findIndex((line) => !COMMENT.test(line));
   const head = command === -1 ? lines : lines.slice(0, command);
   let others = 0;
@@ -493,7 +491,7 @@ const ARRAY_SIZE_MAX = 4_000_001;
 
 /** A part of --array, whose numbers sbatch reads by strtol(3), so that no digits are 0. */
 const ARRAY_PART = new RegExp(
-  "^\\[?(?:_\\+?(\\d{1,9}))?\\]?(?:-(?:_\\+?(\\d{1,9}))?\\]?(?::_\\+?(\\d{1,9})\\]?)?)?$".replaceAll(
+  "^\\[?(?!_-\\d)(?:_\\+?(\\d{1,9}))?\\]?(?:-(?:_\\+?(\\d{1,9}))?\\]?(?::_\\+?(\\d{1,9})\\]?)?)?$".replaceAll(
     "_",
     `[${BLANKS}]*`,
   ),

@@ -58,6 +58,8 @@ interface Job {
   busy: Promise<void> | undefined;
   retryAtMs: number;
   retryS: number;
+  /** The engine has taken it, and the record of that is being written. */
+  handed: boolean;
   /** Its last step failed. */
   stuck: boolean;
   saidStarted: boolean;
@@ -349,7 +351,7 @@ export class Pass {
         disk,
         jobFolder(root, "pending", job.name),
         FILES.status,
-        statusText(engine.name, job.name, state, job.seen ?? { stage: undefined }, {
+        statusText(engine, job.name, state, job.seen ?? { stage: undefined }, {
           ...(why !== undefined && { why }),
           ...(stuck && { stuck }),
         }),
@@ -475,7 +477,7 @@ export class Pass {
       if (stage === undefined || walked.has(stage)) return;
       walked.add(stage);
       if (stage === "claimed") await this.#plan(job);
-      else if (stage === "submitting") await turn.then(() => this.#submit(job));
+      else if (stage === "submitting") await turn.then(() => this.#submit(job, passTurn));
       else passTurn();
       if (stage === "submitted") await this.#settle(job);
       if (stage === "settled") return this.#archive(job);
@@ -498,7 +500,7 @@ export class Pass {
   }
 
   /** One submission at a time. */
-  async #submit(job: Job): Promise<void> {
+  async #submit(job: Job, passTurn: () => void): Promise<void> {
     const { attempt } = job.seen ?? {};
     if (!job.seen || !attempt || this.#stopping) return;
     if (performance.now() < this.#submitAtMs()) return;
@@ -508,8 +510,12 @@ export class Pass {
     if (job.seen?.token) await noteCancel(this.#world, job.name, job.seen.token);
     const fresh = job.fresh;
     job.fresh = false;
+    this.#lastSubmitMs = performance.now();
     try {
-      const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal);
+      const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal, () => {
+        job.handed = true;
+        passTurn();
+      });
       this.#engineAnswered();
       if ("why" in done) return this.#unsure(job, done.why);
       this.#fullRetry = undefined;
@@ -522,7 +528,7 @@ export class Pass {
       this.#engineFailed(error);
       return;
     } finally {
-      this.#lastSubmitMs = performance.now();
+      job.handed = false;
     }
     if (job.seen.stage === "submitted") this.#writeStatus(job, "submitted");
   }
@@ -615,7 +621,8 @@ export class Pass {
 
   #placesSubmitted(): number {
     let taken = 0;
-    for (const job of this.#jobs.values()) if (isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
+    for (const job of this.#jobs.values())
+      if (job.handed || isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
     return taken;
   }
 
@@ -798,6 +805,7 @@ function newJob(name: string, fresh: boolean): Job {
     busy: undefined,
     retryAtMs: 0,
     retryS: RETRY_S.first,
+    handed: false,
     stuck: false,
     saidStarted: false,
     cancelled: false,

@@ -1,4 +1,6 @@
 /** The text of job_status.json: for people and programs, never read back for a decision. */
+import type { Engine } from "./engine.ts";
+import { outputName } from "./outputs.ts";
 import type { Seen } from "./step.ts";
 
 export const STATUS_SCHEMA = 1;
@@ -27,7 +29,7 @@ export interface JobStatus {
 }
 
 export function statusText(
-  engine: string,
+  engine: Pick<Engine, "name" | "outputId">,
   name: string,
   state: string,
   seen: Seen,
@@ -39,10 +41,10 @@ export function statusText(
     schema: STATUS_SCHEMA,
     name,
     state,
-    engine: intent?.engine ?? engine,
+    engine: intent?.engine ?? engine.name,
     ...(seen.handle && { id: seen.handle }),
     ...(seen.token && { token: seen.token }),
-    ...(intent && { jobName: intent.plan.jobName, plannedAt: intent.at, outputs: intent.plan.outputs }),
+    ...(intent && { jobName: intent.plan.jobName, plannedAt: intent.at, outputs: outputsOf(engine, seen) }),
     ...(seen.submittedAt && { submittedAt: seen.submittedAt }),
     ...more,
     ...(outcome?.startedAt && { startedAt: outcome.startedAt }),
@@ -56,4 +58,11 @@ export function statusText(
 function factsOf(outcome: NonNullable<Seen["outcome"]>["outcome"]): Partial<JobStatus> {
   const { why, exitCode, signal, tasks } = outcome;
   return { why, ...(exitCode !== undefined && { exitCode }), ...(signal && { signal }), ...(tasks && { tasks }) };
+}
+
+/** Where its output goes; of an array with "%t" in place of the task's index. */
+function outputsOf(engine: Pick<Engine, "outputId">, { attempt, handle }: Seen): readonly string[] {
+  if (!attempt) return [];
+  const id = engine.outputId(handle === undefined ? attempt : { ...attempt, handle });
+  return attempt.plan.outputs.map((output) => outputName(output, id, "%t"));
 }

@@ -338,13 +338,15 @@ async function adopt(world: World, name: string, found: Extract<Found, { is: "fo
 
 /**
  * Submits once. Unless this manager wrote the intent itself and has not called the engine since (`fresh`), the engine
- * is asked first. Returns what is there then, or why it must wait, if the engine cannot tell.
+ * is asked first. Returns what is there then, or why it must wait, if the engine cannot tell. Calls `answered` when the
+ * engine has taken the job, and only its record remains to be written.
  */
 export async function submit(
   world: World,
   seen: Seen & { readonly attempt: Attempt },
   fresh: boolean,
   stop: AbortSignal,
+  answered: () => void,
 ): Promise<Seen | { why: string }> {
   const { disk, engine } = world;
   const { attempt } = seen;
@@ -364,6 +366,7 @@ export async function submit(
   let handle: Handle;
   try {
     handle = await engine.submit(attempt, stop);
+    answered();
   } catch (error) {
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
     const { message: why, command, output } = error;
@@ -444,7 +447,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
   await putErrorFile(disk, folder, records, wanted);
-  await putSynced(disk, folder, FILES.status, statusText(world.engine.name, target, record.outcome.is, seen));
+  await putSynced(disk, folder, FILES.status, statusText(world.engine, target, record.outcome.is, seen));
   if (world.groupWritable) openToGroup(disk, folder);
   const marker = world.rules.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));

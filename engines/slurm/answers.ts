@@ -381,6 +381,7 @@ const WITHOUT_LAST_LINE: readonly Row[] = [
     "refused",
     "Options that exclude each other are used together: $1 and another. Change the #SBATCH lines.",
   ],
+  [/gres_job_state_validate: (-.*)/, "refused", "Its devices and its tasks do not fit together: $1."],
   [/Invalid generic resource \(gres\) specification/, "refused", NO_SUCH_DEVICE],
   [/is not a valid node count/, "refused", "Its number of nodes cannot be read. Change #SBATCH --nodes."],
   [

@@ -58,10 +58,9 @@ export function accountingArgs(
     "--noheader",
     "--parsable2",
     "--duplicates",
-    "--federation=no",
     `--delimiter=${options.separator}`,
     `--starttime=${options.since.toISOString().slice(0, 19)}`,
-    ...(options.clusters === undefined ? [] : [`--clusters=${options.clusters}`]),
+    options.clusters === undefined ? "--local" : `--clusters=${options.clusters}`,
     `--format=${options.fields.join(",")}`,
     `--jobs=${ids.join(",")}`,
   ];

@@ -2,20 +2,21 @@
  * SlurmEngine: feeds Slurm through its own commands. The path of an attempt's runner is what Slurm knows it by, so
  * that whatever happened between sbatch and our records, the job is found again; an id alone is no identity.
  */
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { latestRuns } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
-import { type Ran, runProgram, runToFiles } from "../run-program.ts";
+import { type Ran, runProgram } from "../run-program.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { copiesOf, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, folderIn, tokenIn } from "./queue.ts";
+import { Submitter } from "./submitter.ts";
 
 export interface SlurmOptions {
   /** --engine-arg */
@@ -58,7 +59,7 @@ export class SlurmEngine implements Engine {
   readonly maxJobsDefault = 100;
   readonly hasQueue = true;
   readonly #options: SlurmOptions;
-  readonly #environment = jobEnvironment(process.env);
+  readonly #submitter = new Submitter(jobEnvironment(process.env));
   readonly #client = new Client(questionEnvironment(process.env), process.getuid?.() ?? 0);
   /** Jobs that are looked for, because their submission is in doubt. */
   readonly #doubts = new Map<Token, Absence>();
@@ -92,7 +93,7 @@ export class SlurmEngine implements Engine {
 
   async check(attempt: Attempt): Promise<void> {
     const args = ["--test-only", ...submitArgs(attempt)];
-    const ran = await runProgram("sbatch", args, SUBMIT_TIMEOUT_MS, this.#environment);
+    const ran = await runProgram("sbatch", args, SUBMIT_TIMEOUT_MS, jobEnvironment(process.env));
     if (ran.exitCode !== 0) throw this.#refusal(attempt, ran);
   }
 
@@ -116,19 +117,16 @@ export class SlurmEngine implements Engine {
     throw error;
   }
 
-  async #submitTo(attempt: Attempt, outPath: string, errPath: string) {
-    const files: number[] = [];
+  async #submitTo(attempt: Attempt, out: string, err: string) {
     try {
-      for (const path of [outPath, errPath]) files.push(openSync(path, "w"));
-      const [out = 0, err = 0] = files;
-      const options = { cwd: attempt.folder, env: this.#environment, out, err, timeoutMs: SUBMIT_TIMEOUT_MS };
-      return await runToFiles("sbatch", submitArgs(attempt), options);
+      // From here on the files tell whoever comes later that sbatch may have been called.
+      for (const path of [out, err]) writeFileSync(path, "");
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       throw new EngineError("unavailable", `${attempt.records} is not there any more`);
-    } finally {
-      for (const file of files) closeSync(file);
     }
+    const args = submitArgs(attempt);
+    return this.#submitter.run({ folder: attempt.folder, out, err, args, timeoutMs: SUBMIT_TIMEOUT_MS });
   }
 
   #refusal(attempt: Attempt, said: Pick<Ran, "exitCode" | "errorCode" | "stdout" | "stderr">): EngineError {
@@ -136,7 +134,7 @@ export class SlurmEngine implements Engine {
     const output = said.stderr.trim() || said.stdout.trim();
     const first = output.split("\n")[0]?.replace(/^sbatch: (error: )?/, "") ?? "";
     const failed = said.errorCode === "ENOENT" ? "There is no sbatch here any more." : "sbatch gave no answer.";
-    const message = [first || failed, remedy].filter(Boolean).join(" ");
+    const message = [withStop(first || failed), remedy].filter(Boolean).join(" ");
     const more = { command: this.command(attempt), ...(output && { output }) };
     return new EngineError(verdict === "unknown" ? "ambiguous" : verdict, message, more);
   }
@@ -427,6 +425,10 @@ function readHead(path: string): string | undefined {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     return undefined;
   }
+}
+
+function withStop(sentence: string): string {
+  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
 }
 
 function asRefused({ message, command, output }: EngineError, more: string): EngineError {

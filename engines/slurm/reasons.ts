@@ -243,9 +243,9 @@ const TEXTS: readonly (readonly [text: RegExp, sentence: string, heals: boolean]
  */
 export function whyItWaits(raw: string): Waiting {
   const text = raw.trim().replace(/^\((.*)\)$/, "$1");
-  const spaced = text.replaceAll("_", " ");
-  const word = WORDS[spaced.toLowerCase()];
-  if (word && Object.hasOwn(WORDS, spaced.toLowerCase())) return { sentence: word[0], heals: word[1] };
+  const key = text.replaceAll("_", " ").toLowerCase();
+  const word = Object.hasOwn(WORDS, key) ? WORDS[key] : undefined;
+  if (word) return { sentence: word[0], heals: word[1] };
   const limit = limitNamed(text);
   if (limit) return waitingFor(limit);
   for (const [pattern, sentence, heals] of TEXTS) {
@@ -281,6 +281,6 @@ export function requestSentence(limit: Limit): string {
   const whose = limit.kind === "request" ? "one job" : limit.shared ? `all jobs together` : "your jobs together";
   const where = `${whose} may have${limit.onOneNode ? " on one node" : ""} in ${owner}`;
   return limit.overTime
-    ? `it asks for ${what.name} for longer than ${where}. Change #SBATCH --time, or ${what.directive}, ${otherwise}.`
+    ? `it asks for ${what.name} for longer than ${where}. Ask for less time (#SBATCH --time) or for less of them (${what.directive}), ${otherwise}.`
     : `it asks for more ${what.name} than ${where}. Change ${what.directive}, ${otherwise}.`;
 }

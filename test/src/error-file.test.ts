@@ -117,7 +117,7 @@ describe("job_error.txt", () => {
     writeFileSync(join(folder, "o_2"), "bad\n");
     const all = text({ tasks: { 1: 0, 2: 5, 3: null } }, { attempt: attempt(["o_%t"], [1, 2, 3]) });
     expect(all).toContain("Exit codes of the tasks: 2: 5, 3: unknown\n");
-    expect(all).toContain("The last 1 lines of o_2:\n  bad\n");
+    expect(all).toContain("The last line of o_2:\n  bad\n");
     expect(all).not.toContain("good");
   });
 

@@ -187,14 +187,14 @@ describe("the table", () => {
 
 describe("job_status.json", () => {
   it("has a schema, and leaves out what is not known", () => {
-    const text = statusText("LocalEngine", "a", "claimed", { stage: "claimed" });
+    const text = statusText({ name: "LocalEngine", outputId: () => "1" }, "a", "claimed", { stage: "claimed" });
     expect(JSON.parse(text)).toEqual({ schema: 1, name: "a", state: "claimed", engine: "LocalEngine" });
     expect(text.endsWith("\n")).toBe(true);
   });
 
   it("tells the end of a job as it is on record", () => {
     const status = JSON.parse(
-      statusText("E", "a", "failed", {
+      statusText({ name: "E", outputId: () => "1" }, "a", "failed", {
         stage: "settled",
         outcome: {
           outcome: { is: "failed", why: "Exit code 137.", exitCode: 137, signal: "KILL", tasks: { 1: 0, 2: 137 } },
