@@ -90,7 +90,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   "Requested nodes not in this partition":
     "The nodes that it names are not in its partition. Change #SBATCH --nodelist or --partition.",
   "More processors requested than permitted":
-    "It asks for more processors than its partition has or allows. Change #SBATCH --ntasks, --cpus-per-task or --partition.",
+    "It asks for more processors than its partition has or allows. Change #SBATCH --ntasks, --cpus-per-task, --nodes or --partition.",
   "CPU count specification invalid":
     "Its number of processors is not possible. Change #SBATCH --cpus-per-task or --ntasks.",
   "Node count specification invalid":

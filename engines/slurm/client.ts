@@ -17,7 +17,7 @@ import {
 
 /** Slurm's commands give up by themselves after MessageTimeout, some of them several times; see slurm.conf(5). */
 const TIMEOUT_MS = 60_000;
-const IDS_PER_QUESTION = 500;
+const IDS_PER_QUESTION = 1000;
 const IDS_PER_CANCEL = 200;
 /** Accounting is asked from so long before the first submission: clocks differ. */
 const EARLIER_MS = 2 * 86_400_000;
@@ -80,21 +80,19 @@ export class Client {
   ): Promise<Accounting> {
     const nothing = { rowsOf: () => [] };
     if (!this.#hasAccounting) return { is: "absent", ...nothing };
-    const asked = questions.slice(0, IDS_PER_QUESTION);
-    if (asked.length === 0) return { is: "there", ...nothing };
+    if (questions.length === 0) return { is: "there", ...nothing };
     const separator = `\x1f${randomBytes(6).toString("hex")}\x1f`;
-    const since = new Date(Math.min(...asked.map(({ job }) => plannedAtMs(job))) - EARLIER_MS);
-    const ids = asked.map(({ id }) => id);
-    const ran = await this.#ask(
-      "sacct",
-      accountingArgs(ids, { clusters, since, separator, fields: ACCOUNTING_FIELDS }),
-    );
-    if (/accounting storage is disabled/i.test(ran.stderr)) {
-      this.#hasAccounting = false;
-      return { is: "absent", ...nothing };
+    const since = new Date(Math.min(...questions.map(({ job }) => plannedAtMs(job))) - EARLIER_MS);
+    const ids = questions.map(({ id }) => id);
+    const rows: AccountingRow[] = [];
+    for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
+      const some = ids.slice(first, first + IDS_PER_QUESTION);
+      const args = accountingArgs(some, { clusters, since, separator, fields: ACCOUNTING_FIELDS });
+      const ran = await this.#ask("sacct", args);
+      this.#hasAccounting = !/accounting storage is disabled/i.test(ran.stderr);
+      if (ran.exitCode !== 0) return { is: this.#hasAccounting ? "down" : "absent", ...nothing };
+      rows.push(...parseAccounting(ran.stdout, separator));
     }
-    if (ran.exitCode !== 0) return { is: "down", ...nothing };
-    const rows = parseAccounting(ran.stdout, separator);
     return { is: "there", rowsOf: (job, id) => latestOf(rows, job, id) };
   }
 

@@ -14,6 +14,7 @@ import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { copiesOf, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
+import { Notes } from "./notes.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, folderIn, tokenIn } from "./queue.ts";
 import { Submitter } from "./submitter.ts";
@@ -40,13 +41,6 @@ const ACCOUNTING_LAG_MS = 15_000;
 const TRIES = 3;
 const ANSWER_BYTES_MAX = 64 * 1024;
 
-/** Since when something was not there, and in how many different answers. */
-interface Absence {
-  readonly sinceMs: number;
-  readonly answers: number;
-  readonly askedAtMs: number;
-}
-
 /** One call of sbatch: what it left in the attempt's records. */
 interface Answer {
   readonly number: number;
@@ -61,16 +55,11 @@ export class SlurmEngine implements Engine {
   readonly #options: SlurmOptions;
   readonly #submitter = new Submitter(jobEnvironment(process.env));
   readonly #client = new Client(questionEnvironment(process.env), process.getuid?.() ?? 0);
-  /** Jobs that are looked for, because their submission is in doubt. */
-  readonly #doubts = new Map<Token, Absence>();
-  /** Jobs that were submitted and are not in the queue. */
-  readonly #absences = new Map<Token, Absence>();
-  /** When an end without a visible exit record was first seen. */
-  readonly #endedSinceMs = new Map<Token, number>();
+  readonly #notes = new Notes();
+  /** When cancel() asked for the queue: the poll of the same check asks no second time. */
+  #cancelledAtMs: number | undefined;
   /** When each job was last submitted by this process: what was asked before says nothing of it. */
   readonly #submittedAtMs = new Map<Token, number>();
-  /** How often a limit refused a job while nothing else of this user was in the queue. */
-  readonly #limited = new Map<Token, number>();
 
   /** Throws `refused` for arguments that no job could be submitted with. */
   constructor(options: SlurmOptions) {
@@ -144,9 +133,9 @@ export class SlurmEngine implements Engine {
     if (verdictOf({ exitCode: 1, stdout: "", stderr: error.output ?? "" }).isGroupLimit) return error;
     const queue = await this.#queueNow(clustersOf(attempt.plan), this.#options.queryS * 1000);
     const others = queue.rows.filter((row) => livingNews([row]) !== undefined).length;
-    const times = others > 0 ? 0 : (this.#limited.get(attempt.token) ?? 0) + 1;
-    this.#limited.set(attempt.token, times);
-    if (times < TRIES) return error;
+    // Something else may end and make room, so that only what happens without it counts.
+    if (others > 0) this.#notes.clear(attempt);
+    if (others > 0 || this.#notes.add(attempt, "limited", performance.now()).times < TRIES) return error;
     return asRefused(error, "Nothing else of yours is in the queue, so that this job alone is beyond the limit.");
   }
 
@@ -164,7 +153,7 @@ export class SlurmEngine implements Engine {
     const isHere = where.madeOn.boot === here.boot;
     // Its file is made before sbatch starts, and lasts as long as the machine that made it.
     if (isHere && answers.every(isDefinite)) return { is: "absent" };
-    if (findByCommand(`/attempt-${token}/run.sh`).some(({ command }) => command.startsWith("sbatch ")))
+    if (findByCommand(`/attempt-${token}/run.sh`).some(({ command }) => command.includes(" --parsable ")))
       return { is: "unsure", why: "its sbatch is still trying" };
     return this.#lookFor(where);
   }
@@ -175,14 +164,10 @@ export class SlurmEngine implements Engine {
     const queue = await this.#queueNow(clusters, Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
     if (row) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: clusters }) };
-    const before = this.#doubts.get(token);
-    const doubt = after(before, queue.askedAtMs);
-    this.#doubts.set(token, doubt);
-    const sinceS = (queue.askedAtMs - doubt.sinceMs) / 1000;
-    if (doubt.answers < GOOD_ANSWERS || sinceS < this.#options.doubtS) {
+    const { times, sinceMs } = this.#notes.add(attempt, "doubted", queue.askedAtMs);
+    if (times < GOOD_ANSWERS || sinceMs < this.#options.doubtS * 1000)
       return { is: "unsure", why: "whether it was submitted is not known; it is looked for in Slurm's queue" };
-    }
-    this.#doubts.delete(token);
+    this.#notes.clear(attempt);
     return { is: "absent" };
   }
 
@@ -204,8 +189,10 @@ export class SlurmEngine implements Engine {
 
   async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
     const news = new Map<Token, News>();
+    const maxAgeMs = performance.now() - (this.#cancelledAtMs ?? performance.now());
+    this.#cancelledAtMs = undefined;
     for (const [clusters, ours] of byCluster(jobs)) {
-      const queue = await this.#queueNow(clusters, 0, ours);
+      const queue = await this.#queueNow(clusters, maxAgeMs, ours);
       const open: Open[] = [];
       const extra: string[] = [];
       for (const job of ours) {
@@ -213,7 +200,7 @@ export class SlurmEngine implements Engine {
         const living = livingNews(rows);
         const isOne = rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id);
         if (living && isOne) {
-          this.#forget(job.token);
+          this.#notes.clear(job);
           news.set(job.token, living);
           continue;
         }
@@ -221,7 +208,7 @@ export class SlurmEngine implements Engine {
         const copies = copiesOf(rows, splitHandle(job.handle).id, claimedId(runs));
         extra.push(...copies.extra);
         const own = livingNews(copies.own);
-        if (own) this.#forget(job.token);
+        if (own) this.#notes.clear(job);
         if (own) news.set(job.token, own);
         else open.push({ job, id: copies.id, runs, ends: endsOf(copies.own) });
       }
@@ -238,64 +225,67 @@ export class SlurmEngine implements Engine {
     clusters: string | undefined,
     news: Map<Token, News>,
   ): Promise<void> {
-    const questions = open.filter((one) => this.#needsAccounting(one, queue.askedAtMs));
+    const questions = open.filter((one) => this.#needsAccounting(one));
     const accounting = await this.#client.accounting(questions, clusters);
     for (const one of open) {
       const isQuestion = questions.includes(one);
-      news.set(one.job.token, isQuestion ? this.#newsOfAbsent(one, accounting, queue.askedAtMs) : this.#endedNews(one));
+      news.set(
+        one.job.token,
+        isQuestion ? this.#newsOfAbsent(one, accounting, queue.askedAtMs) : this.#endedNews(one, queue.askedAtMs),
+      );
     }
   }
 
   /** Also who cancelled a job is known to accounting alone, if we did not. */
-  #needsAccounting({ job, ends, runs }: Open, nowMs: number): boolean {
+  #needsAccounting({ job, ends, runs }: Open): boolean {
     if (!isComplete(job, ends, runs)) return true;
     const isStrange = [...ends.values()].some((end) => end.cause === "cancelled") && !isCancelledByUs(job);
-    if (!isStrange || !this.#client.mayHaveAccounting) return false;
-    this.#absences.set(job.token, this.#absences.get(job.token) ?? { sinceMs: nowMs, askedAtMs: nowMs, answers: 1 });
-    return nowMs - (this.#absences.get(job.token)?.sinceMs ?? 0) < ACCOUNTING_LAG_MS;
+    return isStrange && this.#client.mayHaveAccounting;
   }
 
   #newsOfAbsent(one: Open, accounting: Accounting, askedAtMs: number): News {
     const { job, id, runs } = one;
-    const absence = after(this.#absences.get(job.token), askedAtMs);
-    this.#absences.set(job.token, absence);
-    const goneMs = askedAtMs - absence.sinceMs;
+    const { times, sinceMs: goneMs } = this.#notes.add(job, "absent", askedAtMs);
     const rows = accounting.rowsOf(job, id);
     const ends = new Map([...one.ends, ...endsOf(rows)]);
     if (rows.length > 0 && livingNews(rows) === undefined && isComplete(job, ends, runs))
-      return this.#endedNews({ ...one, ends });
+      return this.#endedNews({ ...one, ends }, askedAtMs);
 
     const whole = tasksOf(job).every((task) => runs.get(task)?.exit);
     const failed = [...runs.values()].some((run) => run.exit && run.exit.code !== 0);
-    if (one.ends.size === 0 && absence.answers < 2)
+    if (one.ends.size === 0 && times < 2)
       return { is: "ending", why: "it is not in Slurm's queue any more, and is looked for again" };
     if (whole || isComplete(job, one.ends, runs)) {
       const mayBeExplained = accounting.is !== "absent" && goneMs < ACCOUNTING_LAG_MS;
       if (mayBeExplained && (failed || !whole))
         return { is: "ending", why: "it has ended; Slurm's accounting is asked why" };
-      return one.ends.size > 0 ? this.#endedNews(one) : this.#missing(job);
+      return one.ends.size > 0 ? this.#endedNews(one, askedAtMs) : this.#over(job, { is: "missing" });
     }
     if (accounting.is === "down")
       return { is: "ending", why: "it is not in Slurm's queue any more, and Slurm's accounting does not answer" };
     if (goneMs < this.#options.lostAfterS * 1000)
       return { is: "ending", why: "it is not in Slurm's queue any more, and has left no result; it is looked for" };
-    this.#forget(job.token);
     const known = [...ends].map(([task, end]) => [String(task), end] as const);
     const word = `Slurm job ${id}: neither in the queue nor in accounting`;
-    return { is: "ended", word, ...(job.plan.tasks.length > 0 && { tasks: Object.fromEntries(known) }) };
+    const tasks = job.plan.tasks.length > 0 && { tasks: Object.fromEntries(known) };
+    return this.#over(job, { is: "ended", word, ...tasks });
   }
 
-  #missing(job: Submitted): News {
-    this.#forget(job.token);
-    return { is: "missing" };
+  #endedNews({ job, ends, runs }: Open, askedAtMs: number): News {
+    const news = endedNews(job.plan, ends, runs, false);
+    const isPassing = [...ends.values()].some((end) => end.cause === "preempted" || end.cause === "node");
+    if (news.is !== "ending" && !isPassing) return this.#over(job, news);
+    const { times, sinceMs } = this.#notes.add(job, "ended", askedAtMs);
+    if (news.is === "ending")
+      return sinceMs < this.#options.lostAfterS * 1000 ? news : this.#over(job, endedNews(job.plan, ends, runs, true));
+    // A job that goes back into the queue shows such a word for a moment.
+    if (times < 2) return { is: "ending", why: "Slurm has stopped it, and may start it again; it is looked at again" };
+    return this.#over(job, news);
   }
 
-  #endedNews({ job, ends, runs }: Open): News {
-    const since = this.#endedSinceMs.get(job.token) ?? performance.now();
-    this.#endedSinceMs.set(job.token, since);
-    const waited = performance.now() - since >= this.#options.lostAfterS * 1000;
-    const news = endedNews(job.plan, ends, runs, waited);
-    if (news.is === "ended") this.#forget(job.token);
+  #over(job: Submitted, news: News): News {
+    this.#notes.forget(job.token);
+    this.#submittedAtMs.delete(job.token);
     return news;
   }
 
@@ -303,8 +293,9 @@ export class SlurmEngine implements Engine {
 
   /** Only what the queue knows by its token is cancelled; an id alone may be another job's by now. */
   async cancel(jobs: readonly Submitted[]): Promise<void> {
+    this.#cancelledAtMs = performance.now();
     for (const [clusters, ours] of byCluster(jobs)) {
-      const queue = await this.#queueNow(clusters, SAME_CHECK_MS, ours);
+      const queue = await this.#queueNow(clusters, 0, ours);
       const rows = ours.flatMap((job) => queue.byToken.get(job.token) ?? []);
       const ids = rows.filter((row) => livingNews([row]) !== undefined && row.state !== "COMPLETING");
       await this.#client.cancel([...new Set(ids.map((row) => baseId(row.shownId)))], clusters);
@@ -318,16 +309,7 @@ export class SlurmEngine implements Engine {
     const submittedAtMs = Math.max(0, ...jobs.map((job) => this.#submittedAtMs.get(job.token) ?? 0));
     return this.#client.queue(clusters, Math.max(submittedAtMs, performance.now() - maxAgeMs));
   }
-
-  #forget(token: Token): void {
-    this.#absences.delete(token);
-    this.#endedSinceMs.delete(token);
-    this.#limited.delete(token);
-  }
 }
-
-/** Questions of one check may share an answer. */
-const SAME_CHECK_MS = 500;
 
 /** A job that is not alive in the queue, and what is known of its end. */
 interface Open {
@@ -335,12 +317,6 @@ interface Open {
   readonly id: string;
   readonly runs: Runs;
   readonly ends: ReadonlyMap<number | undefined, End>;
-}
-
-function after(before: Absence | undefined, askedAtMs: number): Absence {
-  if (!before) return { sinceMs: askedAtMs, askedAtMs, answers: 1 };
-  const isNew = askedAtMs > before.askedAtMs;
-  return { ...before, askedAtMs, answers: before.answers + (isNew ? 1 : 0) };
 }
 
 function tasksOf(job: Attempt): readonly (number | undefined)[] {

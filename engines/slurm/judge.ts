@@ -15,19 +15,21 @@ export type Runs = ReadonlyMap<number | undefined, Run>;
 export interface Copies {
   readonly own: readonly QueueRow[];
   readonly id: string;
-  /** The ids of copies that have not ended. */
+  /** The ids of copies that have no right to run; one that runs may have a claim that cannot be seen yet. */
   readonly extra: readonly string[];
 }
 
 /** Who has claimed the attempt has the right; else who was recorded, if it lives; else the first. */
 export function copiesOf(rows: readonly QueueRow[], recorded: string, claimed: string | undefined): Copies {
-  const living = rows.filter(isAlive).map((row) => baseId(row.shownId));
-  const first = living.sort((a, b) => Number(a) - Number(b))[0];
-  const id = claimed ?? (living.includes(recorded) ? recorded : (first ?? recorded));
+  const living = rows.filter(isAlive);
+  const ids = [...new Set(living.map((row) => baseId(row.shownId)))].sort((a, b) => Number(a) - Number(b));
+  const id = claimed ?? (ids.includes(recorded) ? recorded : (ids[0] ?? recorded));
+  const isWaiting = (other: string) =>
+    living.every((row) => baseId(row.shownId) !== other || stateOf(row.state)?.is === "queued");
   return {
     id,
     own: rows.filter((row) => baseId(row.shownId) === id),
-    extra: [...new Set(living)].filter((other) => other !== id),
+    extra: ids.filter((other) => other !== id && (claimed !== undefined || isWaiting(other))),
   };
 }
 

@@ -1,0 +1,492 @@
+/** Real Slurm for tests: private clusters, each out of a temporary folder and on ports of its own, and nothing else touched. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { randomBytes, randomInt } from "node:crypto";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, createServer, type Server } from "node:net";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "vitest";
+
+export interface Daemon {
+  pid(): number;
+  /** Ends it, SIGKILL unless told otherwise, and waits until it is dead. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** It goes on to exist, and answers nobody. */
+  freeze(): void;
+  thaw(): void;
+  /** Starts it, after a kill too; resolves when it answers. */
+  start(): Promise<void>;
+}
+
+export interface Cluster {
+  readonly name: string;
+  /** Logs are in its `log`; it is removed when the cluster stops. */
+  readonly folder: string;
+  /** What points a client at this cluster. */
+  readonly env: Readonly<Record<string, string>>;
+  /**
+   * Runs a client on this cluster to its end.
+   *
+   * A job that reaches its time limit at once: `scontrol update jobid=ID EndTime=now`. Slurm looks for such jobs only
+   * each 30 s, counted from the start of slurmctld, so that TIMEOUT comes 0 to 30 s later (a restart begins the 30 s
+   * anew). `EndTime=now` also works for several jobs before one wait; TimeLimit itself is rounded up to minutes.
+   */
+  run(program: string, ...args: readonly string[]): Promise<{ code: number | string; stdout: string; stderr: string }>;
+  readonly daemons: {
+    readonly munged: Daemon;
+    readonly slurmctld: Daemon;
+    /** That of the first node, n1. */
+    readonly slurmd: Daemon;
+    readonly slurmdbd?: Daemon;
+    readonly mariadbd?: Daemon;
+  };
+  /** Those of all nodes: n1, n2, ... */
+  readonly slurmds: readonly Daemon[];
+  /** Ends all jobs and daemons and removes the folder. A cluster that others joined is stopped after them. */
+  stop(): Promise<void>;
+}
+
+export interface ClusterOptions {
+  /** With slurmdbd on a MariaDB of its own, so that sacct answers. */
+  accounting?: boolean;
+  /** Of each node; there need not be so many. */
+  cpus?: number;
+  /** Each with a slurmd; more than one for heterogeneous jobs. */
+  nodes?: number;
+  /** Lines of slurm.conf, which replace those that are there; an empty value takes a line out. */
+  settings?: Readonly<Record<string, string>>;
+  /** A cluster with accounting, whose munged and slurmdbd this one uses too: for `-M`. */
+  joins?: Cluster;
+  name?: string;
+}
+
+const PACKAGES: Readonly<Record<string, string>> = {
+  munged: "munge",
+  slurmctld: "slurmctld",
+  slurmd: "slurmd",
+  sbatch: "slurm-client",
+};
+const ACCOUNTING_PACKAGES: Readonly<Record<string, string>> = {
+  slurmdbd: "slurmdbd",
+  mariadbd: "mariadb-server",
+  "mariadb-install-db": "mariadb-server",
+};
+
+/** Daemons lie where only root's PATH leads. */
+const SEARCH_PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
+
+function isInstalled(program: string): boolean {
+  return SEARCH_PATH.split(":").some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** Which programs are not installed, and what installs them; undefined if all are there. */
+export function missingSlurm(accounting: boolean): string | undefined {
+  const packages = { ...PACKAGES, ...(accounting && ACCOUNTING_PACKAGES) };
+  const missing = Object.entries(packages).filter(([program]) => !isInstalled(program));
+  if (missing.length === 0) return undefined;
+  const programs = missing.map(([program]) => program);
+  const wanted = new Set(missing.map(([, name]) => name));
+  return `not installed: ${programs.join(", ")}; apt-get install --no-install-recommends ${[...wanted].join(" ")}`;
+}
+
+/** As need() of the real tests: where Slurm is missing the test is skipped; in CI it fails, or nobody would notice. */
+export function needSlurm(context: Pick<TestContext, "skip">, accounting = false): void {
+  const missing = missingSlurm(accounting);
+  if (missing === undefined) return;
+  if (process.env.CI) throw new Error(`${missing}; CI must not skip a test for that`);
+  context.skip(missing);
+}
+
+async function until(what: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
+  const end = performance.now() + limitMs;
+  while (!(await what())) {
+    if (performance.now() > end) return false;
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  return true;
+}
+
+/** Does somebody accept a connection there and, if asked for, say something? */
+function answers(where: { path: string } | { port: number }, greets = false): Promise<boolean> {
+  return new Promise((done) => {
+    const socket = connect({ ...where, host: "127.0.0.1", timeout: 1000 });
+    const end = (answer: boolean) => {
+      socket.destroy();
+      done(answer);
+    };
+    socket.on(greets ? "data" : "connect", () => end(true));
+    for (const event of ["error", "timeout", "end"]) socket.on(event, () => end(false));
+  });
+}
+
+function listen(port: number): Promise<Server | undefined> {
+  return new Promise((done) => {
+    const server = createServer();
+    server.on("error", () => done(undefined));
+    server.listen({ port, host: "0.0.0.0" }, () => done(server));
+  });
+}
+
+/** Below the ports that the kernel gives to clients: one of those would take the port of a daemon that is down for a while. */
+const PORTS = [10_000, 32_000] as const;
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = new Map<number, Server>();
+  while (servers.size < count) {
+    const port = randomInt(...PORTS);
+    const server = await listen(port);
+    if (server) servers.set(port, server);
+  }
+  await Promise.all([...servers.values()].map((server) => new Promise((done) => server.close(done))));
+  return [...servers.keys()];
+}
+
+function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): ReturnType<Cluster["run"]> {
+  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+  const said = { stdout: "", stderr: "" };
+  child.stdout.setEncoding("utf8").on("data", (data) => {
+    said.stdout += data;
+  });
+  child.stderr.setEncoding("utf8").on("data", (data) => {
+    said.stderr += data;
+  });
+  return new Promise((done, fail) => {
+    child.on("error", fail);
+    child.on("close", (code, signal) => done({ code: code ?? signal ?? "?", ...said }));
+  });
+}
+
+/** In the environment of all that a cluster starts. */
+const MARK = "JOBMGR_TEST_CLUSTER";
+
+/**
+ * Waits until the one who started it closes its standard input, or is dead; then kills all that belongs to the cluster
+ * whose folder is $1, and removes the folder. What belongs to it: processes that bear its mark (daemons, and the
+ * slurmstepds that slurmd starts), their descendants, and what a job has let go.
+ */
+const KEEPER = `
+while read -r line; do :; done
+ours() {
+  roots=$(
+    cd /proc || exit
+    grep -lzxF "${MARK}=$1" [0-9]*/environ
+    for one in $(grep -lzxF "SLURM_CONF=$1/slurm.conf" [0-9]*/environ); do grep -lz "^SLURM_JOB_ID=" "$one"; done
+  )
+  [ -n "$roots" ] || return
+  cat /proc/[0-9]*/status | awk -v roots="$roots" '
+    BEGIN { count = split(roots, list, "[ \\n]"); for (i = 1; i <= count; i++) ours[list[i] + 0] = 1 }
+    $1 == "Pid:" { pid = $2 }
+    $1 == "PPid:" { parent[pid] = $2 }
+    END {
+      for (pid in parent) {
+        for (up = pid; up > 1 && !(up in ours); ) up = parent[up]
+        if (up > 1) print pid
+      }
+    }'
+}
+while pids=$(ours "$1"); [ -n "$pids" ]; do
+  kill -KILL $pids
+  sleep 0.02
+done
+rm -rf "$1"
+`;
+
+interface Keeper {
+  readonly folder: string;
+  end(): Promise<void>;
+}
+
+/** A folder, and the one who clears it up even if this process is killed. */
+function makeKeptFolder(): Keeper {
+  const folder = mkdtempSync(join(tmpdir(), "jobmgr-slurm-"));
+  const child = spawn("sh", ["-c", KEEPER, "keeper", folder], {
+    // Ctrl-C is for the tests; this one must outlive them.
+    detached: true,
+    stdio: ["pipe", "ignore", "ignore"],
+  });
+  const ended = new Promise<void>((done) => child.on("exit", () => done()));
+  child.unref();
+  return {
+    folder,
+    async end() {
+      child.stdin.end();
+      await ended;
+      if (existsSync(folder)) throw new Error(`${folder} could not be removed`);
+    },
+  };
+}
+
+interface DaemonPlan {
+  readonly name: string;
+  readonly command: readonly [string, ...string[]];
+  readonly folder: string;
+  readonly env: NodeJS.ProcessEnv;
+  answers(): Promise<boolean>;
+}
+
+const START_MS = 20_000;
+
+function makeDaemon({ name, command, folder, env, answers }: DaemonPlan): Daemon {
+  const [program, ...args] = command;
+  const said = join(folder, "log", `${name}.err`);
+  let child: ChildProcess | undefined;
+  let isDead = true;
+  let dead: Promise<void> = Promise.resolve();
+  const signal = (what: NodeJS.Signals) => {
+    if (isDead || !child?.kill(what)) throw new Error(`${name} does not run`);
+  };
+  return {
+    pid() {
+      if (isDead || child?.pid === undefined) throw new Error(`${name} does not run`);
+      return child.pid;
+    },
+    async kill(what = "SIGKILL") {
+      signal(what);
+      // One that is frozen would heed no other signal before it is thawed.
+      if (!isDead) child?.kill("SIGCONT");
+      await dead;
+    },
+    freeze: () => signal("SIGSTOP"),
+    thaw: () => signal("SIGCONT"),
+    async start() {
+      if (!isDead) throw new Error(`${name} runs already`);
+      const output = openSync(said, "w");
+      const started = spawn(program, args, { cwd: folder, env, detached: true, stdio: ["ignore", output, output] });
+      closeSync(output);
+      child = started;
+      isDead = false;
+      dead = new Promise((done) => {
+        const end = () => {
+          isDead = true;
+          done();
+        };
+        started.on("exit", end);
+        started.on("error", end);
+      });
+      started.unref();
+      const answered = await until(async () => isDead || (await answers()), START_MS);
+      if (isDead || !answered) throw new Error(`${name} did not start:\n${readFileSync(said, "utf8").slice(-2000)}`);
+    },
+  };
+}
+
+function confText(lines: Readonly<Record<string, string>>): string {
+  return Object.entries(lines)
+    .filter(([, value]) => value !== "")
+    .map(([key, value]) => `${key}=${value}\n`)
+    .join("");
+}
+
+/** What a joining cluster needs to know of the one it joins. */
+interface Shared {
+  readonly munge: string;
+  readonly dbdPort: number;
+}
+const shared = new WeakMap<Cluster, Shared>();
+
+async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster> {
+  const { folder } = keeper;
+  const { joins, cpus = 64, nodes = 1 } = options;
+  const name = options.name ?? (joins ? "second" : "private");
+  const accounting = options.accounting === true || joins !== undefined;
+  const joined = joins && shared.get(joins);
+  if (joins && !joins.daemons.slurmdbd) throw new Error("only a cluster with accounting can be joined");
+
+  const at = (...names: string[]) => join(folder, ...names);
+  // Clients of other users come in here too.
+  chmodSync(folder, 0o755);
+  for (const one of ["log", "state", "spool"]) mkdirSync(at(one));
+  const user = userInfo().username;
+  const [ctldPort = 0, ownDbdPort = 0, ...nodePorts] = await freePorts(2 + nodes);
+  const munge = joined?.munge ?? at("munge.socket");
+  const dbdPort = joined?.dbdPort ?? ownDbdPort;
+  const sql = at("sql.socket");
+
+  const env = { SLURM_CONF: at("slurm.conf") };
+  const clientEnv = { ...process.env, PATH: SEARCH_PATH, ...env };
+  // slurmstepd overwrites its environment with its title, up to SLURM_CONF: what is behind that can be found again.
+  const daemonEnv = { ...clientEnv, MYSQL_UNIX_PORT: sql, [MARK]: folder };
+  const run: Cluster["run"] = (program, ...args) => runProgram(program, args, clientEnv);
+  const daemon = (
+    program: string,
+    args: readonly string[],
+    answers: () => Promise<boolean>,
+    as: string = program,
+  ): Daemon => makeDaemon({ name: as, command: [program, ...args], folder, env: daemonEnv, answers });
+
+  const settings: Record<string, string> = {
+    ClusterName: name,
+    SlurmctldHost: "localhost(127.0.0.1)",
+    SlurmctldPort: String(ctldPort),
+    SlurmUser: user,
+    SlurmdUser: user,
+    AuthType: "auth/munge",
+    AuthInfo: `socket=${munge}`,
+    SlurmctldPidFile: at("slurmctld.pid"),
+    SlurmdPidFile: at("%n.pid"),
+    SlurmdSpoolDir: at("spool", "%n"),
+    StateSaveLocation: at("state"),
+    SlurmctldLogFile: at("log", "slurmctld.log"),
+    SlurmdLogFile: at("log", "%n.log"),
+    ProctrackType: "proctrack/linuxproc",
+    TaskPlugin: "task/none",
+    JobAcctGatherType: "jobacct_gather/none",
+    SelectType: "select/cons_tres",
+    SelectTypeParameters: "CR_CPU",
+    SchedulerParameters: "batch_sched_delay=0,sched_min_interval=0,bf_interval=1",
+    SlurmdParameters: "config_overrides",
+    ReturnToService: "2",
+    MaxJobCount: "100000",
+    KillWait: "2",
+    MailProg: "/bin/true",
+    ...(accounting && {
+      AccountingStorageType: "accounting_storage/slurmdbd",
+      AccountingStorageHost: "localhost",
+      AccountingStoragePort: String(dbdPort),
+      // With munge the password is the way to munged.
+      AccountingStoragePass: munge,
+    }),
+    ...options.settings,
+  };
+  const names = nodePorts.map((_, i) => `n${i + 1}`);
+  const nodeLines = nodePorts.map(
+    (port, i) =>
+      `NodeName=n${i + 1} NodeHostname=localhost NodeAddr=127.0.0.1 Port=${port} CPUs=${cpus} RealMemory=1000000 TmpDisk=1000000\n`,
+  );
+  const partition = { PartitionName: "debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP" };
+  const { PartitionName = partition.PartitionName, ...others } = settings;
+  writeFileSync(env.SLURM_CONF, `${confText(others)}${nodeLines.join("")}PartitionName=${PartitionName}\n`);
+
+  const munged = daemon(
+    "munged",
+    // Without --force it does not run as root, nor in a folder like this.
+    ["--foreground", "--force", `--key-file=${at("munge.key")}`, `--socket=${munge}`].concat(
+      ["pid", "log", "seed"].map((what) => `--${what}-file=${at(`munged.${what}`)}`),
+    ),
+    () => answers({ path: munge }),
+  );
+  const mariadbd = daemon(
+    "mariadbd",
+    ["--no-defaults", `--datadir=${at("sql")}`, `--socket=${sql}`, `--pid-file=${at("mariadbd.pid")}`, `--user=${user}`]
+      .concat(["--skip-networking", "--skip-grant-tables", "--performance-schema=off", "--skip-name-resolve"])
+      .concat(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"])
+      // Nothing of it need outlive the machine.
+      .concat(["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]),
+    () => answers({ path: sql }, true),
+  );
+  const slurmdbd = daemon(
+    "slurmdbd",
+    ["-D"],
+    async () => (await answers({ port: dbdPort })) && (await run("sacctmgr", "-n", "show", "cluster")).code === 0,
+  );
+  const slurmctld = daemon(
+    "slurmctld",
+    ["-D"],
+    async () => (await answers({ port: ctldPort })) && (await run("scontrol", "ping")).code === 0,
+  );
+  const slurmds = nodePorts.map((port, i) =>
+    daemon("slurmd", ["-D", "-N", `n${i + 1}`], () => answers({ port }), `n${i + 1}`),
+  );
+
+  async function startMunged(): Promise<void> {
+    writeFileSync(at("munge.key"), randomBytes(1024), { mode: 0o600 });
+    await munged.start();
+  }
+  async function startDatabase(): Promise<void> {
+    writeFileSync(
+      at("slurmdbd.conf"),
+      confText({
+        AuthType: "auth/munge",
+        AuthInfo: `socket=${munge}`,
+        DbdHost: "localhost",
+        DbdAddr: "127.0.0.1",
+        DbdPort: String(dbdPort),
+        SlurmUser: user,
+        LogFile: at("log", "slurmdbd.log"),
+        PidFile: at("slurmdbd.pid"),
+        StorageType: "accounting_storage/mysql",
+        // Not an address, or it would not take the socket.
+        StorageHost: "localhost",
+        StorageUser: user,
+        StorageLoc: "slurm_acct_db",
+      }),
+      { mode: 0o600 },
+    );
+    const made = await runProgram(
+      "mariadb-install-db",
+      ["--no-defaults", `--datadir=${at("sql")}`, `--user=${user}`, "--skip-test-db"].concat([
+        "--innodb-log-file-size=4M",
+        "--innodb-flush-method=nosync",
+      ]),
+      daemonEnv,
+    );
+    if (made.code !== 0) throw new Error(`mariadb-install-db failed:\n${made.stdout}${made.stderr}`);
+    await mariadbd.start();
+  }
+
+  if (!joins) await Promise.all([startMunged(), accounting && startDatabase()]);
+  if (!joins && accounting) await slurmdbd.start();
+  await slurmctld.start();
+  await Promise.all(slurmds.map((slurmd) => slurmd.start()));
+  const areIdle = async () => {
+    const states = (await run("sinfo", "-h", "-N", "-o", "%T")).stdout.split("\n").filter(Boolean);
+    return states.length === names.length && states.every((state) => state === "idle");
+  };
+  if (!(await until(areIdle, START_MS))) throw new Error(`the nodes did not come up; see ${at("log")}`);
+
+  const [slurmd] = slurmds;
+  if (!slurmd) throw new Error("a cluster has at least one node");
+  const cluster: Cluster = {
+    name,
+    folder,
+    env,
+    run,
+    daemons: {
+      munged: joins?.daemons.munged ?? munged,
+      slurmctld,
+      slurmd,
+      ...(accounting && {
+        slurmdbd: joins?.daemons.slurmdbd ?? slurmdbd,
+        mariadbd: joins?.daemons.mariadbd ?? mariadbd,
+      }),
+    },
+    slurmds,
+    stop: () => keeper.end(),
+  };
+  shared.set(cluster, { munge, dbdPort });
+  return cluster;
+}
+
+/** Another process can take a port between the look and the daemon's own bind. */
+const ATTEMPTS = 5;
+
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  for (let attempt = 1; ; attempt++) {
+    const keeper = makeKeptFolder();
+    try {
+      return await launch(keeper, options);
+    } catch (error) {
+      await keeper.end();
+      const isTaken = error instanceof Error && error.message.includes("Address already in use");
+      if (!isTaken || attempt === ATTEMPTS) throw error;
+    }
+  }
+}
