@@ -1,9 +1,19 @@
 /** run.sh by hand: which program runs job.sh, signals, the claim, the record of the end, odd surroundings. */
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Plan, Token } from "../../src/engine.ts";
-import { NOT_RUN, parseExit, parseStarted, runnerText } from "../../src/runner.ts";
+import { latestRuns, NOT_RUN, parseExit, parseStarted, runnerText } from "../../src/runner.ts";
 import { commandOfScript } from "../../src/script.ts";
 import { makeFolder, type Running, runToEnd, start, waitUntil } from "../harness.ts";
 
@@ -336,4 +346,89 @@ describe("odd surroundings", () => {
       expect(existsSync(join(parent, "x"))).toBe(false);
     },
   );
+});
+
+describe("a job that its scheduler starts again", () => {
+  const identity = { job: '"$ID"', restart: '"$RESTART"', task: '"$TASK"' };
+  const as = (id: string, restart: number, task = "") => ({ env: { ID: id, RESTART: String(restart), TASK: task } });
+  const script = 'echo run >>runs; exit "$(cat code)"\n';
+
+  function makeAgain(): Job {
+    const job = makeJob(script, { identity });
+    writeFileSync(job.at("code"), "3");
+    return job;
+  }
+  const latest = (job: Job, task?: number) =>
+    latestRuns(TOKEN, readdirSync(job.records), (name) =>
+      existsSync(join(job.records, name)) ? readFileSync(join(job.records, name), "utf8") : undefined,
+    ).get(task);
+
+  it("runs again under the same id, with records of its own, and the last one counts", async () => {
+    const job = makeAgain();
+    expect((await run(job, as("7", 0))).code).toBe(3);
+    writeFileSync(job.at("code"), "0");
+    expect((await run(job, as("7", 1))).code).toBe(0);
+    expect(job.read("runs")).toBe("run\nrun\n");
+    expect(latest(job)).toMatchObject({ started: { job: "7", restart: 1 }, exit: { code: 0 } });
+    expect(job.exit()?.code).toBe(3);
+  });
+
+  it("has not ended while its later start has left no record", async () => {
+    const job = makeAgain();
+    await run(job, as("7", 0));
+    writeFileSync(
+      join(job.records, "started-r1"),
+      readFileSync(join(job.records, "started"), "utf8").replace("7 0 end", "7 1 end"),
+    );
+    expect(latest(job)?.exit).toBeUndefined();
+  });
+
+  it("does not run under another id, or as the same start", async () => {
+    const job = makeAgain();
+    await run(job, as("7", 0));
+    for (const [id, restart] of [
+      ["8", 0],
+      ["8", 1],
+      ["7", 0],
+      ["-", 5],
+    ] as const) {
+      expect(await run(job, as(id, restart))).toMatchObject({
+        code: 0,
+        stderr: expect.stringContaining("stepping aside"),
+      });
+    }
+    expect(job.read("runs")).toBe("run\n");
+  });
+
+  it("does not run twice as the same later start, nor as an earlier one", async () => {
+    const job = makeAgain();
+    await run(job, as("7", 0));
+    await run(job, as("7", 2));
+    expect((await run(job, as("7", 2))).stderr).toContain("stepping aside");
+    expect(job.read("runs")).toBe("run\nrun\n");
+  });
+
+  it("may claim for the first time at a later start", async () => {
+    const job = makeAgain();
+    await run(job, as("7", 4));
+    expect((await run(job, as("7", 1))).stderr).toContain("stepping aside");
+    expect(job.read("runs")).toBe("run\n");
+    expect(latest(job)).toMatchObject({ started: { restart: 4 }, exit: { code: 3 } });
+  });
+
+  it("does so for each task of an array", async () => {
+    const job = makeAgain();
+    await run(job, as("7", 0, "1"));
+    await run(job, as("7", 0, "2"));
+    writeFileSync(job.at("code"), "0");
+    await run(job, as("7", 1, "2"));
+    expect(latest(job, 1)?.exit?.code).toBe(3);
+    expect(latest(job, 2)?.exit?.code).toBe(0);
+  });
+
+  it("with a restart count that is no number runs as a first start", async () => {
+    const job = makeAgain();
+    await run(job, { env: { ID: "7", RESTART: "many", TASK: "" } });
+    expect(job.read("runs")).toBe("run\n");
+  });
 });

@@ -1,6 +1,7 @@
 /** The outcome made of its witnesses: what each says alone, and who is believed where they disagree. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { End, EndCause } from "../../src/engine.ts";
 import { durationText, outcomeOf, type RunnerRecords, type Witnesses } from "../../src/outcome.ts";
 
 const done = (exitCode: number, task?: number): RunnerRecords => ({
@@ -197,5 +198,98 @@ describe("a duration for people", () => {
         return !/\b60 s\b|\b60 min\b/.test(text) && /^\d/.test(text);
       }),
     );
+  });
+});
+
+describe("when the engine knows why it ended", () => {
+  const by = (cause: EndCause, more: Partial<End> = {}) =>
+    ({ is: "ended", word: cause.toUpperCase(), cause, ...more }) as const;
+
+  it.each([
+    ["timeout", "failed"],
+    ["memory", "failed"],
+    ["deadline", "failed"],
+    ["launch", "failed"],
+    ["cancelled", "cancelled"],
+    ["node", "interrupted"],
+    ["preempted", "interrupted"],
+    ["revoked", "interrupted"],
+    ["interrupted", "interrupted"],
+  ] as const)("%s: %s, in the engine's words", (cause, is) => {
+    const result = decided({ records: [done(143)], ended: by(cause, { why: "Because." }) });
+    expect(result).toMatchObject({ is, why: "Because.", exitCode: 143, engineWord: cause.toUpperCase() });
+    expect(decided({ records: [nothing], ended: by(cause) }).is).toBe(is);
+  });
+
+  it.each(["timeout", "memory", "deadline"] as const)("%s outweighs an exit code of 0, which is told", (cause) => {
+    const result = decided({ records: [done(0)], ended: by(cause, { why: "Because." }) });
+    expect(result).toMatchObject({ is: "failed", why: "Because. Its own exit code was 0." });
+  });
+
+  it.each(["cancelled", "node", "preempted", "revoked"] as const)(
+    "%s came too late for a job that had ended well",
+    (cause) => {
+      expect(decided({ records: [done(0)], ended: by(cause) }).is).toBe("succeeded");
+    },
+  );
+
+  it("a job that ended by itself before its cancellation keeps its real result", () => {
+    const ended = by("itself", { exitCode: 3 });
+    expect(decided({ records: [done(3)], ended, cancelReason: "no" })).toMatchObject({ is: "failed", exitCode: 3 });
+    expect(decided({ records: [done(143)], ended: by("cancelled"), cancelReason: "no" })).toMatchObject({
+      is: "cancelled",
+      why: "It was cancelled: no",
+    });
+  });
+
+  it("a disagreement is told, and is no success", () => {
+    const well = decided({ records: [done(0)], ended: by("itself", { exitCode: 1, word: "FAILED 1:0" }) });
+    expect(well).toMatchObject({ is: "failed", why: expect.stringContaining('the engine says "FAILED 1:0"') });
+    const ill = decided({ records: [done(4)], ended: by("itself", { exitCode: 0, word: "COMPLETED" }) });
+    expect(ill).toMatchObject({ is: "failed", why: expect.stringContaining('"COMPLETED"') });
+  });
+
+  it("a job that never claimed its attempt and ended as if it had run has lost its records", () => {
+    expect(decided({ records: [nothing], ended: by("itself", { exitCode: 0 }) }).is).toBe("lost");
+    expect(outcome({ records: [nothing], ended: { is: "ended", word: "gone" } })).toBe("unstarted");
+  });
+
+  it("killed with its runner, as the engine saw: failed by that signal", () => {
+    expect(decided({ records: [started], ended: by("itself", { signal: "SIGKILL" }) })).toMatchObject({
+      is: "failed",
+      why: expect.stringContaining("SIGKILL"),
+    });
+  });
+});
+
+describe("of an array whose tasks the engine tells apart", () => {
+  const open = (task: number): RunnerRecords => ({ task, started: true, exitCode: undefined, limitReached: false });
+  const unseen = (task: number): RunnerRecords => ({ ...open(task), started: false });
+  const tasks = {
+    1: { word: "COMPLETED", cause: "itself", exitCode: 0 },
+    2: { word: "TIMEOUT", cause: "timeout", why: "Too slow." },
+    3: { word: "CANCELLED", cause: "cancelled", why: "Not wanted." },
+  } as const;
+
+  it("the worst decides, and each is told of", () => {
+    const result = decided({ records: [done(0, 1), open(2), open(3)], ended: { is: "ended", word: "x", tasks } });
+    expect(result).toMatchObject({ is: "failed", engineWord: "TIMEOUT", tasks: { 1: 0, 2: null, 3: null } });
+    expect(result.why).toBe("2 of 3 tasks did not succeed; the worst of them: Too slow.");
+  });
+
+  it("one cancelled task does not make the others fail", () => {
+    const result = decided({
+      records: [done(0, 1), unseen(3)],
+      ended: { is: "ended", word: "x", tasks: { 1: tasks[1], 3: tasks[3] } },
+    });
+    expect(result).toMatchObject({ is: "cancelled", tasks: { 1: 0, 3: null } });
+  });
+
+  it("a task of which nothing is known is lost, and so is the whole", () => {
+    const result = decided({
+      records: [done(0, 1), unseen(2)],
+      ended: { is: "ended", word: "x", tasks: { 1: tasks[1] } },
+    });
+    expect(result).toMatchObject({ is: "lost", tasks: { 1: 0, 2: null } });
   });
 });

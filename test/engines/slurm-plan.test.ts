@@ -1,0 +1,122 @@
+/** What SlurmEngine makes of a job.sh, and the command and environment that it gives to sbatch. */
+import { describe, expect, it } from "vitest";
+import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "../../engines/slurm/commands.ts";
+import { checkEngineArgs, clustersOf, planOf } from "../../engines/slurm/plan.ts";
+import type { Attempt, Token } from "../../src/engine.ts";
+
+const TOKEN = "20261121T104219-91bbde48256d" as Token;
+
+const plan = (text: string, more: { folderName?: string; jobName?: string; args?: string[] } = {}) =>
+  planOf({ folderName: more.folderName ?? "a", text, ...(more.jobName && { jobName: more.jobName }) }, more.args ?? []);
+
+function attempt(folder: string, text = "true\n", args: string[] = []): Attempt {
+  const records = `${folder}/.jobmgr/attempt-${TOKEN}`;
+  const made = { token: TOKEN, folder, records, runner: `${records}/run.sh`, madeOn: { host: "h", boot: "b" } };
+  return { ...made, plan: plan(text, { args }) };
+}
+
+describe("the name of a job", () => {
+  it("is that of job_name.txt, else job.sh's, else the folder's", () => {
+    expect(plan("#SBATCH -J mine\n", { jobName: "theirs" })).toMatchObject({
+      jobName: "theirs",
+      args: ["--job-name=theirs"],
+    });
+    expect(plan("#SBATCH -J mine\n")).toMatchObject({ jobName: "mine", args: [] });
+    expect(plan("true\n", { folderName: "100-primes" })).toMatchObject({ args: ["--job-name=100-primes"] });
+  });
+
+  it.each([
+    ["with space", "with_space"],
+    ["-dash", "job-dash"],
+    ["new\nline", "new_line"],
+    ["$(touch x)`id`;&|*?", "_touch_x_id_"],
+    ["n".repeat(255), "n".repeat(64)],
+  ])("made of the folder %j is plain", (folderName, jobName) => {
+    expect(plan("true\n", { folderName }).jobName).toBe(jobName);
+  });
+});
+
+describe("the outputs of a job", () => {
+  it.each([
+    ["", ["slurm-%j.out"]],
+    ["#SBATCH -o out-%j.txt -e err.txt\n", ["out-%j.txt", "err.txt"]],
+    ["#SBATCH -a 1-3\n", ["slurm-%j_%t.out"]],
+    ["#SBATCH -J n -o %x-%%.txt\n", ["n-%.txt"]],
+    ["#SBATCH -o %N.txt\n", []],
+    ["#SBATCH -a 1-3 -o %j.txt\n", []],
+  ])("of %j are known as far as they can be", (text, outputs) => {
+    expect(plan(text).outputs).toEqual(outputs);
+  });
+});
+
+describe("what is refused at once", () => {
+  it.each(["--wait", "-W", "--test-only"])("%s in job.sh", (option) => {
+    expect(() => plan(`#SBATCH ${option}\n`)).toThrow(/job\.sh asks for --/);
+  });
+
+  it("a --array that is none", () => {
+    expect(() => plan("#SBATCH --array=x\n")).toThrow("--array=x");
+  });
+
+  it.each([["--wait"], ["--version"], ["--wrap=ls"], ["--chdir=/"], ["bio"]])("--engine-arg %s", (arg) => {
+    expect(() => checkEngineArgs([arg])).toThrow("--engine-arg");
+    expect(() => checkEngineArgs(["--account=bio", "-t5"])).not.toThrow();
+  });
+});
+
+it("the tasks of an array may come from --engine-arg, and clusters from both", () => {
+  expect(plan("true\n", { args: ["--array=2,4"] }).tasks).toEqual([2, 4]);
+  expect(clustersOf(plan("#SBATCH -M one,two\n"))).toBe("one,two");
+  expect(clustersOf(plan("#SBATCH -M one\n", { args: ["--clusters=three"] }))).toBe("three");
+});
+
+describe("the arguments of sbatch", () => {
+  it("are few, and end with the runner", () => {
+    expect(submitArgs(attempt("/r/pending/a", "true\n", ["--account=bio"]))).toEqual([
+      "--parsable",
+      "--chdir=/r/pending/a",
+      "--open-mode=append",
+      "--job-name=a",
+      "--account=bio",
+      `/r/pending/a/.jobmgr/attempt-${TOKEN}/run.sh`,
+    ]);
+  });
+
+  it.each([
+    ["/r/%j", "", "--output=/r/%%j/slurm-%j.out"],
+    ["/r/%j", "#SBATCH -o o%x\n", "--output=/r/%%j/o%x"],
+    ["/r/%j", "#SBATCH -a 1\n", "--output=/r/%%j/slurm-%A_%a.out"],
+    ["/r/%j\\", "", "--output=/r/%j\\\\/job_output.txt"],
+  ])("say the output in full for the folder %j", (folder, text, output) => {
+    expect(submitArgs(attempt(folder, text))).toContain(output);
+  });
+
+  it("leave an absolute output alone", () => {
+    const args = submitArgs(attempt("/r/%j", "#SBATCH -o /scratch/%j\n"));
+    expect(args.filter((arg) => arg.startsWith("--output"))).toEqual([]);
+  });
+
+  it("are shown as a shell would read them", () => {
+    expect(commandText("sbatch", ["--chdir=/a b", "it's"])).toBe("sbatch '--chdir=/a b' 'it'\\''s'");
+  });
+});
+
+it("nothing of an allocation, nor of this program's own surroundings, reaches a job", () => {
+  const env = {
+    HOME: "/h",
+    SLURM_CONF: "/c",
+    SLURM_CLUSTERS: "one",
+    SLURM_JOB_ID: "1",
+    SBATCH_PARTITION: "p",
+    SQUEUE_FORMAT: "%i",
+    SACCT_FORMAT: "x",
+    PMI_RANK: "0",
+    PMIX_RANK: "0",
+    NODE_OPTIONS: "--x",
+    JOBMGR_ROOT: "/r",
+    LC_ALL: "de_DE.UTF-8",
+  };
+  const kept = { HOME: "/h", SLURM_CONF: "/c", SLURM_CLUSTERS: "one", LC_ALL: "de_DE.UTF-8" };
+  expect(jobEnvironment(env)).toEqual(kept);
+  expect(questionEnvironment(env)).toEqual({ ...kept, TZ: "UTC" });
+});
