@@ -83,8 +83,11 @@ export function see(world: World, place: Place, name: string): Seen {
     handle: names.has("handle"),
     outcome: names.has("outcome"),
   });
-  const odd = stage ? {} : { odd: "its records fit no stage (a handle without an intent)" };
   const intent = names.has("intent") ? readRecord(disk, records, "intent") : undefined;
+  const isElsewhere = intent !== undefined && !names.has("outcome") && intent.engine !== world.engine.name;
+  if (isElsewhere)
+    return { stage: undefined, token, odd: `it is a job of ${intent.engine}. To go on with it: -e ${intent.engine}` };
+  const odd = stage ? {} : { odd: "its records fit no stage (a handle without an intent)" };
   if (intent && intent.token !== token)
     throw new RecordError(`${records}/intent is another attempt's (${intent.token})`);
   const handle = names.has("handle") ? readRecord(disk, records, "handle") : undefined;

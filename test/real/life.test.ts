@@ -122,6 +122,30 @@ describe("a folder that comes back", () => {
   });
 });
 
+describe("a job of another engine", () => {
+  it("is left alone with a word, and goes on when its own engine is back", async () => {
+    const root = await makeRoot();
+    root.dropLedger("a", UNTIL_GO);
+    const local = root.manage();
+    await running(root, "a");
+    await local.stop();
+
+    const programs = makeFolder();
+    for (const name of ["sbatch", "squeue", "sacct"])
+      writeFileSync(join(programs, name), `#!/bin/sh\necho ${name} >>'${programs}/calls'\nexit 1\n`, { mode: 0o755 });
+    const slurm = root.manage(["-e", "SlurmEngine"], { env: { PATH: `${programs}:${process.env.PATH}` } });
+    await waitUntil("it is told", () => slurm.stderr().includes("it is a job of LocalEngine"));
+    await slurm.stop();
+    expect(existsSync(join(programs, "calls"))).toBe(false);
+    expect(root.names("pending")).toEqual(["a"]);
+
+    root.manage();
+    writeFileSync(join(root.path, "pending", "a", "go"), "");
+    await root.completed("a");
+    expect(root.runs()).toEqual(["a"]);
+  });
+});
+
 describe("files that are verbs", () => {
   it("job_hold keeps a folder in the inbox, with the reason shown, until it is deleted", async () => {
     const root = await makeRoot();
