@@ -315,17 +315,21 @@ const DETAILS: readonly (readonly [text: RegExp, remedy: string])[] = [
   ],
 ];
 
-/** Answers of sbatch itself, which it gives before it asks the controller: nothing was submitted. */
+/**
+ * Answers of sbatch itself, which it gives before it asks the controller: nothing was submitted. Each is its last word,
+ * also where all that is known is what a killed manager left of its stderr; what sbatch says before it tries again
+ * ("cannot stat file ..., retrying in 1sec up to 60sec") must not stand here.
+ */
 const WITHOUT_LAST_LINE: readonly Row[] = [
   [
-    /Unable to process configuration file|Could not establish a configuration source|cannot stat file .*slurm\.conf/i,
+    /fatal: (?:Unable to process configuration file|Could not establish a configuration source)/i,
     "unavailable",
     CONFIGURATION,
   ],
-  [/cannot (?:create|find) auth|failed to initialize auth|Munge encode failed/i, "unavailable", CREDENTIALS],
-  [/Problem talking to (?:the )?database|failed to open persistent connection/i, "unavailable", DATABASE],
+  [/cannot create auth context|failed to initialize auth/i, "unavailable", CREDENTIALS],
+  [/There is a problem talking to the database/i, "unavailable", DATABASE],
   [
-    /No cluster '([^']*)' known by database/,
+    /No cluster '([^']*)' known by database[^]*can't be reached now/,
     "refused",
     "There is no cluster $1. `sacctmgr show clusters` lists those there are; change #SBATCH --clusters.",
   ],
@@ -391,7 +395,7 @@ const WITHOUT_LAST_LINE: readonly Row[] = [
   ],
   // The rest of the family "Invalid --time specification", 'Invalid numeric value "0" for --ntasks.', '--propagate=x is not valid.'
   [
-    /^sbatch: (?:error: |fatal: )?(?=.*\b(?:invalid|unrecognized|not valid|mutually exclusive|not permitted|Failed to (?:validate|parse|ensure))\b).*?(--[a-z][a-z-]+)/im,
+    /^sbatch: (?:error: |fatal: )?(?!.*\bignor)(?=.*\b(?:invalid|unrecognized|not valid|mutually exclusive|not permitted|Failed to (?:validate|parse|ensure))\b).*?(--[a-z][a-z-]+)/im,
     "refused",
     "sbatch does not accept the value of $1. Change #SBATCH $1.",
   ],

@@ -177,7 +177,8 @@ export class SlurmEngine implements Engine {
     for (const row of queue.rows) {
       const token = tokenIn(row.command);
       const theirs = folderIn(row.command);
-      if (!token || theirs === undefined) continue;
+      // One that has ended worked in an earlier folder of this name.
+      if (!token || theirs === undefined || livingNews([row]) === undefined) continue;
       if (isSameFolder(theirs, folder)) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId) }) };
       if (!existsSync(theirs) && tailOf(theirs) === tailOf(folder))
         return { is: "unsure", why: `job ${row.shownId} works in ${theirs}, which may be another name of this folder` };

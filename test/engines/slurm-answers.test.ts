@@ -279,6 +279,18 @@ describe("unknown", () => {
   it.each<[stderr: string, exitCode?: number]>([
     [""],
     ["sbatch: error: something new\n"],
+    // After these sbatch goes on; a manager that was killed may find no more of its stderr than that.
+    [
+      "sbatch: error: s_p_parse_file: cannot stat file /etc/slurm/slurm.conf: No such file or directory, retrying in 1sec up to 60sec\n",
+    ],
+    ["sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n"],
+    [
+      "sbatch: error: slurm_persist_conn_open_without_init: failed to open persistent connection to host:db:6819: Connection refused\n",
+    ],
+    ["sbatch: error: No cluster 'other' known by database.\n"],
+    [
+      "sbatch: Following options are mutually exclusive with --hint: --ntasks-per-core, --threads-per-core. Ignoring --hint.\n",
+    ],
     [failed("A text of the year 2040")],
     // A site's own plug-in (job_submit) that says no with its own words.
     [failed("You must have a project", "Unspecified error")],
