@@ -348,7 +348,7 @@ const BSUB: Foreign = {
   exclusive: ["x", () => ({ exclusive: "" })],
 };
 
-/** What sbatch 22.05 makes of "#PBS -l": times and numbers of tasks and processors; sizes are left out here. */
+/** What sbatch 22.05 makes of "#PBS -l": times and numbers of tasks and processors; sizes and --nice are left out. */
 function pbsResources(list: string): SbatchValues {
   const sets: Record<string, string> = {};
   // sbatch skips one character of a key that it does not know, so that "xwalltime=" is "walltime=".
@@ -444,7 +444,7 @@ function apply(options: Record<string, string>, values: SbatchValues): void {
  * The options that take effect in sbatch 22.05, for each component of a heterogeneous job; a plain job has one, and the
  * first is the batch script's. A script and its directiveBlock give the same. Later ones win: #SBATCH lines, then #BSUB
  * or #PBS lines, then SBATCH_* variables (not looked at here), then the command line. All but #SBATCH lines hold for
- * each component.
+ * each component. A relative --output that a component inherits lies in the --chdir of the one it comes from.
  */
 export function sbatchOptions(text: string, args: readonly string[] = []): readonly [SbatchValues, ...SbatchValues[]] {
   const { head, foreign } = linesOf(text);

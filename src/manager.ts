@@ -46,6 +46,12 @@ export class Manager {
     this.#wakeUp();
   }
 
+  /** Look at everything, and ask the engine too: a person wants to know. */
+  lookNow(): void {
+    this.#pass.askSoon();
+    this.lookSoon();
+  }
+
   /** Begins to stop: no new step is begun. */
   stop(): void {
     this.#stopping = true;

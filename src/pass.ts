@@ -44,6 +44,8 @@ export interface Limits {
   readonly prepareAhead: boolean;
   /** An engine with a queue is not asked again before so many seconds have passed, whatever happens. */
   readonly queryS: number;
+  /** As queryS, where a person wants to know now. */
+  readonly queryLeastS: number;
 }
 
 /** A job in pending/, as this manager knows it. */
@@ -173,6 +175,12 @@ export class Pass {
     for (const job of this.#inOrder()) this.#start(job);
     this.#takeIn();
     this.#throwIfFatal();
+  }
+
+  /** Lets the engine be asked at the next check, as soon as it may be asked at all. */
+  askSoon(): void {
+    const spareMs = (this.#limits.queryS - this.#limits.queryLeastS) * 1000;
+    this.#polledAtMs = Math.min(this.#polledAtMs, performance.now() - spareMs);
   }
 
   /** Resolves when no step is under way. */
@@ -634,7 +642,7 @@ export class Pass {
     else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
     if (performance.now() < this.#diskRetryAtMs || this.#stuck() >= STUCK_MAX) return false;
     // While the engine is full, those that are on their way find out when it is not.
-    const isProbed = this.#fullRetry !== undefined && [...this.#jobs.values()].some(isOnItsWay);
+    const isProbed = this.#fullRetry !== undefined && [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
     const isOpen = performance.now() >= this.#submitAtMs() && !isProbed;
     return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && isOpen;
   }
@@ -664,9 +672,10 @@ export class Pass {
 
   /** Places of jobs that are in the engine's queue, or on their way there. */
   #placesTaken(): number {
+    const { hasQueue } = this.#world.engine;
     let taken = 0;
     for (const job of this.#jobs.values()) {
-      if (isOnItsWay(job) || isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
+      if (isOnItsWay(job, hasQueue) || isInQueue(job)) taken += placesOf(job, this.#limits.jobsMax);
     }
     return taken;
   }
@@ -680,7 +689,7 @@ export class Pass {
     const { hasQueue } = this.#world.engine;
     return [...this.#jobs.values()].filter((job) => {
       if (job.news !== undefined) return job.news.is === "queued";
-      return hasQueue && (isOnItsWay(job) || isInQueue(job));
+      return hasQueue && (isOnItsWay(job, hasQueue) || isInQueue(job));
     }).length;
   }
 
@@ -777,8 +786,10 @@ function whyOf(news: News | undefined): string | undefined {
   return news?.is === "queued" || news?.is === "ending" ? news.why : undefined;
 }
 
-function isOnItsWay(job: Job): boolean {
-  return !job.stuck && (job.seen?.stage === "claimed" || job.seen?.stage === "submitting");
+/** One whose step failed holds no place, unless it may be in a queue all the same. */
+function isOnItsWay(job: Job, hasQueue: boolean): boolean {
+  if (job.seen?.stage === "submitting") return hasQueue || !job.stuck;
+  return job.seen?.stage === "claimed" && !job.stuck;
 }
 
 function isInQueue(job: Job): boolean {

@@ -81,6 +81,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     pauseFile: settings.pauseFile,
     prepareAhead: !settings.once && !engine.hasQueue,
     queryS: engine.hasQueue ? Math.max(settings.periodS, settings.queryS) : 0,
+    queryLeastS: engine.hasQueue ? settings.queryS : 0,
   };
   const brakes = {
     errorsMax: settings.errorsMax,
@@ -146,7 +147,7 @@ function listenToSignals(
       manager.stop();
     });
   }
-  process.on("SIGUSR1", () => manager.lookSoon());
+  process.on("SIGUSR1", () => manager.lookNow());
   return stopped;
 }
 

@@ -15,7 +15,15 @@ import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 
 const CALM: CrashPlan = { at: Number.POSITIVE_INFINITY, when: "before" };
 const NO_BRAKES = { errorsMax: 0, share: 0, windowS: 1, least: 1, coolDownS: 1 };
-const LIMITS = { jobsMax: 2, pendingMax: 10, delayS: 0, pauseFile: "/nonexistent", queryS: 0, prepareAhead: false };
+const LIMITS = {
+  jobsMax: 2,
+  pendingMax: 10,
+  delayS: 0,
+  pauseFile: "/nonexistent",
+  queryS: 0,
+  queryLeastS: 0,
+  prepareAhead: false,
+};
 
 /** The jobs of the scenario: one that succeeds, one that fails, one that is cancelled, one that ran before. */
 const SCRIPTS: Readonly<Record<string, string>> = { good: "exit 0\n", bad: "exit 3\n", again: "exit 0\n" };
