@@ -141,6 +141,13 @@ function endOf(record: RunnerRecords, end: EngineEnd | undefined, { limitS, canc
     const why = `It was killed by the signal ${end.signal}, and left no record of its own.`;
     return { is: "failed", why, ...facts };
   }
+  if (record.started && end?.cause === "itself") {
+    return {
+      is: "failed",
+      why: `It failed, and left no record of its exit code. The engine says "${end.word}".`,
+      ...facts,
+    };
+  }
   if (!record.started)
     return { is: "lost", why: end?.why ?? "It is gone, and nothing shows that it was started.", ...facts };
   const why =

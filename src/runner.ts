@@ -109,15 +109,22 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
+/** As quoted, for where `nl` holds a newline: what begins a line of the runner might be taken for a directive. */
+function quotedInLine(text: string): string {
+  return quoted(text).replaceAll("\n", `'"$nl"'`);
+}
+
 /** The whole text of run.sh for one attempt. */
 export function runnerText(job: { token: Token; folder: string; command: readonly string[]; plan: Plan }): string {
   return `#!/bin/sh
 ${job.plan.directives}# jobmgr's runner: starts job.sh at most once for attempt ${job.token}, and records how it ended.
 token=${quoted(job.token)}
-folder=${quoted(job.folder)}
+nl='
+'
+folder=${quotedInLine(job.folder)}
 limit=${Math.ceil(job.plan.limitS)} grace=${Math.ceil(job.plan.graceS)}
 id=${job.plan.identity.job} restart=${job.plan.identity.restart} index=${job.plan.identity.task}
-set -- ${job.command.map(quoted).join(" ")}
+set -- ${job.command.map(quotedInLine).join(" ")}
 ${BODY}`;
 }
 

@@ -329,7 +329,7 @@ const WITHOUT_LAST_LINE: readonly Row[] = [
   [/cannot create auth context|failed to initialize auth/i, "unavailable", CREDENTIALS],
   [/There is a problem talking to the database/i, "unavailable", DATABASE],
   [
-    /No cluster '([^']*)' known by database[^]*can't be reached now/,
+    /No cluster '([^']*)' known by database.*can't be reached now/s,
     "refused",
     "There is no cluster $1. `sacctmgr show clusters` lists those there are; change #SBATCH --clusters.",
   ],

@@ -131,7 +131,7 @@ export class SlurmEngine implements Engine {
   /** A limit is the job's own fault, if nothing of this user is in the queue and it says no again and again. */
   async #limitOrOwnSize(attempt: Attempt, error: EngineError): Promise<EngineError> {
     if (verdictOf({ exitCode: 1, stdout: "", stderr: error.output ?? "" }).isGroupLimit) return error;
-    const queue = await this.#queueNow(clustersOf(attempt.plan), this.#options.queryS * 1000);
+    const queue = await this.#queueNow(clustersOf(attempt.plan, process.env), this.#options.queryS * 1000);
     const others = queue.rows.filter((row) => livingNews([row]) !== undefined).length;
     // Something else may end and make room, so that only what happens without it counts.
     if (others > 0) this.#notes.clear(attempt);
@@ -160,7 +160,7 @@ export class SlurmEngine implements Engine {
 
   async #lookFor(attempt: Attempt): Promise<Found> {
     const { token } = attempt;
-    const clusters = clustersOf(attempt.plan);
+    const clusters = clustersOf(attempt.plan, process.env);
     const queue = await this.#queueNow(clusters, Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
     if (row) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: clusters }) };

@@ -86,7 +86,9 @@ function endOf(row: Row): End {
     ...("reason" in row && { reason: row.reason }),
     ...(exit && { exit }),
   });
-  const cause = state.cause === "itself" && isLaunchFailure(exit) ? "launch" : state.cause;
+  // What sbatch was refused for its constraints leaves a row all the same.
+  const wasNotLaunched = isLaunchFailure(exit) || ("reason" in row && row.reason === "BadConstraints");
+  const cause = state.cause === "itself" && wasNotLaunched ? "launch" : state.cause;
   return {
     word,
     cause,
@@ -96,10 +98,10 @@ function endOf(row: Row): End {
 }
 
 function exitFacts(exit: Exit | undefined, isCompleted: boolean): Pick<End, "exitCode" | "signal"> {
-  const { exitCode, signal } = exit ?? {};
+  const { exitCode, signal, reduced } = exit ?? {};
   if (signal !== undefined) return { signal: nameOfSignal(signal) };
-  // sacct's "0:0" of a job that failed is code 128 (see states.ts): no witness.
-  return exitCode === undefined || (exitCode === 0 && !isCompleted) ? {} : { exitCode };
+  // What is left of a code (see states.ts) is no witness for it.
+  return exitCode === undefined || (reduced && !isCompleted) ? {} : { exitCode };
 }
 
 function nameOfSignal(signal: number): string {

@@ -23,11 +23,12 @@ const IMPOSSIBLE = {
   usage: "nothing would then be submitted",
   version: "nothing would then be submitted",
   wrap: "it stands in place of a script",
+  bbf: "it puts the lines of a file into the script that is submitted; write them as #BB lines",
 } as const satisfies Readonly<Record<string, string>>;
 
-function refuseImpossible(options: SbatchValues, where: string): void {
+function refuseImpossible(components: readonly SbatchValues[], where: string): void {
   for (const [option, why] of Object.entries(IMPOSSIBLE)) {
-    if (options[option as keyof typeof IMPOSSIBLE] !== undefined)
+    if (components.some((options) => options[option] !== undefined))
       throw new EngineError("refused", `${where} asks for --${option}, which cannot be used here: ${why}. Remove it.`);
   }
 }
@@ -35,7 +36,7 @@ function refuseImpossible(options: SbatchValues, where: string): void {
 /** Throws `refused` for what no job could be submitted with. */
 export function checkEngineArgs(engineArgs: readonly string[]): void {
   const [options] = sbatchOptions("", engineArgs);
-  refuseImpossible(options, "--engine-arg");
+  refuseImpossible([options], "--engine-arg");
   if (options.chdir !== undefined)
     throw new EngineError("refused", "--engine-arg asks for --chdir, but a job runs in its own folder. Remove it.");
   const stray = engineArgs.find((arg) => !arg.startsWith("-"));
@@ -48,10 +49,12 @@ export function checkEngineArgs(engineArgs: readonly string[]): void {
 
 export function planOf(script: Script, engineArgs: readonly string[]): Plan {
   const directives = directiveBlock(script.text);
-  const [options] = sbatchOptions(directives, engineArgs);
-  refuseImpossible(options, "job.sh");
+  const components = sbatchOptions(directives, engineArgs);
+  refuseImpossible(components, "job.sh");
+  const [options] = components;
   const named = script.jobName ?? (options["job-name"] === undefined ? plainName(script.folderName) : undefined);
   const jobName = named ?? options["job-name"] ?? "";
+  const tasks = options.array === undefined ? [] : tasksOf(options.array).tasks;
   return {
     jobName,
     directives,
@@ -59,17 +62,22 @@ export function planOf(script: Script, engineArgs: readonly string[]): Plan {
     identity: IDENTITY,
     limitS: 0,
     graceS: 0,
-    tasks: options.array === undefined ? [] : tasksOf(options.array).tasks,
+    tasks,
     tasksAtOnce: 1,
     places: 1,
-    outputs: outputsOf(options, jobName),
+    outputs: outputsOf(options, jobName, tasks.length > 0),
     ignored: [],
   };
 }
 
-/** The clusters among which sbatch may choose; undefined for the one at hand. */
-export function clustersOf(plan: Plan): string | undefined {
-  return sbatchOptions(plan.directives, plan.args)[0].clusters;
+/**
+ * The clusters among which sbatch may choose; undefined for the one at hand, or those of SLURM_CLUSTERS, which outweighs
+ * a directive and which Slurm's commands know by themselves (sbatch(1), INPUT ENVIRONMENT VARIABLES).
+ */
+export function clustersOf(plan: Plan, environment: NodeJS.ProcessEnv): string | undefined {
+  const [said] = sbatchOptions("", plan.args);
+  if (said.clusters !== undefined || environment.SLURM_CLUSTERS) return said.clusters;
+  return sbatchOptions(plan.directives)[0].clusters;
 }
 
 const NAME_LENGTH_MAX = 64;
@@ -81,8 +89,7 @@ function plainName(folderName: string): string {
 }
 
 /** Outputs whose names can be known from the job's id and the task's index alone. */
-function outputsOf(options: SbatchValues, jobName: string): string[] {
-  const isArray = options.array !== undefined;
+function outputsOf(options: SbatchValues, jobName: string, isArray: boolean): string[] {
   const known: Readonly<Record<string, string>> = {
     "%%": "%",
     "%A": "%j",

@@ -41,6 +41,7 @@ describe("the outputs of a job", () => {
     ["", ["slurm-%j.out"]],
     ["#SBATCH -o out-%j.txt -e err.txt\n", ["out-%j.txt", "err.txt"]],
     ["#SBATCH -a 1-3\n", ["slurm-%j_%t.out"]],
+    ['#SBATCH --array=""\n', ["slurm-%j.out"]],
     ["#SBATCH -J n -o %x-%%.txt\n", ["n-%.txt"]],
     ["#SBATCH -o %N.txt\n", []],
     ["#SBATCH -a 1-3 -o %j.txt\n", []],
@@ -50,8 +51,9 @@ describe("the outputs of a job", () => {
 });
 
 describe("what is refused at once", () => {
-  it.each(["--wait", "-W", "--test-only"])("%s in job.sh", (option) => {
+  it.each(["--wait", "-W", "--test-only", "--bbf=x"])("%s in job.sh", (option) => {
     expect(() => plan(`#SBATCH ${option}\n`)).toThrow(/job\.sh asks for --/);
+    expect(() => plan(`#SBATCH hetjob\n#SBATCH ${option}\n`)).toThrow(/job\.sh asks for --/);
   });
 
   it("a --array that is none", () => {
@@ -66,8 +68,10 @@ describe("what is refused at once", () => {
 
 it("the tasks of an array may come from --engine-arg, and clusters from both", () => {
   expect(plan("true\n", { args: ["--array=2,4"] }).tasks).toEqual([2, 4]);
-  expect(clustersOf(plan("#SBATCH -M one,two\n"))).toBe("one,two");
-  expect(clustersOf(plan("#SBATCH -M one\n", { args: ["--clusters=three"] }))).toBe("three");
+  expect(clustersOf(plan("#SBATCH -M one,two\n"), {})).toBe("one,two");
+  const three = plan("#SBATCH -M one\n", { args: ["--clusters=three"] });
+  expect(clustersOf(three, { SLURM_CLUSTERS: "four" })).toBe("three");
+  expect(clustersOf(plan("#SBATCH -M one\n"), { SLURM_CLUSTERS: "four" })).toBeUndefined();
 });
 
 describe("the arguments of sbatch", () => {

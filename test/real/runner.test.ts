@@ -348,6 +348,13 @@ describe("odd surroundings", () => {
   );
 });
 
+it("nothing in the name of a folder begins a line of the runner, where it might be a directive", async () => {
+  const folder = join(makeFolder(), 'x\n#PBS -N evil\n#SBATCH --hold\n"$nl" it\'s');
+  const job = makeJob("pwd\n", {}, folder);
+  expect(readFileSync(job.runner, "utf8")).not.toMatch(/^#(PBS|SBATCH)/m);
+  expect((await run(job)).stdout).toBe(`${folder}\n`);
+});
+
 describe("a job that its scheduler starts again", () => {
   const identity = { job: '"$ID"', restart: '"$RESTART"', task: '"$TASK"' };
   const as = (id: string, restart: number, task = "") => ({ env: { ID: id, RESTART: String(restart), TASK: task } });
