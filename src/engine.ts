@@ -24,6 +24,8 @@ export interface Identity {
 export interface Plan {
   /** The name that the engine will show. */
   readonly jobName: string;
+  /** What runs the runner: the rest of its "#!" line. */
+  readonly shell: string;
   /** Lines to stand at the head of the runner, for engines that read directives from it. */
   readonly directives: string;
   /** Further arguments of the submit command (--engine-arg), as they were when the job was planned. */

@@ -522,6 +522,7 @@ export class Pass {
     try {
       const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal, () => {
         job.handed = true;
+        this.#lastSubmitMs = performance.now();
         passTurn();
       });
       this.#engineAnswered();

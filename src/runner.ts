@@ -109,21 +109,21 @@ export function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** As quoted, for where `nl` holds a newline: what begins a line of the runner might be taken for a directive. */
+/** As quoted, for where `jm_nl` holds a newline: what begins a line of the runner might be taken for a directive. */
 function quotedInLine(text: string): string {
-  return quoted(text).replaceAll("\n", `'"$nl"'`);
+  return quoted(text).replaceAll("\n", `'"$jm_nl"'`);
 }
 
 /** The whole text of run.sh for one attempt. */
 export function runnerText(job: { token: Token; folder: string; command: readonly string[]; plan: Plan }): string {
-  return `#!/bin/sh
+  return `#!${job.plan.shell}
 ${job.plan.directives}# jobmgr's runner: starts job.sh at most once for attempt ${job.token}, and records how it ended.
-token=${quoted(job.token)}
-nl='
+jm_token=${quoted(job.token)}
+jm_nl='
 '
-folder=${quotedInLine(job.folder)}
-limit=${Math.ceil(job.plan.limitS)} grace=${Math.ceil(job.plan.graceS)}
-id=${job.plan.identity.job} restart=${job.plan.identity.restart} index=${job.plan.identity.task}
+jm_folder=${quotedInLine(job.folder)}
+jm_limit=${Math.ceil(job.plan.limitS)} jm_grace=${Math.ceil(job.plan.graceS)}
+jm_id=${job.plan.identity.job} jm_restart=${job.plan.identity.restart} jm_index=${job.plan.identity.task}
 set -- ${job.command.map(quotedInLine).join(" ")}
 ${BODY}`;
 }
@@ -132,118 +132,134 @@ const BODY = `
 set +e +u
 unset IFS
 umask u+rwx
-records="$folder/.jobmgr/attempt-$token"
-run=\${index:+.$index}
+jm_records="$jm_folder/.jobmgr/attempt-$jm_token"
+jm_run=\${jm_index:+.$jm_index}
 
-# not_run WHY: leave without having started job.sh, so that it may be tried again.
-not_run() { echo "jobmgr: $1; job.sh was not started" >&2; exit ${NOT_RUN}; }
+# jm_not_run WHY: leave without having started job.sh, so that it may be tried again.
+jm_not_run() { echo "jobmgr: $1; job.sh was not started" >&2; exit ${NOT_RUN}; }
 
 # An attempt that is no longer in force has no folder of this name: a straggler ends here.
-cd "$folder" 2>/dev/null && [ -d "$records" ] || not_run "$records is gone"
+cd "$jm_folder" 2>/dev/null && [ -d "$jm_records" ] || jm_not_run "$jm_records is gone"
 
 # Who am I? A process id alone is no identity. (No pattern of many "*": dash would try for 9 ms.)
-field_20() { shift 19; start=$1; }
-host='' boot='' start=''
-if { read -r host </proc/sys/kernel/hostname && read -r boot </proc/sys/kernel/random/boot_id &&
-     read -r start </proc/$$/stat; } 2>/dev/null; then
-  field_20 \${start##*) }
+jm_field_20() { shift 19; jm_start=$1; }
+jm_host='' jm_boot='' jm_start=''
+if { read -r jm_host </proc/sys/kernel/hostname && read -r jm_boot </proc/sys/kernel/random/boot_id &&
+     read -r jm_start </proc/$$/stat; } 2>/dev/null; then
+  jm_field_20 \${jm_start##*) }
 else
-  host=$(uname -n) boot=$(sysctl -n kern.boottime | tr -dc 0-9) start=$(LC_ALL=C ps -o lstart= -p $$ | tr -d ' ')
+  jm_host=$(uname -n) jm_boot=$(sysctl -n kern.boottime | tr -dc 0-9) jm_start=$(LC_ALL=C ps -o lstart= -p $$ | tr -d ' ')
 fi
-me="jobmgr-started 1 $token $host $boot $$ $start $id $restart end"
+jm_me="jobmgr-started 1 $jm_token $jm_host $jm_boot $$ $jm_start $jm_id $jm_restart end"
 
 # The claim: only one process can create the file, and what the file says decides who it was, for a network
 # file system may answer "exists" to the very request that created it.
-claim() {
+jm_claim() {
   set -C
-  { echo "$me" >"$records/started$run"; } 2>/dev/null
+  { echo "$jm_me" >"$jm_records/started$jm_run"; } 2>/dev/null
   set +C
-  owner=''
-  for pause in 0 1 1 2 2 4; do
-    [ $pause = 0 ] || sleep $pause
-    { read -r owner <"$records/started$run"; } 2>/dev/null
-    case $owner in *' end') break ;; esac
+  jm_owner=''
+  for jm_pause in 0 1 1 2 2 4; do
+    [ $jm_pause = 0 ] || sleep $jm_pause
+    { read -r jm_owner <"$jm_records/started$jm_run"; } 2>/dev/null
+    case $jm_owner in *' end') break ;; esac
   done
 }
 
 # The very job that has the claim, started again by its scheduler, takes over: each start has records of its own.
-is_later() { [ "$id" != - ] && [ "\${8-}" = "$id" ] && [ "\${9-}" -lt "$restart" ]; }
+jm_is_later() { [ "$jm_id" != - ] && [ "\${8-}" = "$jm_id" ] && [ "\${9-}" -lt "$jm_restart" ]; }
 
-claim
-if [ "$restart" -gt 0 ] && is_later $owner; then
-  run=$run-r$restart
-  claim
+jm_claim
+if [ "$jm_restart" -gt 0 ] && jm_is_later $jm_owner; then
+  jm_run=$jm_run-r$jm_restart
+  jm_claim
 fi
-case $owner in
-  "$me") ;;
-  *' end') echo "jobmgr: this attempt was started already ($owner); stepping aside" >&2; exit 0 ;;
-  *) not_run "cannot write $records/started$run" ;;
+case $jm_owner in
+  "$jm_me") ;;
+  *' end') echo "jobmgr: this attempt was started already ($jm_owner); stepping aside" >&2; exit 0 ;;
+  *) jm_not_run "cannot write $jm_records/started$jm_run" ;;
 esac
 
-# Pass signals on. One that comes before job.sh runs is kept until it does. When the whole group was sent its TERM,
-# because of the time limit or a cancellation, job.sh has it already.
-job='' early=''
-pass_on() {
-  got=yes
-  [ "$1" = TERM ] && { [ -e "$records/limit$run" ] || [ -e "$records/cancel" ]; } && return
-  if [ "$job" ]; then kill -s "$1" "$job" 2>/dev/null; else early="$early $1"; fi
+# Pass signals on. One that comes before job.sh runs is kept until it does. But a TERM together with CONT is sent to all
+# of a job at once, job.sh included, and so is the TERM of the time limit: who ends a job does it so.
+jm_job='' jm_early='' jm_term='' jm_cont=''
+jm_pass_on() {
+  jm_got=yes
+  if [ ! "$jm_job" ]; then jm_early="$jm_early $1"; return; fi
+  case $1 in
+    TERM) jm_term=yes ;;
+    CONT) jm_cont=yes ;;
+    *) kill -s "$1" "$jm_job" 2>/dev/null ;;
+  esac
 }
-for name in TERM INT HUP USR1 USR2 CONT; do trap "pass_on $name" $name; done
+for jm_name in TERM INT HUP USR1 USR2 CONT; do trap "jm_pass_on $jm_name" $jm_name; done
 
-# A background job of sh ignores INT and QUIT, and only bash can undo that from inside.
+# A background job of sh reads from /dev/null, and ignores INT and QUIT, which only bash can undo from inside.
+{ command exec 3<&0; } 2>/dev/null || exec 3</dev/null
 if [ "\${BASH_VERSION-}" ]; then
-  (trap - INT QUIT; exec "$@") &
+  (trap - INT QUIT; exec "$@") <&3 3<&- &
 else
-  env --default-signal=INT,QUIT "$@" &
+  env --default-signal=INT,QUIT "$@" <&3 3<&- &
 fi
-job=$!
-for name in $early; do kill -s "$name" "$job" 2>/dev/null; done
+jm_job=$!
+exec 3<&-
+for jm_name in $jm_early; do kill -s "$jm_name" "$jm_job" 2>/dev/null; done
 
 # The time limit holds without anybody's help. This group is the job's own, so 0 means all of the job.
-timer=''
-if [ "$limit" -gt 0 ]; then
+jm_timer=''
+if [ "$jm_limit" -gt 0 ]; then
   (
-    trap '[ "$nap" ] && kill "$nap"; exit' TERM
-    nap='' left=$limit
-    while [ "$left" -gt 0 ]; do
-      slice=60
-      [ "$left" -lt $slice ] && slice=$left
-      sleep $slice & nap=$!
-      wait "$nap"
-      left=$((left - slice))
+    trap '[ "$jm_nap" ] && kill "$jm_nap"; exit' TERM
+    jm_nap='' jm_left=$jm_limit
+    while [ "$jm_left" -gt 0 ]; do
+      jm_slice=60
+      [ "$jm_left" -lt $jm_slice ] && jm_slice=$jm_left
+      sleep $jm_slice & jm_nap=$!
+      wait "$jm_nap"
+      jm_left=$((jm_left - jm_slice))
       # Killed together, they would otherwise seem to live on in this timer.
-      kill -0 $$ 2>/dev/null || kill -0 "$job" 2>/dev/null || exit
+      kill -0 $$ 2>/dev/null || kill -0 "$jm_job" 2>/dev/null || exit
     done
-    echo "jobmgr-limit 1 $token $limit end" >"$records/limit$run"
+    echo "jobmgr-limit 1 $jm_token $jm_limit end" >"$jm_records/limit$jm_run"
     trap '' TERM
     kill -s TERM 0
-    sleep "$grace"
+    sleep "$jm_grace"
     kill -s KILL 0
   ) >/dev/null 2>&1 &
-  timer=$!
+  jm_timer=$!
 fi
 
 # A trap interrupts wait, whose answer then is not the job's; asked again, it tells of a job that has ended as well.
 while :; do
-  got=''
-  wait "$job"
-  code=$?
-  [ "$got" ] || break
+  jm_got=''
+  wait "$jm_job"
+  jm_code=$?
+  [ "$jm_got" ] || break
+  # (Of a job that has ended, wait forgets the code when anything else is started before it is asked again.)
+  if [ "$jm_term$jm_cont" ] && kill -0 "$jm_job" 2>/dev/null; then
+    sleep 0.2
+    case $jm_term,$jm_cont in
+      yes,yes) ;;
+      yes,) [ -e "$jm_records/limit$jm_run" ] || kill -s TERM "$jm_job" 2>/dev/null ;;
+      *) kill -s CONT "$jm_job" 2>/dev/null ;;
+    esac
+    jm_term='' jm_cont=''
+  fi
 done
 
 # An env without that option ran nothing: hand over to bash, which needs none. Same process, same claim.
-if [ "$code" = 125 ] && [ ! "\${BASH_VERSION-}" ] && ! env --default-signal=INT true 2>/dev/null; then
-  [ "$timer" ] && kill "$timer"
-  exec bash "$records/run.sh"
+if [ "$jm_code" = 125 ] && [ ! "\${BASH_VERSION-}" ] && ! env --default-signal=INT true 2>/dev/null; then
+  [ "$jm_timer" ] && kill "$jm_timer"
+  exec bash "$jm_records/run.sh"
 fi
 
 # The record of the end. A job may have shut its own folder, or filled the disk: mend the one, wait for the other.
-for pause in 0 0 1 2 5 10 30; do
-  { echo "jobmgr-exit 1 $token $code $host end" >"$records/exit$run"; } 2>/dev/null && break
-  chmod u+rwx "$folder" "$folder/.jobmgr" "$records" 2>/dev/null
-  sleep $pause
+for jm_pause in 0 0 1 2 5 10 30; do
+  { echo "jobmgr-exit 1 $jm_token $jm_code $jm_host end" >"$jm_records/exit$jm_run"; } 2>/dev/null && break
+  chmod u+rwx "$jm_folder" "$jm_folder/.jobmgr" "$jm_records" 2>/dev/null
+  sleep $jm_pause
 done
-[ -e "$records/limit$run" ] && [ "$timer" ] && kill -s KILL "$timer"
-[ "$timer" ] && kill "$timer" 2>/dev/null
-exit "$code"
+[ -e "$jm_records/limit$jm_run" ] && [ "$jm_timer" ] && kill -s KILL "$jm_timer"
+[ "$jm_timer" ] && kill "$jm_timer" 2>/dev/null
+exit "$jm_code"
 `;

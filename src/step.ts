@@ -105,7 +105,8 @@ export function see(world: World, place: Place, name: string): Seen {
 }
 
 /** What plans of the first version lack. */
-const PLANNED_BEFORE: Pick<Plan, "args" | "identity"> = {
+const PLANNED_BEFORE: Pick<Plan, "shell" | "args" | "identity"> = {
+  shell: "/bin/sh",
   args: [],
   identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
 };

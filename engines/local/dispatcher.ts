@@ -19,7 +19,7 @@ while IFS= read -r id && IFS= read -r name && IFS= read -r folder && IFS= read -
   # Whoever looks for the job finds somebody in its folder, from before it starts.
   cd "$folder" && {
     echo "$id +"
-    JOBMGR_JOB_ID=$id JOBMGR_JOB_NAME=$name setsid /bin/sh "$runner" </dev/null >&3 2>&4 3>&- 4>&-
+    JOBMGR_JOB_ID=$id JOBMGR_JOB_NAME=$name setsid "$@" "$runner" </dev/null >&3 2>&4 3>&- 4>&-
     code=$?
   } 3>>"$out" 4>>"$err"
   cd /
@@ -47,10 +47,12 @@ interface Shell {
 
 export class Dispatchers {
   readonly #environment: NodeJS.ProcessEnv;
+  readonly #shell: readonly [string, ...string[]];
   readonly #shells: Shell[] = [];
 
-  constructor(environment: NodeJS.ProcessEnv) {
+  constructor(environment: NodeJS.ProcessEnv, shell: readonly [string, ...string[]]) {
     this.#environment = environment;
+    this.#shell = shell;
   }
 
   /** True where there are /proc and setsid(1), and the order can be told in lines. */
@@ -75,28 +77,29 @@ export class Dispatchers {
   }
 
   #open(): Shell {
-    const child = spawn("/bin/sh", ["-c", SCRIPT, DISPATCHER], {
+    const [shell, ...args] = this.#shell;
+    const child = spawn(shell, [...args, "-c", SCRIPT, DISPATCHER, ...this.#shell], {
       cwd: "/",
       detached: true,
       env: this.#environment,
       stdio: ["pipe", "pipe", "ignore"],
     });
-    const shell: Shell = { process: child };
-    this.#shells.push(shell);
+    const opened: Shell = { process: child };
+    this.#shells.push(opened);
     setReferenced(child, false);
     const gone = () => {
-      const at = this.#shells.indexOf(shell);
+      const at = this.#shells.indexOf(opened);
       if (at !== -1) this.#shells.splice(at, 1);
-      const { order } = shell;
-      delete shell.order;
+      const { order } = opened;
+      delete opened.order;
       order?.started(false);
       order?.ended(undefined);
     };
     child.on("error", gone);
     child.on("exit", gone);
     child.stdin.on("error", () => {});
-    createInterface(child.stdout).on("line", (line) => hear(shell, line));
-    return shell;
+    createInterface(child.stdout).on("line", (line) => hear(opened, line));
+    return opened;
   }
 }
 

@@ -13,6 +13,7 @@ import { outputName, shortId } from "../../src/outputs.ts";
 import { EXIT, NOT_RUN, parseExit, parseStarted, quoted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "../process.ts";
+import { shellFor } from "../shell.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
 
@@ -50,7 +51,7 @@ export class LocalEngine implements Engine {
   readonly #children = new Map<Token, Map<number | undefined, Child>>();
   /** Of the jobs that are to end: when each process group was sent its TERM. */
   readonly #cancelled = new Map<Token, Map<number, number>>();
-  readonly #dispatchers = new Dispatchers(INHERITED);
+  readonly #dispatchers = new Dispatchers(INHERITED, SHELL);
   #wake: () => void = () => {};
   #lookAgain: NodeJS.Timeout | undefined;
 
@@ -74,6 +75,7 @@ export class LocalEngine implements Engine {
     const places = Math.min(directives.cpus, this.#options.places);
     return {
       jobName,
+      shell: SHELL.join(" "),
       directives: "",
       args: [],
       identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
@@ -92,7 +94,7 @@ export class LocalEngine implements Engine {
   }
 
   command(attempt: Attempt): string {
-    return `/bin/sh ${/^[\w./~-]+$/.test(attempt.runner) ? attempt.runner : quoted(attempt.runner)}`;
+    return `${SHELL.join(" ")} ${/^[\w./~-]+$/.test(attempt.runner) ? attempt.runner : quoted(attempt.runner)}`;
   }
 
   async check(attempt: Attempt): Promise<void> {
@@ -206,7 +208,8 @@ export class LocalEngine implements Engine {
     );
     try {
       const [out, err = out] = outputs;
-      const child = spawn("/bin/sh", [attempt.runner], {
+      const [shell, ...shellArgs] = SHELL;
+      const child = spawn(shell, [...shellArgs, attempt.runner], {
         cwd: attempt.folder,
         detached: true,
         stdio: ["ignore", out, err],
@@ -467,7 +470,7 @@ function notSpawned(child: ChildProcess): EngineError {
   child.on("error", () => {});
   return new EngineError(
     "unavailable",
-    "/bin/sh could not be started: the machine is out of processes or memory, or the job's folder has gone",
+    "its shell could not be started: the machine is out of processes or memory, or the job's folder has gone",
   );
 }
 
@@ -476,6 +479,8 @@ const OURS = /^(NODE_|npm_|JOBMGR_)/;
 
 /** Read once, for each look at process.env asks for every variable anew. */
 const INHERITED = Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
+
+const SHELL = shellFor(INHERITED);
 
 function environmentOf(attempt: Attempt, task: number | undefined): NodeJS.ProcessEnv {
   const { tasks, jobName } = attempt.plan;

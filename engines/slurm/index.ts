@@ -10,6 +10,7 @@ import { latestRuns } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
+import { shellFor } from "../shell.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
@@ -54,6 +55,7 @@ export class SlurmEngine implements Engine {
   readonly hasQueue = true;
   readonly #options: SlurmOptions;
   readonly #submitter = new Submitter(jobEnvironment(process.env));
+  readonly #shell = shellFor(jobEnvironment(process.env)).join(" ");
   readonly #client = new Client(questionEnvironment(process.env), process.getuid?.() ?? 0);
   readonly #notes = new Notes();
   /** When cancel() asked for the queue: the poll of the same check asks no second time. */
@@ -68,7 +70,7 @@ export class SlurmEngine implements Engine {
   }
 
   plan(script: Script): Plan {
-    return planOf(script, this.#options.engineArgs);
+    return planOf(script, this.#options.engineArgs, this.#shell);
   }
 
   command(attempt: Attempt): string {

@@ -47,7 +47,7 @@ export function checkEngineArgs(engineArgs: readonly string[]): void {
     );
 }
 
-export function planOf(script: Script, engineArgs: readonly string[]): Plan {
+export function planOf(script: Script, engineArgs: readonly string[], shell: string): Plan {
   const directives = directiveBlock(script.text);
   const components = sbatchOptions(directives, engineArgs);
   refuseImpossible(components, "job.sh");
@@ -57,6 +57,7 @@ export function planOf(script: Script, engineArgs: readonly string[]): Plan {
   const tasks = options.array === undefined ? [] : tasksOf(options.array).tasks;
   return {
     jobName,
+    shell,
     directives,
     args: [...(named === undefined ? [] : [`--job-name=${named}`]), ...engineArgs],
     identity: IDENTITY,

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { KILL_AFTER_MS, type RanToFiles, runToFiles, signalGroup } from "../run-program.ts";
+import { shellFor } from "../shell.ts";
 
 /** A submission is its folder, its two outputs, how many arguments there are, and these, each a line. */
 const SCRIPT = `
@@ -77,7 +78,8 @@ export class Submitter {
   }
 
   #open(): ChildProcess {
-    const shell = spawn("/bin/sh", ["-c", SCRIPT, "jobmgr-submitter"], {
+    const [program, ...args] = shellFor(this.#environment);
+    const shell = spawn(program, [...args, "-c", SCRIPT, "jobmgr-submitter"], {
       cwd: "/",
       detached: true,
       env: this.#environment,

@@ -8,6 +8,7 @@ import type { Run } from "../../src/runner.ts";
 const TOKEN = "20261121T104219-91bbde48256d";
 const PLAN: Plan = {
   jobName: "a",
+  shell: "/bin/sh",
   directives: "",
   args: [],
   identity: { job: "-", restart: "0", task: "" },

@@ -7,7 +7,11 @@ import type { Attempt, Token } from "../../src/engine.ts";
 const TOKEN = "20261121T104219-91bbde48256d" as Token;
 
 const plan = (text: string, more: { folderName?: string; jobName?: string; args?: string[] } = {}) =>
-  planOf({ folderName: more.folderName ?? "a", text, ...(more.jobName && { jobName: more.jobName }) }, more.args ?? []);
+  planOf(
+    { folderName: more.folderName ?? "a", text, ...(more.jobName && { jobName: more.jobName }) },
+    more.args ?? [],
+    "/bin/sh",
+  );
 
 function attempt(folder: string, text = "true\n", args: string[] = []): Attempt {
   const records = `${folder}/.jobmgr/attempt-${TOKEN}`;

@@ -112,6 +112,7 @@ export class MemoryEngine implements Engine {
     if (script.text.includes("#MEM impossible")) throw new EngineError("refused", "job.sh asks for the impossible.");
     return {
       jobName: script.jobName ?? script.folderName,
+      shell: "/bin/sh",
       directives: "",
       args: [],
       identity: { job: "-", restart: "0", task: "" },

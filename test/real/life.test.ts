@@ -604,7 +604,7 @@ describe("what LocalEngine honours of #SBATCH lines", () => {
     await root.completed("job");
     expect(root.status("job")).toMatchObject({ state: "failed", tasks: { 1: 0, 3: 1, 5: 0 } });
     const error = root.read("complete/job/job_error.txt");
-    expect(error).toContain("1 of 3 tasks failed");
+    expect(error).toContain("1 of 3 tasks did not succeed");
     expect(error).toContain("job_output_3.txt:\n  task 3");
     for (const task of [1, 3, 5]) expect(root.read(`complete/job/job_output_${task}.txt`)).toBe(`task ${task}\n`);
   });

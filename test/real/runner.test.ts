@@ -20,6 +20,7 @@ import { makeFolder, type Running, runToEnd, start, waitUntil } from "../harness
 const TOKEN = "20260101T000000-0123456789ab" as Token;
 const PLAN: Plan = {
   jobName: "a",
+  shell: "/bin/sh",
   directives: "",
   args: [],
   identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
@@ -346,6 +347,32 @@ describe("odd surroundings", () => {
       expect(existsSync(join(parent, "x"))).toBe(false);
     },
   );
+});
+
+describe("what job.sh finds is what its runner was given", () => {
+  it("variables, of whatever name", async () => {
+    const names = [..."run name host id job start token limit folder code me index restart left nl".split(" ")];
+    const job = makeJob(`echo ${names.map((name) => `$${name}`).join(" ")}\n`);
+    const env = Object.fromEntries(names.map((name) => [name, `my-${name}`]));
+    expect((await run(job, { env })).stdout).toBe(`${names.map((name) => `my-${name}`).join(" ")}\n`);
+  });
+
+  it("its standard input", async () => {
+    for (const shell of ["sh", "bash"]) {
+      const job = makeJob('read -r line; echo "got $line"\n');
+      expect((await runToEnd(shell, [job.runner], { input: "a line\n" })).stdout).toBe("got a line\n");
+    }
+  });
+
+  it("even none", async () => {
+    for (const shell of ["sh", "bash"]) {
+      const job = makeJob("read -r line; echo $?\n");
+      expect(await runToEnd(shell, ["-c", `exec ${shell} "$0" <&-`, job.runner])).toMatchObject({
+        code: 0,
+        stdout: "1\n",
+      });
+    }
+  });
 });
 
 it("nothing in the name of a folder begins a line of the runner, where it might be a directive", async () => {

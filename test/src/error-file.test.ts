@@ -19,6 +19,7 @@ beforeEach(() => {
 function attempt(outputs: readonly string[], tasks: readonly number[] = []): Attempt {
   const plan = {
     jobName: "a",
+    shell: "/bin/sh",
     directives: "",
     args: [],
     identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },

@@ -25,6 +25,7 @@ const TOKEN = "20260101T000000-0123456789ab" as Token;
 const OTHER = "20260101T000001-ba9876543210" as Token;
 const PLAN: Plan = {
   jobName: "a",
+  shell: "/bin/sh",
   directives: "",
   args: [],
   identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
