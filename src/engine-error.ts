@@ -16,9 +16,16 @@ export class EngineError extends Error {
   /** The command as a person would type it, and what it printed, verbatim but capped; for job_error.txt. */
   readonly command: string | undefined;
   readonly output: string | undefined;
+  /** Only this job has to wait, for what it alone asks for is out of reach; others may be submitted. */
+  readonly isOfOneJob: boolean;
 
-  constructor(verdict: Verdict, message: string, more: { command?: string; output?: string; cause?: unknown } = {}) {
+  constructor(
+    verdict: Verdict,
+    message: string,
+    more: { command?: string; output?: string; isOfOneJob?: boolean; cause?: unknown } = {},
+  ) {
     super(message, { cause: more.cause });
+    this.isOfOneJob = more.isOfOneJob === true;
     this.name = "EngineError";
     this.verdict = verdict;
     this.command = more.command;

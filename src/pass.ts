@@ -113,8 +113,11 @@ export class Pass {
   /** Resolves when the job that was begun last has been submitted, or will not be: the next one's turn. */
   #turn: Promise<void> = Promise.resolve();
   #lastSubmitMs = Number.NEGATIVE_INFINITY;
-  #engineRetry: Retry | undefined;
+  /** Of each kind of request that the engine does not answer, or that has to wait, when it is tried again. */
+  #pollRetry: Retry | undefined;
+  #submitRetry: Retry | undefined;
   #fullRetry: Retry | undefined;
+  #outageSinceMs: number | undefined;
   #polledAtMs = Number.NEGATIVE_INFINITY;
   /** When jobs ended of late, oldest first. */
   readonly #endedAtMs: number[] = [];
@@ -221,7 +224,7 @@ export class Pass {
     const times = [...this.#jobs.values()].filter((job) => job.retryAtMs > now).map((job) => job.retryAtMs - now);
     const inbox = this.#inbox.againAtMs();
     if (inbox !== undefined) times.push(Math.max(0, inbox - now));
-    for (const retry of [this.#engineRetry, this.#fullRetry])
+    for (const retry of [this.#pollRetry, this.#submitRetry, this.#fullRetry])
       if (retry && retry.atMs > now) times.push(retry.atMs - now);
     if (this.#diskRetryAtMs > now) times.push(this.#diskRetryAtMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
@@ -287,6 +290,7 @@ export class Pass {
     this.#problems.delete(job.name);
     this.#problems.delete(`step ${job.name}`);
     this.#problems.delete(`news ${job.name}`);
+    this.#problems.delete(`doubt ${job.name}`);
   }
 
   // -- asking the engine --
@@ -299,12 +303,14 @@ export class Pass {
     if (submitted.length === 0) return;
     this.#polledAtMs = performance.now();
     try {
-      await this.#cancelWhatIsAsked(asked);
+      const failure = await this.#cancelWhatIsAsked(asked).catch((error: Error) => error);
       const news = await this.#world.engine.poll(submitted, this.#stop.signal);
-      this.#engineAnswered();
+      this.#pollAnswered();
+      if (failure) this.#report("cancel", "warn", `What is to be cancelled goes on for now. ${failure.message}`);
+      else this.#resolve("cancel", "debug", "Jobs can be cancelled.");
       for (const job of asked) this.#hear(job, news.get(job.seen?.token as Token));
     } catch (error) {
-      this.#engineFailed(error);
+      this.#pollRetry = this.#engineFailed(error, this.#pollRetry);
     }
   }
 
@@ -374,41 +380,54 @@ export class Pass {
   }
 
   #engineMayBeAsked(): boolean {
-    return !this.#engineRetry || performance.now() >= this.#engineRetry.atMs;
+    return !this.#pollRetry || performance.now() >= this.#pollRetry.atMs;
   }
 
-  /** When the next submission may be tried, of which there is one at a time while the engine is full. */
+  /** When the next submission may be tried, of which there is one at a time while the engine takes none. */
   #submitAtMs(): number {
-    return Math.max(this.#engineRetry?.atMs ?? 0, this.#fullRetry?.atMs ?? 0);
+    return Math.max(...[this.#pollRetry, this.#submitRetry, this.#fullRetry].map((retry) => retry?.atMs ?? 0));
   }
 
-  #engineAnswered(): void {
-    if (!this.#engineRetry) return;
-    const outage = durationText((performance.now() - this.#engineRetry.sinceMs) / 1000);
-    this.#engineRetry = undefined;
+  #pollAnswered(): void {
+    this.#endOfOutage(this.#pollRetry);
+    this.#pollRetry = undefined;
+    const isTried = [...this.#jobs.values()].some((job) => job.seen?.stage === "submitting");
+    if (!isTried) this.#submitRetry = undefined;
+    this.#resolveOutage();
+  }
+
+  #submitAnswered(): void {
+    this.#endOfOutage(this.#submitRetry);
+    this.#submitRetry = undefined;
+    this.#fullRetry = undefined;
+    this.#resolveOutage();
+    this.#resolve("full", "info", `${this.#world.engine.name} takes jobs again.`);
+  }
+
+  #endOfOutage(retry: Retry | undefined): void {
+    if (retry) this.#outageSinceMs = Math.min(this.#outageSinceMs ?? Number.POSITIVE_INFINITY, retry.sinceMs);
+  }
+
+  /** An outage is over when the engine both answers and takes jobs. */
+  #resolveOutage(): void {
+    if (this.#pollRetry || this.#submitRetry || this.#outageSinceMs === undefined) return;
+    const outage = durationText((performance.now() - this.#outageSinceMs) / 1000);
+    this.#outageSinceMs = undefined;
     this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${outage}.`);
   }
 
-  #engineFailed(error: unknown): void {
+  /** Tells of an outage once; what the engine says may change while it lasts. Returns when to try again. */
+  #engineFailed(error: unknown, before: Retry | undefined): Retry | undefined {
     if (error instanceof LockError) {
       this.#fatal ??= error;
-      return;
+      return before;
     }
-    const { name } = this.#world.engine;
-    if (isEngineError(error) && error.verdict === "full") {
-      this.#fullRetry = retryAfter(this.#fullRetry, FULL_RETRY_S);
-      this.#report("full", "warn", `${name} takes no more for now; jobs wait. ${error.message}`);
-      return;
-    }
-    this.#engineRetry = retryAfter(this.#engineRetry, ENGINE_RETRY_S);
-    if (this.#problems.has("engine")) return this.#retell("engine", (error as Error).message);
-    this.#report("engine", "warn", `${name} does not answer; no job changes its state. ${(error as Error).message}`);
-  }
-
-  /** What the engine says may change during one outage, which is told once. */
-  #retell(about: string, text: string): void {
-    this.#note("debug", text);
-    this.#problems.set(about, `${this.#world.engine.name} does not answer; no job changes its state. ${text}`);
+    const text = `${this.#world.engine.name} does not answer; no job changes its state. ${(error as Error).message}`;
+    if (this.#problems.has("engine")) {
+      this.#note("debug", text);
+      this.#problems.set("engine", text);
+    } else this.#report("engine", "warn", text);
+    return retryAfter(before, ENGINE_RETRY_S);
   }
 
   // -- letting jobs step --
@@ -497,6 +516,7 @@ export class Pass {
       const verdict = await rescue(this.#world, job.name, this.#stop.signal);
       if (typeof verdict === "object") return this.#unsure(job, verdict.why);
       if (verdict === "done") return this.#look(job);
+      this.#resolve(`doubt ${job.name}`, "info", `${job.name} goes on.`);
     }
     job.seen = await plan(this.#world, job.name);
     job.fresh = true;
@@ -504,7 +524,7 @@ export class Pass {
 
   #unsure(job: Job, why: string): void {
     this.#postpone(job);
-    this.#report(job.name, "warn", `${job.name} waits: ${why}.`);
+    this.#report(`doubt ${job.name}`, "warn", `${job.name} waits: ${why.replace(/\.$/, "")}.`);
   }
 
   /** One submission at a time. */
@@ -525,16 +545,19 @@ export class Pass {
         this.#lastSubmitMs = performance.now();
         passTurn();
       });
-      this.#engineAnswered();
       if ("why" in done) return this.#unsure(job, done.why);
-      this.#fullRetry = undefined;
-      this.#resolve("full", "info", `${this.#world.engine.name} takes jobs again.`);
+      this.#submitAnswered();
+      this.#resolve(`doubt ${job.name}`, "info", `${job.name} goes on.`);
       job.seen = done;
     } catch (error) {
       if (!isEngineError(error)) throw error;
       if (error.verdict === "ambiguous")
         return this.#unsure(job, `whether it was submitted is not known yet: ${error.message}`);
-      this.#engineFailed(error);
+      if (error.isOfOneJob) return this.#unsure(job, error.message);
+      if (error.verdict === "full") {
+        this.#fullRetry = retryAfter(this.#fullRetry, FULL_RETRY_S);
+        this.#report("full", "warn", `${this.#world.engine.name} takes no more for now; jobs wait. ${error.message}`);
+      } else this.#submitRetry = this.#engineFailed(error, this.#submitRetry);
       return;
     } finally {
       job.handed = false;
@@ -642,8 +665,10 @@ export class Pass {
       this.#report("pause", "info", `Paused by ${this.#limits.pauseFile}: nothing is taken in until it is removed.`);
     else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
     if (performance.now() < this.#diskRetryAtMs || this.#stuck() >= STUCK_MAX) return false;
-    // While the engine is full, those that are on their way find out when it is not.
-    const isProbed = this.#fullRetry !== undefined && [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
+    // While the engine takes none, those that are on their way find out when it does.
+    const isProbed =
+      (this.#fullRetry ?? this.#submitRetry) !== undefined &&
+      [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
     const isOpen = performance.now() >= this.#submitAtMs() && !isProbed;
     return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && isOpen;
   }

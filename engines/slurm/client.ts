@@ -40,7 +40,8 @@ export interface Accounting {
 export class Client {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #uid: number;
-  readonly #queues = new Map<string, Queue>();
+  /** The latest question to each set of clusters, answered or under way. */
+  readonly #questions = new Map<string, { readonly askedAtMs: number; readonly answer: Promise<Queue> }>();
   #hasAccounting = true;
 
   constructor(environment: NodeJS.ProcessEnv, uid: number) {
@@ -54,10 +55,20 @@ export class Client {
   }
 
   /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
-  async queue(clusters: string | undefined, sinceMs: number): Promise<Queue> {
-    const known = this.#queues.get(clusters ?? "");
-    if (known && known.askedAtMs >= sinceMs) return known;
+  queue(clusters: string | undefined, sinceMs: number): Promise<Queue> {
+    const known = this.#questions.get(clusters ?? "");
+    if (known && known.askedAtMs >= sinceMs) return known.answer;
     const askedAtMs = performance.now();
+    const answer = this.#askQueue(clusters, askedAtMs);
+    const question = { askedAtMs, answer };
+    this.#questions.set(clusters ?? "", question);
+    answer.catch(() => {
+      if (this.#questions.get(clusters ?? "") === question) this.#questions.delete(clusters ?? "");
+    });
+    return answer;
+  }
+
+  async #askQueue(clusters: string | undefined, askedAtMs: number): Promise<Queue> {
     const nonce = randomBytes(6).toString("hex");
     const ran = await this.#ask("squeue", queueArgs(this.#uid, clusters, queueFormat(nonce)));
     if (ran.exitCode !== 0) throw outOfReach("squeue", ran);
@@ -66,11 +77,11 @@ export class Client {
     const byToken = new Map<Token, QueueRow[]>();
     for (const row of rows) {
       const token = tokenIn(row.command);
-      if (token) byToken.set(token, [...(byToken.get(token) ?? []), row]);
+      const others = token && byToken.get(token);
+      if (others) others.push(row);
+      else if (token) byToken.set(token, [row]);
     }
-    const queue = { askedAtMs, rows, byToken };
-    this.#queues.set(clusters ?? "", queue);
-    return queue;
+    return { askedAtMs, rows, byToken };
   }
 
   /** Never throws: accounting is a witness that one can do without. Asks nothing if there is no question. */

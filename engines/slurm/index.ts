@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
-import { EngineError } from "../../src/engine-error.ts";
+import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { latestRuns } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
@@ -126,7 +126,9 @@ export class SlurmEngine implements Engine {
     const first = output.split("\n")[0]?.replace(/^sbatch: (error: )?/, "") ?? "";
     const failed = said.errorCode === "ENOENT" ? "There is no sbatch here any more." : "sbatch gave no answer.";
     const message = [withStop(first || failed), remedy].filter(Boolean).join(" ");
-    const more = { command: this.command(attempt), ...(output && { output }) };
+    // A cluster that a job names may be out of reach while this one answers.
+    const isOfOneJob = verdict === "unavailable" && clustersOf(attempt.plan, process.env) !== undefined;
+    const more = { command: this.command(attempt), isOfOneJob, ...(output && { output }) };
     return new EngineError(verdict === "unknown" ? "ambiguous" : verdict, message, more);
   }
 
@@ -194,31 +196,46 @@ export class SlurmEngine implements Engine {
     const news = new Map<Token, News>();
     const maxAgeMs = performance.now() - (this.#cancelledAtMs ?? performance.now());
     this.#cancelledAtMs = undefined;
-    for (const [clusters, ours] of byCluster(jobs)) {
-      const queue = await this.#queueNow(clusters, maxAgeMs, ours);
-      const open: Open[] = [];
-      const extra: string[] = [];
-      for (const job of ours) {
-        const rows = queue.byToken.get(job.token) ?? [];
-        const living = livingNews(rows);
-        const isOne = rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id);
-        if (living && isOne) {
-          this.#notes.clear(job);
-          news.set(job.token, living);
-          continue;
-        }
-        const runs = readRuns(job);
-        const copies = copiesOf(rows, splitHandle(job.handle).id, claimedId(runs));
-        extra.push(...copies.extra);
-        const own = livingNews(copies.own);
-        if (own) this.#notes.clear(job);
-        if (own) news.set(job.token, own);
-        else open.push({ job, id: copies.id, runs, ends: endsOf(copies.own) });
-      }
-      if (extra.length > 0) await this.#client.cancel(extra, clusters);
-      await this.#weigh(open, queue, clusters, news);
-    }
+    await eachCluster(
+      jobs,
+      (clusters, ours) => this.#pollCluster(clusters, ours, maxAgeMs, news),
+      (error, ours) => {
+        for (const job of ours)
+          news.set(job.token, { is: "unknown", word: `its cluster does not answer: ${error.message}` });
+      },
+    );
     return news;
+  }
+
+  async #pollCluster(
+    clusters: string | undefined,
+    ours: readonly Submitted[],
+    maxAgeMs: number,
+    news: Map<Token, News>,
+  ): Promise<void> {
+    const queue = await this.#queueNow(clusters, maxAgeMs, ours);
+    const open: Open[] = [];
+    const extra: string[] = [];
+    for (const job of ours) {
+      const rows = queue.byToken.get(job.token) ?? [];
+      const living = livingNews(rows);
+      const isOne = rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id);
+      if (living && isOne) {
+        this.#notes.clear(job);
+        news.set(job.token, living);
+        continue;
+      }
+      const runs = readRuns(job);
+      const copies = copiesOf(rows, splitHandle(job.handle).id, claimedId(runs));
+      extra.push(...copies.extra);
+      const own = livingNews(copies.own);
+      if (own) this.#notes.clear(job);
+      if (own) news.set(job.token, own);
+      else open.push({ job, id: copies.id, runs, ends: endsOf(copies.own) });
+    }
+    // Tried again at the next poll; until then the claim keeps a copy from running.
+    if (extra.length > 0) await this.#client.cancel(extra, clusters).catch(() => {});
+    await this.#weigh(open, queue, clusters, news);
   }
 
   /** Tells of jobs that are over: what the queue still knows of them, and accounting for the rest, in one question. */
@@ -297,12 +314,12 @@ export class SlurmEngine implements Engine {
   /** Only what the queue knows by its token is cancelled; an id alone may be another job's by now. */
   async cancel(jobs: readonly Submitted[]): Promise<void> {
     this.#cancelledAtMs = performance.now();
-    for (const [clusters, ours] of byCluster(jobs)) {
+    await eachCluster(jobs, async (clusters, ours) => {
       const queue = await this.#queueNow(clusters, 0, ours);
       const rows = ours.flatMap((job) => queue.byToken.get(job.token) ?? []);
       const ids = rows.filter((row) => livingNews([row]) !== undefined && row.state !== "COMPLETING");
       await this.#client.cancel([...new Set(ids.map((row) => baseId(row.shownId)))], clusters);
-    }
+    });
   }
 
   // -- the rest --
@@ -335,13 +352,29 @@ function isCancelledByUs(job: Attempt): boolean {
   return existsSync(join(job.records, "cancel"));
 }
 
-function byCluster(jobs: readonly Submitted[]): Map<string | undefined, Submitted[]> {
+/** Does something with the jobs of each cluster. One that is out of reach holds up no other; if all are, throws. */
+async function eachCluster(
+  jobs: readonly Submitted[],
+  action: (clusters: string | undefined, ours: readonly Submitted[]) => Promise<void>,
+  failed: (error: Error, ours: readonly Submitted[]) => void = () => {},
+): Promise<void> {
   const groups = new Map<string | undefined, Submitted[]>();
   for (const job of jobs) {
     const { cluster } = splitHandle(job.handle);
-    groups.set(cluster, [...(groups.get(cluster) ?? []), job]);
+    const group = groups.get(cluster);
+    if (group) group.push(job);
+    else groups.set(cluster, [job]);
   }
-  return groups;
+  let failures = 0;
+  for (const [clusters, ours] of groups) {
+    try {
+      await action(clusters, ours);
+    } catch (error) {
+      failures++;
+      if (!isEngineError(error) || failures === groups.size) throw error;
+      failed(error, ours);
+    }
+  }
 }
 
 function handleOf({ id, cluster }: { id: string; cluster?: string | undefined }): Handle {

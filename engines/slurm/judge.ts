@@ -136,7 +136,8 @@ export function endedNews(plan: Plan, ends: ReadonlyMap<number | undefined, End>
     const endedByItself = end.cause === "itself" && !run?.exit;
     if (endedByItself && end.signal === undefined && !waited)
       return { is: "ending", why: `${end.word}; waiting for the result to become visible` };
-    judged.set(task, endedByItself && !run?.started ? notStarted(end) : end);
+    if (!endedByItself) judged.set(task, end);
+    else judged.set(task, run?.started ? withoutRecord(end) : notStarted(end));
   }
   if (plan.tasks.length === 0) return { is: "ended", ...(judged.get(undefined) ?? { word: "gone" }) };
   const known = [...judged].map(([task, end]) => [String(task), end] as const);
@@ -154,6 +155,14 @@ function notStarted(end: End): End {
   if (exitCode === 0) return end;
   return { word, cause: "launch", why: LAUNCH_FAILED };
 }
+
+/** Also a runner that steps aside ends with 0: only its record tells that job.sh has ended well. */
+function withoutRecord(end: End): End {
+  return end.exitCode === 0 ? { word: end.word, why: NO_RECORD } : end;
+}
+
+const NO_RECORD =
+  "It started, but left no record of how it ended. Slurm may have lost it and started it a second time, which jobmgr prevents.";
 
 const LAUNCH_FAILED =
   "Slurm could not start it. Mostly its output file cannot be made: look whether the folder that #SBATCH --output or --error names is there, and whether the disk is full.";

@@ -14,14 +14,14 @@ engineContract("MemoryEngine", () => {
       endless: "wait\n",
       impossible: "#MEM impossible\n",
     },
-    makeUnavailable() {
+    async makeUnavailable() {
       scheduler.down = true;
-      return () => {
+      return async () => {
         scheduler.down = false;
       };
     },
     loseNextAnswer: () => scheduler.faults.push("lost answer"),
-    forget: (job) => scheduler.forget(job.token),
+    forget: async (job) => scheduler.forget(job.token),
     patienceMs: 2000,
     runsOf: (folder) => scheduler.ledger.filter((name) => name === basename(folder)).length,
   };

@@ -132,7 +132,12 @@ describe("how it ended", () => {
     const rows = [row("7", "COMPLETED")];
     expect(news(rows, runsOf([undefined, run()]))).toMatchObject({ is: "ending" });
     expect(news(rows, runsOf())).toMatchObject({ is: "ending" });
-    expect(news(rows, runsOf([undefined, run()]), true)).toMatchObject({ is: "ended", exitCode: 0 });
+  });
+
+  it("Slurm's 0 for a job that has left no record is no success: a copy that steps aside ends so as well", () => {
+    const end = news([row("7", "COMPLETED")], runsOf([undefined, run()]), true);
+    expect(end).toMatchObject({ is: "ended", why: expect.stringContaining("no record") });
+    expect(end).not.toHaveProperty("exitCode");
   });
 
   it("a runner that says that it has not run job.sh is no end of job.sh", () => {
