@@ -24,6 +24,10 @@ export class Manager {
   readonly #lock: Lock;
   readonly #schedule: Schedule;
   #stopping = false;
+  #patience: NodeJS.Timeout | undefined;
+  #isPatienceOver = false;
+  /** Ends the wait for what is under way. */
+  #giveUp: () => void = () => {};
   #news = false;
   #lookAtMs = 0;
   #wakeUp: () => void = () => {};
@@ -56,6 +60,10 @@ export class Manager {
   stop(): void {
     this.#stopping = true;
     this.#pass.stop();
+    this.#patience ??= setTimeout(() => {
+      this.#isPatienceOver = true;
+      this.#giveUp();
+    }, STOP_MS);
     this.#wakeUp();
   }
 
@@ -68,13 +76,22 @@ export class Manager {
       else await this.#untilStopped(watch);
     } finally {
       clearInterval(beat);
+      clearTimeout(this.#patience);
       watch.close();
     }
   }
 
   async #once(): Promise<void> {
-    await this.#pass.check();
-    await this.#pass.idle();
+    await this.#orStopped(this.#pass.check().then(() => this.#pass.idle()));
+  }
+
+  /** Waits for work; but once it is to stop, whoever hangs, for no longer than STOP_MS. */
+  #orStopped(work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = resolve;
+      work.then(resolve, reject);
+      if (this.#isPatienceOver) resolve();
+    });
   }
 
   async #untilStopped(watch: InboxWatch): Promise<void> {
@@ -88,21 +105,21 @@ export class Manager {
         lookedAtMs = performance.now();
         this.#lookAtMs = lookedAtMs + this.#schedule.periodS * 1000;
         this.#news = false;
-        await this.#pass.check();
+        await this.#orStopped(this.#pass.check());
         lookMs = performance.now() - lookedAtMs;
         watch.adapt(this.#pass.inbox.entries, this.#pass.inbox.known);
       } else if (this.#news) {
         this.#news = false;
         const { known } = this.#pass.inbox;
-        await this.#pass.advance(this.#schedule.engineGivesHints);
+        await this.#orStopped(this.#pass.advance(this.#schedule.engineGivesHints));
         // The last folder that was known of has been taken: see whether there are more.
         if (known > 0 && this.#pass.inbox.known === 0) this.lookSoon();
       } else {
         await this.#rest(Math.max(this.#lookAtMs, fairAtMs));
       }
     }
-    this.#pass.stop();
-    await Promise.race([this.#pass.idle(), new Promise((resolve) => setTimeout(resolve, STOP_MS).unref())]);
+    this.stop();
+    await this.#orStopped(this.#pass.idle());
   }
 
   /** Sleeps until the next look, or something due, or a wake-up. */

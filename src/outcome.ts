@@ -103,9 +103,9 @@ const CAUSES: Readonly<Record<Exclude<EndCause, "itself">, { is: Result; zeroWin
   memory: { is: "failed", zeroWins: false, why: "It used more memory than it had asked for." },
   deadline: { is: "failed", zeroWins: false, why: "It could not end before its deadline." },
   launch: { is: "failed", zeroWins: true, why: "The engine could not start it." },
-  cancelled: { is: "cancelled", zeroWins: true, why: "It was cancelled." },
+  cancelled: { is: "cancelled", zeroWins: false, why: "It was cancelled." },
   node: { is: "interrupted", zeroWins: true, why: "The machine that it ran on failed." },
-  preempted: { is: "interrupted", zeroWins: true, why: "It had to make room for another job." },
+  preempted: { is: "interrupted", zeroWins: false, why: "It had to make room for another job." },
   revoked: { is: "interrupted", zeroWins: true, why: "The scheduler took it back." },
   interrupted: { is: "interrupted", zeroWins: true, why: "The machine was restarted while it ran." },
 };
@@ -118,9 +118,11 @@ function endOf(record: RunnerRecords, end: EngineEnd | undefined, { limitS, canc
     return { is: "failed", why, code, word: "TIMEOUT" };
   }
   const cause = end?.cause === undefined || end.cause === "itself" ? undefined : CAUSES[end.cause];
+  const asked = cancelReason === undefined ? undefined : `It was cancelled: ${cancelReason}`;
   if (cause && !cause.zeroWins) {
     const although = record.exitCode === 0 ? " Its own exit code was 0." : "";
-    return { is: cause.is, why: `${end?.why ?? cause.why}${although}`, ...facts };
+    const why = asked === undefined || cause.is !== "cancelled" ? (end?.why ?? cause.why) : asked;
+    return { is: cause.is, why: why + although, ...facts };
   }
   if (code === 0) {
     const other = end?.cause === "itself" ? codeOf(end) : 0;
@@ -128,9 +130,7 @@ function endOf(record: RunnerRecords, end: EngineEnd | undefined, { limitS, canc
     const why = `job.sh ended with exit code 0, but the engine says "${end?.word}". Look whether its results are whole.`;
     return { is: "failed", why, ...facts };
   }
-  if (cancelReason !== undefined && end?.cause !== "itself") {
-    return { is: "cancelled", why: `It was cancelled: ${cancelReason}`, ...facts };
-  }
+  if (asked !== undefined && end?.cause !== "itself") return { is: "cancelled", why: asked, ...facts };
   if (cause) return { is: cause.is, why: end?.why ?? cause.why, ...facts };
   if (code !== undefined) {
     const disagrees = end?.cause === "itself" && codeOf(end) === 0;

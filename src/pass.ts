@@ -125,6 +125,7 @@ export class Pass {
   /** The disk itself has a fault: nothing more is taken in before then. */
   #diskRetryAtMs = 0;
   #fatal: unknown;
+  #isAsking = false;
   #stopping = false;
 
   constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void) {
@@ -173,7 +174,12 @@ export class Pass {
   /** Does all that can be done with what is known, asking the engine if it may have news. */
   async advance(askEngine: boolean): Promise<void> {
     this.#throwIfFatal();
-    if (askEngine) await this.#poll();
+    if (askEngine) {
+      this.#isAsking = true;
+      await this.#poll().finally(() => {
+        this.#isAsking = false;
+      });
+    }
     this.#roomFreed();
     for (const job of this.#inOrder()) this.#start(job);
     this.#takeIn();
@@ -192,9 +198,9 @@ export class Pass {
     this.#throwIfFatal();
   }
 
-  /** True while a step is under way. */
+  /** True while a step is under way, or a question to the engine. */
   get isBusy(): boolean {
-    return this.#busy().length > 0;
+    return this.#isAsking || this.#busy().length > 0;
   }
 
   /** From now on no new step is begun; those under way go on to their end. */

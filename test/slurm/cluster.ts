@@ -10,7 +10,10 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
+  readlinkSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { connect, createServer, type Server } from "node:net";
@@ -45,6 +48,11 @@ export interface Cluster {
   run(program: string, ...args: readonly string[]): Promise<{ code: number | string; stdout: string; stderr: string }>;
   readonly daemons: {
     readonly munged: Daemon;
+    /**
+     * A SIGKILL makes it forget what saved() has not seen it save: the newest jobs are unknown, and their ids given out
+     * again; running ones are pending again, and 4 s later are killed and started anew. SIGTERM lets it save all.
+     * After a start it answers at once, but starts no job for some 4 s.
+     */
     readonly slurmctld: Daemon;
     /** That of the first node, n1. */
     readonly slurmd: Daemon;
@@ -53,6 +61,11 @@ export interface Cluster {
   };
   /** Those of all nodes: n1, n2, ... */
   readonly slurmds: readonly Daemon[];
+  /**
+   * Waits until slurmctld has written down all that it knows now, with this job. By itself it does so at some later
+   * change, and 5 s after the last time at the earliest.
+   */
+  saved(job: string): Promise<void>;
   /** Ends all jobs and daemons and removes the folder. A cluster that others joined is stopped after them. */
   stop(): Promise<void>;
 }
@@ -115,19 +128,19 @@ export function needSlurm(context: Pick<TestContext, "skip">, accounting = false
   context.skip(missing);
 }
 
-async function until(what: () => boolean | Promise<boolean>, limitMs: number): Promise<boolean> {
+async function until(what: () => boolean | Promise<boolean>, limitMs: number, pauseMs = 10): Promise<boolean> {
   const end = performance.now() + limitMs;
   while (!(await what())) {
     if (performance.now() > end) return false;
-    await new Promise((done) => setTimeout(done, 10));
+    await new Promise((done) => setTimeout(done, pauseMs));
   }
   return true;
 }
 
-/** Does somebody accept a connection there and, if asked for, say something? */
-function answers(where: { path: string } | { port: number }, greets = false): Promise<boolean> {
+/** Does somebody accept a connection on this socket and, if asked for, say something? */
+function answers(path: string, greets = false): Promise<boolean> {
   return new Promise((done) => {
-    const socket = connect({ ...where, host: "127.0.0.1", timeout: 1000 });
+    const socket = connect({ path, timeout: 1000 });
     const end = (answer: boolean) => {
       socket.destroy();
       done(answer);
@@ -135,6 +148,24 @@ function answers(where: { path: string } | { port: number }, greets = false): Pr
     socket.on(greets ? "data" : "connect", () => end(true));
     for (const event of ["error", "timeout", "end"]) socket.on(event, () => end(false));
   });
+}
+
+const LISTENING = "0A";
+
+/** Does this very process listen on the port? A connection would not tell it from another that was there first. */
+function listens(pid: number, port: number): boolean {
+  const inodes = readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[3] === LISTENING && Number.parseInt(fields[1]?.split(":")[1] ?? "", 16) === port)
+    .map((fields) => `socket:[${fields[9]}]`);
+  const folder = `/proc/${pid}/fd`;
+  try {
+    return inodes.length > 0 && readdirSync(folder).some((fd) => inodes.includes(readlinkSync(join(folder, fd))));
+  } catch {
+    // It has closed one of them just now, or ended.
+    return false;
+  }
 }
 
 function listen(port: number): Promise<Server | undefined> {
@@ -239,7 +270,7 @@ interface DaemonPlan {
   readonly command: readonly [string, ...string[]];
   readonly folder: string;
   readonly env: NodeJS.ProcessEnv;
-  answers(): Promise<boolean>;
+  answers(pid: number): boolean | Promise<boolean>;
 }
 
 const START_MS = 20_000;
@@ -282,7 +313,7 @@ function makeDaemon({ name, command, folder, env, answers }: DaemonPlan): Daemon
         started.on("error", end);
       });
       started.unref();
-      const answered = await until(async () => isDead || (await answers()), START_MS);
+      const answered = await until(async () => isDead || (await answers(started.pid ?? 0)), START_MS);
       if (isDead || !answered) throw new Error(`${name} did not start:\n${readFileSync(said, "utf8").slice(-2000)}`);
     },
   };
@@ -328,7 +359,7 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
   const daemon = (
     program: string,
     args: readonly string[],
-    answers: () => Promise<boolean>,
+    answers: DaemonPlan["answers"],
     as: string = program,
   ): Daemon => makeDaemon({ name: as, command: [program, ...args], folder, env: daemonEnv, answers });
 
@@ -351,7 +382,7 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
     JobAcctGatherType: "jobacct_gather/none",
     SelectType: "select/cons_tres",
     SelectTypeParameters: "CR_CPU",
-    SchedulerParameters: "batch_sched_delay=0,sched_min_interval=0,bf_interval=1",
+    SchedulerParameters: "batch_sched_delay=0,bf_interval=1",
     SlurmdParameters: "config_overrides",
     ReturnToService: "2",
     MaxJobCount: "100000",
@@ -381,29 +412,29 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
     ["--foreground", "--force", `--key-file=${at("munge.key")}`, `--socket=${munge}`].concat(
       ["pid", "log", "seed"].map((what) => `--${what}-file=${at(`munged.${what}`)}`),
     ),
-    () => answers({ path: munge }),
+    () => answers(munge),
   );
   const mariadbd = daemon(
     "mariadbd",
     ["--no-defaults", `--datadir=${at("sql")}`, `--socket=${sql}`, `--pid-file=${at("mariadbd.pid")}`, `--user=${user}`]
       .concat(["--skip-networking", "--skip-grant-tables", "--performance-schema=off", "--skip-name-resolve"])
       .concat(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"])
-      // Nothing of it need outlive the machine.
-      .concat(["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=0", "--skip-innodb-doublewrite"]),
-    () => answers({ path: sql }, true),
+      // What was committed outlives mariadbd, and need not outlive the machine.
+      .concat(["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite"]),
+    () => answers(sql, true),
   );
   const slurmdbd = daemon(
     "slurmdbd",
     ["-D"],
-    async () => (await answers({ port: dbdPort })) && (await run("sacctmgr", "-n", "show", "cluster")).code === 0,
+    async (pid) => listens(pid, dbdPort) && (await run("sacctmgr", "-n", "show", "cluster")).code === 0,
   );
   const slurmctld = daemon(
     "slurmctld",
     ["-D"],
-    async () => (await answers({ port: ctldPort })) && (await run("scontrol", "ping")).code === 0,
+    async (pid) => listens(pid, ctldPort) && (await run("scontrol", "ping")).code === 0,
   );
   const slurmds = nodePorts.map((port, i) =>
-    daemon("slurmd", ["-D", "-N", `n${i + 1}`], () => answers({ port }), `n${i + 1}`),
+    daemon("slurmd", ["-D", "-N", `n${i + 1}`], (pid) => listens(pid, port), `n${i + 1}`),
   );
 
   async function startMunged(): Promise<void> {
@@ -469,6 +500,16 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
       }),
     },
     slurmds,
+    async saved(job) {
+      const asked = Date.now();
+      const isSaved = async () => {
+        // That a job has started is not always a change to it that is to be saved.
+        const { code, stderr } = await run("scontrol", "update", `jobid=${job}`, "admincomment=saved");
+        if (code !== 0) throw new Error(stderr);
+        return (statSync(at("state", "job_state"), { throwIfNoEntry: false })?.mtimeMs ?? 0) > asked;
+      };
+      if (!(await until(isSaved, START_MS, 200))) throw new Error("slurmctld does not save its state");
+    },
     stop: () => keeper.end(),
   };
   shared.set(cluster, { munge, dbdPort });

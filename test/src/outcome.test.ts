@@ -221,17 +221,20 @@ describe("when the engine knows why it ended", () => {
     expect(decided({ records: [nothing], ended: by(cause) }).is).toBe(is);
   });
 
-  it.each(["timeout", "memory", "deadline"] as const)("%s outweighs an exit code of 0, which is told", (cause) => {
+  it.each([
+    ["timeout", "failed"],
+    ["memory", "failed"],
+    ["deadline", "failed"],
+    ["cancelled", "cancelled"],
+    ["preempted", "interrupted"],
+  ] as const)("%s outweighs the exit code 0 of a job that was told to end, which is told", (cause, is) => {
     const result = decided({ records: [done(0)], ended: by(cause, { why: "Because." }) });
-    expect(result).toMatchObject({ is: "failed", why: "Because. Its own exit code was 0." });
+    expect(result).toMatchObject({ is, why: "Because. Its own exit code was 0." });
   });
 
-  it.each(["cancelled", "node", "preempted", "revoked"] as const)(
-    "%s came too late for a job that had ended well",
-    (cause) => {
-      expect(decided({ records: [done(0)], ended: by(cause) }).is).toBe("succeeded");
-    },
-  );
+  it.each(["node", "revoked", "launch"] as const)("%s came too late for a job that had ended well", (cause) => {
+    expect(decided({ records: [done(0)], ended: by(cause) }).is).toBe("succeeded");
+  });
 
   it("a job that ended by itself before its cancellation keeps its real result", () => {
     const ended = by("itself", { exitCode: 3 });
