@@ -83,6 +83,8 @@ const REFUSED: Readonly<Record<string, string>> = {
     "The partition does not exist. `sinfo -s` lists those there are; change #SBATCH --partition.",
   "No partition specified or system default partition":
     "This cluster has no default partition. `sinfo -s` lists those there are; add #SBATCH --partition.",
+  "Incompatible begin and deadline time specification":
+    "It cannot begin and end in that time; change #SBATCH --begin or --deadline.",
   "Access/permission denied":
     "You may not use this partition, or not from here, or only with a reservation. `scontrol show partition` tells; change #SBATCH --partition or --reservation.",
   "User's group not permitted to use this partition":

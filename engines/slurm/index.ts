@@ -2,9 +2,9 @@
  * SlurmEngine: feeds Slurm through its own commands. The path of an attempt's runner is what Slurm knows it by, so
  * that whatever happened between sbatch and our records, the job is found again; an id alone is no identity.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import type { Attempt, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { latestRuns } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
@@ -14,7 +14,7 @@ import { shellFor } from "../shell.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
-import { copiesOf, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
+import { copiesOf, type Ends, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
 import { Notes } from "./notes.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, folderIn, tokenIn } from "./queue.ts";
@@ -40,6 +40,10 @@ const GOOD_ANSWERS = 3;
 const ACCOUNTING_LAG_MS = 15_000;
 /** Texts that nobody knows, and limits with nothing in the queue: so many tries, then it is the job's own fault. */
 const TRIES = 3;
+/** How long an unknown text is taken for an outage, if nothing else gets through. */
+const UNKNOWN_MS = 900_000;
+/** A token begins with the time at which it was made. */
+const TIME_LENGTH = "20261121T104219".length;
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** One call of sbatch: what it left in the attempt's records. */
@@ -103,9 +107,20 @@ export class SlurmEngine implements Engine {
     if (id) return handleOf(id);
     const error = this.#refusal(attempt, said);
     if (error.verdict === "full") throw await this.#limitOrOwnSize(attempt, error);
-    const isUnknown = error.verdict === "ambiguous" && verdictOf(said).verdict === "unknown";
-    if (isUnknown && doubtful.length + 1 >= TRIES) throw asRefused(error, `sbatch has failed ${TRIES} times.`);
+    const tries = doubtful.filter(isUnknown).length + 1;
+    const mayBeRefused = error.verdict === "ambiguous" && verdictOf(said).verdict === "unknown" && tries >= TRIES;
+    if (mayBeRefused && (await this.#isItsOwnFault(attempt)))
+      throw asRefused(error, `sbatch has failed ${tries} times.`);
     throw error;
+  }
+
+  /** A text that nobody knows may tell of an outage as well. Not if another job has got through, or it has gone on for long. */
+  async #isItsOwnFault(attempt: Attempt): Promise<boolean> {
+    const [first] = answerPaths(attempt, 1);
+    if (Date.now() - statSync(first).mtimeMs > UNKNOWN_MS) return true;
+    const queue = await this.#queueNow(clustersOf(attempt.plan, process.env), this.#options.queryS * 1000);
+    const madeAt = (token: Token) => token.slice(0, TIME_LENGTH);
+    return [...queue.byToken.keys()].some((token) => token !== attempt.token && madeAt(token) >= madeAt(attempt.token));
   }
 
   async #submitTo(attempt: Attempt, out: string, err: string) {
@@ -151,8 +166,11 @@ export class SlurmEngine implements Engine {
     const answers = answersOf(where);
     const id = answers.map((answer) => idIn(answer.stdout)).find((one) => one !== undefined);
     if (id) return { is: "found", token, handle: handleOf(id) };
-    const claimed = claimedId(readRuns(where));
-    if (claimed !== undefined) return { is: "found", token, handle: handleOf({ id: claimed }) };
+    const claim = claimOf(readRuns(where));
+    if (claim) {
+      const isNamed = clustersOf(where.plan, process.env) !== undefined || process.env.SLURM_CLUSTERS !== undefined;
+      return { is: "found", token, handle: handleOf(isNamed ? claim : { id: claim.id }) };
+    }
     const here = thisMachine();
     const isHere = where.madeOn.boot === here.boot;
     // Its file is made before sbatch starts, and lasts as long as the machine that made it.
@@ -167,7 +185,7 @@ export class SlurmEngine implements Engine {
     const clusters = clustersOf(attempt.plan, process.env);
     const queue = await this.#queueNow(clusters, Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
-    if (row) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: clusters }) };
+    if (row) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: row.cluster }) };
     const { times, sinceMs } = this.#notes.add(attempt, "doubted", queue.askedAtMs);
     if (times < GOOD_ANSWERS || sinceMs < this.#options.doubtS * 1000)
       return { is: "unsure", why: "whether it was submitted is not known; it is looked for in Slurm's queue" };
@@ -183,7 +201,8 @@ export class SlurmEngine implements Engine {
       const theirs = folderIn(row.command);
       // One that has ended worked in an earlier folder of this name.
       if (!token || theirs === undefined || livingNews([row]) === undefined) continue;
-      if (isSameFolder(theirs, folder)) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId) }) };
+      if (isSameFolder(theirs, folder))
+        return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: row.cluster }) };
       if (!existsSync(theirs) && tailOf(theirs) === tailOf(folder))
         return { is: "unsure", why: `job ${row.shownId} works in ${theirs}, which may be another name of this folder` };
     }
@@ -217,25 +236,30 @@ export class SlurmEngine implements Engine {
     const open: Open[] = [];
     const extra: string[] = [];
     for (const job of ours) {
-      const rows = queue.byToken.get(job.token) ?? [];
-      const living = livingNews(rows);
-      const isOne = rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id);
-      if (living && isOne) {
-        this.#notes.clear(job);
-        news.set(job.token, living);
-        continue;
-      }
-      const runs = readRuns(job);
-      const copies = copiesOf(rows, splitHandle(job.handle).id, claimedId(runs));
-      extra.push(...copies.extra);
-      const own = livingNews(copies.own);
-      if (own) this.#notes.clear(job);
-      if (own) news.set(job.token, own);
-      else open.push({ job, id: copies.id, runs, ends: endsOf(copies.own) });
+      ofOneJob(job, news, () => {
+        const rows = queue.byToken.get(job.token) ?? [];
+        const living = livingNews(rows);
+        if (living && rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id)) {
+          this.#livesOn(job, endsOf(rows));
+          return living;
+        }
+        const runs = readRuns(job);
+        const copies = copiesOf(rows, splitHandle(job.handle).id, claimOf(runs)?.id);
+        extra.push(...copies.extra);
+        const own = livingNews(copies.own);
+        if (own) this.#livesOn(job, endsOf(copies.own));
+        else open.push({ job, id: copies.id, runs, ends: this.#notes.withKept(job, endsOf(copies.own)) });
+        return own;
+      });
     }
     // Tried again at the next poll; until then the claim keeps a copy from running.
     if (extra.length > 0) await this.#client.cancel(extra, clusters).catch(() => {});
     await this.#weigh(open, queue, clusters, news);
+  }
+
+  #livesOn(job: Submitted, endsOfTasks: Ends): void {
+    this.#notes.clear(job);
+    if (job.plan.tasks.length > 0) this.#notes.keepEnds(job, endsOfTasks);
   }
 
   /** Tells of jobs that are over: what the queue still knows of them, and accounting for the rest, in one question. */
@@ -249,8 +273,7 @@ export class SlurmEngine implements Engine {
     const accounting = await this.#client.accounting(questions, clusters);
     for (const one of open) {
       const isQuestion = questions.includes(one);
-      news.set(
-        one.job.token,
+      ofOneJob(one.job, news, () =>
         isQuestion ? this.#newsOfAbsent(one, accounting, queue.askedAtMs) : this.#endedNews(one, queue.askedAtMs),
       );
     }
@@ -285,7 +308,7 @@ export class SlurmEngine implements Engine {
       return { is: "ending", why: "it is not in Slurm's queue any more, and Slurm's accounting does not answer" };
     if (goneMs < this.#options.lostAfterS * 1000)
       return { is: "ending", why: "it is not in Slurm's queue any more, and has left no result; it is looked for" };
-    const known = [...ends].map(([task, end]) => [String(task), end] as const);
+    const known = [...ends].filter(([task]) => task !== undefined);
     const word = `Slurm job ${id}: neither in the queue nor in accounting`;
     const tasks = job.plan.tasks.length > 0 && { tasks: Object.fromEntries(known) };
     return this.#over(job, { is: "ended", word, ...tasks });
@@ -336,7 +359,17 @@ interface Open {
   readonly job: Submitted;
   readonly id: string;
   readonly runs: Runs;
-  readonly ends: ReadonlyMap<number | undefined, End>;
+  readonly ends: Ends;
+}
+
+/** A fault of one job's own records concerns no other. */
+function ofOneJob(job: Submitted, news: Map<Token, News>, judge: () => News | undefined): void {
+  try {
+    const one = judge();
+    if (one) news.set(job.token, one);
+  } catch (error) {
+    news.set(job.token, { is: "ending", why: `its records cannot be read or written: ${(error as Error).message}` });
+  }
 }
 
 function tasksOf(job: Attempt): readonly (number | undefined)[] {
@@ -344,8 +377,8 @@ function tasksOf(job: Attempt): readonly (number | undefined)[] {
 }
 
 /** How each task ended is known, from its row or its record. */
-function isComplete(job: Attempt, ends: ReadonlyMap<number | undefined, End>, runs: Runs): boolean {
-  return ends.size > 0 && tasksOf(job).every((task) => ends.has(task) || runs.get(task)?.exit);
+function isComplete(job: Attempt, ends: Ends, runs: Runs): boolean {
+  return ends.size > 0 && tasksOf(job).every((task) => ends.has(task) || ends.has(undefined) || runs.get(task)?.exit);
 }
 
 function isCancelledByUs(job: Attempt): boolean {
@@ -387,10 +420,10 @@ function splitHandle(handle: Handle): { id: string; cluster: string | undefined 
 }
 
 /** A runner's claim names the job as "id@cluster". */
-function claimedId(runs: Runs): string | undefined {
+function claimOf(runs: Runs): { id: string; cluster: string | undefined } | undefined {
   for (const { started } of runs.values()) {
-    const id = started?.job.split("@")[0];
-    if (id !== undefined && /^\d+$/.test(id)) return id;
+    const [id = "", cluster] = started?.job.split("@") ?? [];
+    if (/^\d+$/.test(id)) return { id, cluster: cluster || undefined };
   }
   return undefined;
 }
@@ -428,6 +461,11 @@ function answersOf(attempt: Attempt): Answer[] {
 function isDefinite({ stdout, stderr }: Answer): boolean {
   const { verdict } = verdictOf({ exitCode: 1, stdout, stderr });
   return stderr !== "" && verdict !== "ambiguous" && verdict !== "unknown";
+}
+
+/** sbatch failed with a text that nobody knows. */
+function isUnknown({ stdout, stderr }: Answer): boolean {
+  return stderr + stdout !== "" && verdictOf({ exitCode: 1, stdout, stderr }).verdict === "unknown";
 }
 
 function readHead(path: string): string | undefined {

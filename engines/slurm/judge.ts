@@ -8,6 +8,10 @@ import { type Exit, exitOf, explain, isLaunchFailure, stateOf } from "./states.t
 
 type Row = QueueRow | AccountingRow;
 
+/** How often Slurm had started a job again when it ended so; undefined where that is not known. */
+type RowEnd = End & { readonly restarts?: number };
+export type Ends = ReadonlyMap<number | undefined, RowEnd>;
+
 /** What the runners of an attempt left, by task (undefined: a plain job). */
 export type Runs = ReadonlyMap<number | undefined, Run>;
 
@@ -54,8 +58,8 @@ export function livingNews(rows: readonly Row[]): News | undefined {
 }
 
 /** How each task ended, or the plain job (undefined); of what was started more than once, the last. */
-export function endsOf(rows: readonly Row[]): Map<number | undefined, End> {
-  const ends = new Map<number | undefined, End>();
+export function endsOf(rows: readonly Row[]): Ends {
+  const ends = new Map<number | undefined, RowEnd>();
   for (const row of rows.filter((one) => !isStep(one) && partOf(one.shownId) === 0)) {
     ends.set(taskOf(row.shownId), endOf(row));
   }
@@ -73,7 +77,7 @@ function isStep(row: Row): boolean {
   return row.shownId.includes(".");
 }
 
-function endOf(row: Row): End {
+function endOf(row: Row): RowEnd {
   const state = stateOf(row.state);
   const word = lineOf(row);
   if (state?.is !== "ended") return { word };
@@ -94,6 +98,7 @@ function endOf(row: Row): End {
     cause,
     ...(cause === "itself" && exitFacts(exit, state.word === "COMPLETED")),
     ...(why !== undefined && { why }),
+    ...("restarts" in row && { restarts: Number(row.restarts) || 0 }),
   };
 }
 
@@ -126,13 +131,18 @@ function lineOf(row: Row): string {
  * The news of a job all of whose ends are known. "ending" while what a runner must have written cannot be seen, as a
  * network file system may show it late; `waited` when that has taken too long.
  */
-export function endedNews(plan: Plan, ends: ReadonlyMap<number | undefined, End>, runs: Runs, waited: boolean): News {
+export function endedNews(plan: Plan, ends: Ends, runs: Runs, waited: boolean): News {
   const tasks: readonly (number | undefined)[] = plan.tasks.length > 0 ? plan.tasks : [undefined];
   const judged = new Map<number | undefined, End>();
   for (const task of tasks) {
-    const end = ends.get(task);
-    if (!end) continue;
-    const run = runs.get(task);
+    // What was cancelled while it waited has one row, without an index, for all that have none of their own.
+    const found = ends.get(task) ?? ends.get(undefined);
+    if (!found) continue;
+    const { restarts = 0, ...end } = found;
+    const seen = runs.get(task);
+    // What an earlier start left says nothing of the last one.
+    const isEarlier = seen?.started !== undefined && seen.started.restart < restarts;
+    const run: Partial<Run> | undefined = isEarlier ? { started: seen.started } : seen;
     const endedByItself = end.cause === "itself" && !run?.exit;
     if (endedByItself && end.signal === undefined && !waited)
       return { is: "ending", why: `${end.word}; waiting for the result to become visible` };

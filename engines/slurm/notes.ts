@@ -2,9 +2,9 @@
  * Notes beside an attempt's records: how often something was found wanting, and since when. On the disk, for a manager
  * may live for one pass only; by the clock of its file system, for the next one may run elsewhere.
  */
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Attempt, Token } from "../../src/engine.ts";
+import type { Attempt, End, Token } from "../../src/engine.ts";
 
 /**
  * - `doubted`: its submission is in doubt, and it is not in the queue.
@@ -53,10 +53,48 @@ export class Notes {
     this.#clean.add(attempt.token);
   }
 
+  /** Keeps the ends of an array's tasks, for Slurm forgets them (MinJobAge) while others still run. */
+  keepEnds(attempt: Attempt, ends: ReadonlyMap<number | undefined, End>): void {
+    for (const [task, end] of ends) {
+      const key = `${attempt.token} ${ENDED_TASK}${task}`;
+      const isPlain = end.cause === "itself" && end.signal === undefined;
+      if (task === undefined || isPlain || this.#askedAtMs.has(key)) continue;
+      this.#askedAtMs.set(key, 0);
+      writeFileSync(join(attempt.records, `${ENDED_TASK}${task}`), JSON.stringify(end));
+    }
+  }
+
+  /** Ends that are known now, and those that were kept of the same array. */
+  withKept(attempt: Attempt, ends: ReadonlyMap<number | undefined, End>): ReadonlyMap<number | undefined, End> {
+    if (attempt.plan.tasks.length === 0) return ends;
+    const names = readdirSync(attempt.records).filter((name) => name.startsWith(ENDED_TASK));
+    const kept = names.map(
+      (name) => [Number(name.slice(ENDED_TASK.length)), keptEnd(join(attempt.records, name))] as const,
+    );
+    return new Map([...kept.filter(hasEnd), ...ends]);
+  }
+
   /** Drops what is remembered of an attempt that is over; its notes stay with its records. */
   forget(token: Token): void {
     this.#clean.delete(token);
-    for (const note of NOTES) this.#askedAtMs.delete(`${token} ${note}`);
+    for (const key of this.#askedAtMs.keys()) if (key.startsWith(`${token} `)) this.#askedAtMs.delete(key);
+  }
+}
+
+/** The name of a kept end is this and the index of its task. */
+const ENDED_TASK = "ended.";
+
+function hasEnd(entry: readonly [number, End | undefined]): entry is readonly [number, End] {
+  return entry[1] !== undefined;
+}
+
+/** One that was cut short by a crash is none. */
+function keptEnd(path: string): End | undefined {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
   }
 }
 

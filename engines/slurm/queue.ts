@@ -9,12 +9,16 @@ export interface QueueRow {
   readonly reason: string;
   /** A raw wait status; see wait(2). */
   readonly exitCode: string;
+  /** How often it was started again. */
+  readonly restarts: string;
   readonly timeLimit: string;
   readonly timeUsed: string;
   readonly memory: string;
   readonly nodes: string;
   readonly folder: string;
   readonly command: string;
+  /** Its cluster, where clusters were named. */
+  readonly cluster?: string;
 }
 
 /** In the order in which squeue is asked for them (squeue(1), --Format); paths come last. */
@@ -23,6 +27,7 @@ const QUEUE_FIELDS = [
   "State",
   "Reason",
   "exit_code",
+  "RestartCnt",
   "TimeLimit",
   "TimeUsed",
   "MinMemory",
@@ -50,12 +55,29 @@ export function parseQueue(text: string, nonce: string): QueueRow[] | undefined 
   const rest = chunks.pop() ?? "";
   if (rest.replace(/^CLUSTER: \S+$/gm, "").trim() !== "") return undefined;
   const rows: QueueRow[] = [];
+  let cluster: string | undefined;
   for (const chunk of chunks) {
-    const values = chunk.replace(/^(?:\n|CLUSTER: \S+\n)*/, "").split(field);
-    const [shownId = "", state = "", reason = "", exitCode = "", timeLimit = "", timeUsed = "", memory = ""] = values;
-    const [nodes = "", folder = "", command = ""] = values.slice(7);
+    const [heading = ""] = /^(?:\n|CLUSTER: \S+\n)*/.exec(chunk) ?? [];
+    cluster = [...heading.matchAll(/CLUSTER: (\S+)/g)].at(-1)?.[1] ?? cluster;
+    const values = chunk.slice(heading.length).split(field);
+    const [shownId = "", state = "", reason = "", exitCode = "", restarts = "", ...others] = values;
+    const [timeLimit = "", timeUsed = "", memory = "", nodes = "", folder = "", command = ""] = others;
     if (values.length !== QUEUE_FIELDS.length || !/^\d+/.test(shownId) || !/^\w/.test(state)) return undefined;
-    rows.push({ shownId, state, reason, exitCode, timeLimit, timeUsed, memory, nodes, folder, command });
+    const where = cluster === undefined ? {} : { cluster };
+    rows.push({
+      shownId,
+      state,
+      reason,
+      exitCode,
+      restarts,
+      timeLimit,
+      timeUsed,
+      memory,
+      nodes,
+      folder,
+      command,
+      ...where,
+    });
   }
   return rows;
 }

@@ -23,6 +23,8 @@ export interface Row {
   readonly state: string;
   readonly id?: string;
   readonly why?: string;
+  /** It waits for something that will not come by itself. */
+  readonly stuck?: boolean;
   readonly plannedAt?: string;
   readonly submittedAt?: string;
   readonly startedAt?: string;
@@ -147,6 +149,7 @@ function rowOf(name: string, place: Place, status: Partial<Record<keyof JobStatu
   const facts = {
     id: text(status.id),
     why: text(status.why),
+    stuck: status.stuck === true ? true : undefined,
     plannedAt: time(status.plannedAt),
     submittedAt: time(status.submittedAt),
     startedAt: time(status.startedAt),

@@ -27,6 +27,7 @@ function row(shownId: string, state: string, more: Partial<QueueRow> = {}): Queu
     state,
     reason: "None",
     exitCode: "0",
+    restarts: "0",
     timeLimit: "1:00",
     timeUsed: "0:10",
     memory: "0",
@@ -38,7 +39,7 @@ function row(shownId: string, state: string, more: Partial<QueueRow> = {}): Queu
 }
 
 function sacct(shownId: string, state: string, exitCode = "0:0"): AccountingRow {
-  const { reason: _reason, command: _command, ...others } = row(shownId, state, { exitCode });
+  const { reason: _reason, command: _command, restarts: _restarts, ...others } = row(shownId, state, { exitCode });
   return { ...others, submitLine: "sbatch run.sh" };
 }
 
@@ -140,6 +141,13 @@ describe("how it ended", () => {
     expect(end).not.toHaveProperty("exitCode");
   });
 
+  it("the record of an earlier start is not taken for that of the last one", () => {
+    const rows = [row("7", "COMPLETED", { restarts: "1" })];
+    expect(news(rows, runsOf([undefined, run(143)]))).toMatchObject({ is: "ending" });
+    const again = { ...run(0), started: { ...CLAIM, restart: 1 } };
+    expect(news(rows, runsOf([undefined, again]))).toMatchObject({ is: "ended", exitCode: 0 });
+  });
+
   it("a runner that says that it has not run job.sh is no end of job.sh", () => {
     const end = news([row("7", "FAILED", { exitCode: String(75 << 8) })], runsOf(), true);
     expect(end).toMatchObject({ is: "ended" });
@@ -234,6 +242,14 @@ describe("an array", () => {
       false,
     );
     expect(news).toMatchObject({ is: "ended", tasks: { 3: { exitCode: 1 } } });
+  });
+
+  it("cancelled while it waited has one row for all tasks that have none", () => {
+    const rows = [row("7_1", "COMPLETED"), row("7", "CANCELLED")];
+    expect(endedNews(plan, endsOf(rows), runsOf([1, run(0)]), false)).toMatchObject({
+      cause: "cancelled",
+      tasks: { 1: { exitCode: 0 }, 2: { cause: "cancelled" }, 3: { cause: "cancelled" } },
+    });
   });
 
   it("of which no task could claim has not been started", () => {

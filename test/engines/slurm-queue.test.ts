@@ -22,7 +22,7 @@ function row(
   folder = "/r/pending/a",
   command = `${folder}/.jobmgr/attempt-${TOKEN}/run.sh`,
 ) {
-  return [id, state, "None", "0", "1:00", "0:00", "0", "n1", folder, command].join(FIELD) + END;
+  return [id, state, "None", "0", "0", "1:00", "0:00", "0", "n1", folder, command].join(FIELD) + END;
 }
 
 describe("squeue's answer", () => {
@@ -46,7 +46,10 @@ describe("squeue's answer", () => {
 
   it("may name clusters", () => {
     const rows = parseQueue(`CLUSTER: one\n${row("1", "RUNNING")}\n\nCLUSTER: two\n${row("2", "PENDING")}\n`, NONCE);
-    expect(rows?.map(({ shownId }) => shownId)).toEqual(["1", "2"]);
+    expect(rows?.map(({ shownId, cluster }) => [shownId, cluster])).toEqual([
+      ["1", "one"],
+      ["2", "two"],
+    ]);
   });
 
   it.each([

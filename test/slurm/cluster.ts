@@ -77,7 +77,11 @@ export interface ClusterOptions {
   cpus?: number;
   /** Each with a slurmd; more than one for heterogeneous jobs. */
   nodes?: number;
-  /** Lines of slurm.conf, which replace those that are there; an empty value takes a line out. */
+  /**
+   * Lines of slurm.conf, which replace those that are there; an empty value takes a line out. More partitions:
+   * `PartitionName: "one Nodes=ALL Default=YES\nPartitionName=two Nodes=n2"`. Limits that sacctmgr sets need
+   * `AccountingStorageEnforce: "limits,qos"`; root has an account without being given one.
+   */
   settings?: Readonly<Record<string, string>>;
   /** A cluster with accounting, whose munged and slurmdbd this one uses too: for `-M`. */
   joins?: Cluster;
@@ -176,7 +180,7 @@ function listen(port: number): Promise<Server | undefined> {
   });
 }
 
-/** Below the ports that the kernel gives to clients: one of those would take the port of a daemon that is down for a while. */
+/** Below those that the kernel gives to clients, or a client would take the port of a daemon that is down for a while. */
 const PORTS = [10_000, 32_000] as const;
 
 async function freePorts(count: number): Promise<number[]> {
@@ -222,8 +226,8 @@ ours() {
     for one in $(grep -lzxF "SLURM_CONF=$1/slurm.conf" [0-9]*/environ); do grep -lz "^SLURM_JOB_ID=" "$one"; done
   )
   [ -n "$roots" ] || return
-  cat /proc/[0-9]*/status | awk -v roots="$roots" '
-    BEGIN { count = split(roots, list, "[ \\n]"); for (i = 1; i <= count; i++) ours[list[i] + 0] = 1 }
+  cat /proc/[0-9]*/status | awk -v roots="$(echo $roots)" '
+    BEGIN { count = split(roots, list, " "); for (i = 1; i <= count; i++) ours[list[i] + 0] = 1 }
     $1 == "Pid:" { pid = $2 }
     $1 == "PPid:" { parent[pid] = $2 }
     END {
@@ -258,6 +262,7 @@ function makeKeptFolder(): Keeper {
   return {
     folder,
     async end() {
+      child.ref();
       child.stdin.end();
       await ended;
       if (existsSync(folder)) throw new Error(`${folder} could not be removed`);
@@ -293,6 +298,7 @@ function makeDaemon({ name, command, folder, env, answers }: DaemonPlan): Daemon
       signal(what);
       // One that is frozen would heed no other signal before it is thawed.
       if (!isDead) child?.kill("SIGCONT");
+      child?.ref();
       await dead;
     },
     freeze: () => signal("SIGSTOP"),
@@ -344,7 +350,7 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
   const at = (...names: string[]) => join(folder, ...names);
   // Clients of other users come in here too.
   chmodSync(folder, 0o755);
-  for (const one of ["log", "state", "spool"]) mkdirSync(at(one));
+  for (const one of ["log", "state", "spool", "tmp"]) mkdirSync(at(one));
   const user = userInfo().username;
   const [ctldPort = 0, ownDbdPort = 0, ...nodePorts] = await freePorts(2 + nodes);
   const munge = joined?.munge ?? at("munge.socket");
@@ -414,13 +420,16 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
     ),
     () => answers(munge),
   );
+  const database = ["--no-defaults", `--datadir=${at("sql")}`, `--user=${user}`]
+    // A mariadbd that starts removes the temporary files of all others from the folder that they share.
+    .concat([`--tmpdir=${at("tmp")}`, "--innodb-log-file-size=4M", "--innodb-flush-method=nosync"]);
   const mariadbd = daemon(
     "mariadbd",
-    ["--no-defaults", `--datadir=${at("sql")}`, `--socket=${sql}`, `--pid-file=${at("mariadbd.pid")}`, `--user=${user}`]
+    [...database, `--socket=${sql}`, `--pid-file=${at("mariadbd.pid")}`]
       .concat(["--skip-networking", "--skip-grant-tables", "--performance-schema=off", "--skip-name-resolve"])
-      .concat(["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"])
+      .concat(["--innodb-buffer-pool-size=64M", "--innodb-lock-wait-timeout=900"])
       // What was committed outlives mariadbd, and need not outlive the machine.
-      .concat(["--innodb-flush-method=nosync", "--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite"]),
+      .concat(["--innodb-flush-log-at-trx-commit=2", "--skip-innodb-doublewrite"]),
     () => answers(sql, true),
   );
   const slurmdbd = daemon(
@@ -461,14 +470,7 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
       }),
       { mode: 0o600 },
     );
-    const made = await runProgram(
-      "mariadb-install-db",
-      ["--no-defaults", `--datadir=${at("sql")}`, `--user=${user}`, "--skip-test-db"].concat([
-        "--innodb-log-file-size=4M",
-        "--innodb-flush-method=nosync",
-      ]),
-      daemonEnv,
-    );
+    const made = await runProgram("mariadb-install-db", [...database, "--skip-test-db"], daemonEnv);
     if (made.code !== 0) throw new Error(`mariadb-install-db failed:\n${made.stdout}${made.stderr}`);
     await mariadbd.start();
   }
