@@ -82,7 +82,12 @@ export class Manager {
   }
 
   async #once(): Promise<void> {
-    await this.#orStopped(this.#pass.check().then(() => this.#pass.idle()));
+    await this.#orStopped(this.#pass.check());
+    do {
+      await this.#orStopped(this.#pass.idle());
+      if (this.#stopping) return;
+      await this.#orStopped(this.#pass.advance(false));
+    } while (this.#pass.isBusy);
   }
 
   /** Waits for work; but once it is to stop, whoever hangs, for no longer than STOP_MS. */
@@ -106,7 +111,7 @@ export class Manager {
         this.#lookAtMs = lookedAtMs + this.#schedule.periodS * 1000;
         this.#news = false;
         await this.#orStopped(this.#pass.check());
-        lookMs = performance.now() - lookedAtMs;
+        lookMs = this.#pass.lookMs;
         watch.adapt(this.#pass.inbox.entries, this.#pass.inbox.known);
       } else if (this.#news) {
         this.#news = false;

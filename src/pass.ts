@@ -62,6 +62,8 @@ interface Job {
   retryS: number;
   /** The engine has taken it, and the record of that is being written. */
   handed: boolean;
+  /** It waits for something of its own, and is certainly not in the engine's queue. */
+  aside: boolean;
   /** Its last step failed. */
   stuck: boolean;
   saidStarted: boolean;
@@ -85,6 +87,9 @@ const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
 
 /** Waits between two probes whether a limit of the queue leaves room again. */
 const FULL_RETRY_S = { first: 5, most: 60 } as const;
+
+/** Enough for the next submission never to wait for a disk. */
+const ON_THEIR_WAY_MAX = 8;
 
 /** Of the time between two questions: a timer that comes a little early is not to miss its turn. */
 const ALMOST = 0.95;
@@ -125,6 +130,7 @@ export class Pass {
   /** The disk itself has a fault: nothing more is taken in before then. */
   #diskRetryAtMs = 0;
   #fatal: unknown;
+  #lookMs = 0;
   #isAsking = false;
   #stopping = false;
 
@@ -152,6 +158,7 @@ export class Pass {
     }
     this.#resolve("root", "info", `${root.path} is there again.`);
     this.#world.assertOwned();
+    const beganMs = performance.now();
     try {
       this.#lookAtPending();
       for (const name of this.#inbox.list()) {
@@ -166,6 +173,7 @@ export class Pass {
     } catch (error) {
       this.#report("list", "error", `${root.path} cannot be read: ${(error as Error).message}`);
     }
+    this.#lookMs = performance.now() - beganMs;
     await this.advance(true);
     this.#say({ is: "check" });
     this.#leaveWord();
@@ -208,6 +216,11 @@ export class Pass {
     this.#stopping = true;
     this.#stop.abort();
     this.#roomFreed();
+  }
+
+  /** How long the last look at the disk took. */
+  get lookMs(): number {
+    return this.#lookMs;
   }
 
   /** How many entries the inbox has, and how many of them are still to be looked into. */
@@ -544,6 +557,7 @@ export class Pass {
     if (job.seen?.token) await noteCancel(this.#world, job.name, job.seen.token);
     const fresh = job.fresh;
     job.fresh = false;
+    job.aside = false;
     this.#lastSubmitMs = performance.now();
     try {
       const done = await submit(this.#world, { ...job.seen, attempt }, fresh, this.#stop.signal, () => {
@@ -552,14 +566,15 @@ export class Pass {
         passTurn();
       });
       if ("why" in done) return this.#unsure(job, done.why);
-      this.#submitAnswered();
+      if (done.stage === "submitted" || done.outcome?.outcome.is === "refused") this.#submitAnswered();
       this.#resolve(`doubt ${job.name}`, "info", `${job.name} goes on.`);
       job.seen = done;
     } catch (error) {
       if (!isEngineError(error)) throw error;
       if (error.verdict === "ambiguous")
         return this.#unsure(job, `whether it was submitted is not known yet: ${error.message}`);
-      if (error.isOfOneJob) return this.#unsure(job, error.message);
+      job.aside = error.isOfOneJob;
+      if (job.aside) return this.#unsure(job, error.message);
       if (error.verdict === "full") {
         this.#fullRetry = retryAfter(this.#fullRetry, FULL_RETRY_S);
         this.#report("full", "warn", `${this.#world.engine.name} takes no more for now; jobs wait. ${error.message}`);
@@ -628,7 +643,7 @@ export class Pass {
     if (this.#stopping || this.#fatal || !this.#mayTakeIn()) return;
     while (this.spent === undefined) {
       const free = this.#limits.jobsMax + this.#ahead() - this.#placesTaken();
-      if (free <= 0 || this.#waiting() >= this.#limits.pendingMax) return;
+      if (free <= 0 || this.#waiting() >= this.#limits.pendingMax || this.#isTurnFull()) return;
       const next = this.#inbox.peek();
       if (next === "later") return this.#wake();
       if (!next || this.#placesOf(next.name) > free) return;
@@ -714,6 +729,14 @@ export class Pass {
 
   #stuck(): number {
     return [...this.#jobs.values()].filter((job) => job.stuck).length;
+  }
+
+  /** Where one is submitted after the other, only the next few leave the inbox: a late one with an early name goes first. */
+  #isTurnFull(): boolean {
+    if (!this.#world.engine.hasQueue) return false;
+    const now = performance.now();
+    const onTheirWay = [...this.#jobs.values()].filter((job) => isOnItsWay(job, true) && job.retryAtMs <= now);
+    return onTheirWay.length >= ON_THEIR_WAY_MAX;
   }
 
   /** Jobs that wait in the engine's queue, as far as is known, or will soon. */
@@ -820,7 +843,7 @@ function whyOf(news: News | undefined): string | undefined {
 
 /** One whose step failed holds no place, unless it may be in a queue all the same. */
 function isOnItsWay(job: Job, hasQueue: boolean): boolean {
-  if (job.seen?.stage === "submitting") return hasQueue || !job.stuck;
+  if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
   return job.seen?.stage === "claimed" && !job.stuck;
 }
 
@@ -849,6 +872,7 @@ function newJob(name: string, fresh: boolean): Job {
     retryAtMs: 0,
     retryS: RETRY_S.first,
     handed: false,
+    aside: false,
     stuck: false,
     saidStarted: false,
     cancelled: false,

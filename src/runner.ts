@@ -192,7 +192,10 @@ jm_pass_on() {
     *) kill -s "$1" "$jm_job" 2>/dev/null ;;
   esac
 }
-for jm_name in TERM INT HUP USR1 USR2 CONT; do trap "jm_pass_on $jm_name" $jm_name; done
+for jm_name in TERM INT HUP QUIT USR1 USR2 ALRM XCPU VTALRM PROF PWR WINCH URG IO CONT; do
+  # Not every system has all of them; without "command" a wrong name would end a shell.
+  command trap "jm_pass_on $jm_name" $jm_name 2>/dev/null
+done
 
 # A background job of sh reads from /dev/null, and ignores INT and QUIT, which only bash can undo from inside.
 { command exec 3<&0; } 2>/dev/null || exec 3</dev/null

@@ -446,7 +446,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           folder,
           outcome: record.outcome,
           attempt: seen.attempt,
-          outputId: seen.attempt && world.engine.outputId(handledOf(seen.attempt, seen.handle)),
+          outputId: outputIdOf(world, seen),
           command: seen.attempt && world.engine.command(seen.attempt),
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
@@ -459,8 +459,9 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   return target;
 }
 
-function handledOf(attempt: Attempt, handle: Handle | undefined): Attempt & { handle?: Handle } {
-  return handle === undefined ? attempt : { ...attempt, handle };
+/** Undefined for what was never submitted: it has no outputs. */
+function outputIdOf({ engine }: World, { attempt, handle }: Seen): string | undefined {
+  return attempt && handle && engine.outputId({ ...attempt, handle });
 }
 
 function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {

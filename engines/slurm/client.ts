@@ -108,10 +108,10 @@ export class Client {
   }
 
   /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
-  async cancel(ids: readonly string[], clusters: string | undefined): Promise<void> {
+  async cancel(ids: readonly string[], clusters: string | undefined, onlyWaiting = false): Promise<void> {
     for (let first = 0; first < ids.length; first += IDS_PER_CANCEL) {
       const some = ids.slice(first, first + IDS_PER_CANCEL);
-      const ran = await this.#ask("scancel", cancelArgs(some, clusters));
+      const ran = await this.#ask("scancel", cancelArgs(some, clusters, onlyWaiting));
       const isOver = ran.stderr
         .split("\n")
         .filter(Boolean)

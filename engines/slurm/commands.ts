@@ -66,8 +66,13 @@ export function accountingArgs(
   ];
 }
 
-export function cancelArgs(ids: readonly string[], cluster: string | undefined): string[] {
-  return [...(cluster === undefined ? [] : [`--clusters=${cluster}`]), ...ids];
+/** `onlyWaiting`: a job that has started in the meantime is left alone. */
+export function cancelArgs(ids: readonly string[], cluster: string | undefined, onlyWaiting: boolean): string[] {
+  return [
+    ...(onlyWaiting ? ["--state=PENDING"] : []),
+    ...(cluster === undefined ? [] : [`--clusters=${cluster}`]),
+    ...ids,
+  ];
 }
 
 /** What an allocation, or this program's own surroundings, would pass on to a job that knows nothing of them. */

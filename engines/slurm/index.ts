@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Attempt, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { latestRuns } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
@@ -168,8 +168,7 @@ export class SlurmEngine implements Engine {
     if (id) return { is: "found", token, handle: handleOf(id) };
     const claim = claimOf(readRuns(where));
     if (claim) {
-      const isNamed = clustersOf(where.plan, process.env) !== undefined || process.env.SLURM_CLUSTERS !== undefined;
-      return { is: "found", token, handle: handleOf(isNamed ? claim : { id: claim.id }) };
+      return { is: "found", token, handle: handleAmong(clustersOf(where.plan, process.env), claim) };
     }
     const here = thisMachine();
     const isHere = where.madeOn.boot === here.boot;
@@ -185,7 +184,8 @@ export class SlurmEngine implements Engine {
     const clusters = clustersOf(attempt.plan, process.env);
     const queue = await this.#queueNow(clusters, Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
-    if (row) return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: row.cluster }) };
+    if (row)
+      return { is: "found", token, handle: handleAmong(clusters, { id: baseId(row.shownId), cluster: row.cluster }) };
     const { times, sinceMs } = this.#notes.add(attempt, "doubted", queue.askedAtMs);
     if (times < GOOD_ANSWERS || sinceMs < this.#options.doubtS * 1000)
       return { is: "unsure", why: "whether it was submitted is not known; it is looked for in Slurm's queue" };
@@ -201,8 +201,10 @@ export class SlurmEngine implements Engine {
       const theirs = folderIn(row.command);
       // One that has ended worked in an earlier folder of this name.
       if (!token || theirs === undefined || livingNews([row]) === undefined) continue;
-      if (isSameFolder(theirs, folder))
-        return { is: "found", token, handle: handleOf({ id: baseId(row.shownId), cluster: row.cluster }) };
+      if (isSameFolder(theirs, folder)) {
+        const handle = handleAmong(undefined, { id: baseId(row.shownId), cluster: row.cluster });
+        return { is: "found", token, handle };
+      }
       if (!existsSync(theirs) && tailOf(theirs) === tailOf(folder))
         return { is: "unsure", why: `job ${row.shownId} works in ${theirs}, which may be another name of this folder` };
     }
@@ -252,8 +254,8 @@ export class SlurmEngine implements Engine {
         return own;
       });
     }
-    // Tried again at the next poll; until then the claim keeps a copy from running.
-    if (extra.length > 0) await this.#client.cancel(extra, clusters).catch(() => {});
+    // One that has started by now steps aside, or has the claim; one that goes on waiting is seen at the next poll.
+    if (extra.length > 0) await this.#client.cancel(extra, clusters, true).catch(() => {});
     await this.#weigh(open, queue, clusters, news);
   }
 
@@ -290,7 +292,8 @@ export class SlurmEngine implements Engine {
     const { job, id, runs } = one;
     const { times, sinceMs: goneMs } = this.#notes.add(job, "absent", askedAtMs);
     const rows = accounting.rowsOf(job, id);
-    const ends = new Map([...one.ends, ...endsOf(rows)]);
+    const known = new Map([...one.ends, ...endsOf(rows)]);
+    const ends = goneMs < ACCOUNTING_LAG_MS || rows.length === 0 ? known : withTakenOut(job, known, runs);
     if (rows.length > 0 && livingNews(rows) === undefined && isComplete(job, ends, runs))
       return this.#endedNews({ ...one, ends }, askedAtMs);
 
@@ -308,9 +311,10 @@ export class SlurmEngine implements Engine {
       return { is: "ending", why: "it is not in Slurm's queue any more, and Slurm's accounting does not answer" };
     if (goneMs < this.#options.lostAfterS * 1000)
       return { is: "ending", why: "it is not in Slurm's queue any more, and has left no result; it is looked for" };
-    const known = [...ends].filter(([task]) => task !== undefined);
     const word = `Slurm job ${id}: neither in the queue nor in accounting`;
-    const tasks = job.plan.tasks.length > 0 && { tasks: Object.fromEntries(known) };
+    const tasks = job.plan.tasks.length > 0 && {
+      tasks: Object.fromEntries([...ends].filter(([task]) => task !== undefined)),
+    };
     return this.#over(job, { is: "ended", word, ...tasks });
   }
 
@@ -381,6 +385,20 @@ function isComplete(job: Attempt, ends: Ends, runs: Runs): boolean {
   return ends.size > 0 && tasksOf(job).every((task) => ends.has(task) || ends.has(undefined) || runs.get(task)?.exit);
 }
 
+/**
+ * A task that is cancelled while it waits leaves no row anywhere, while its siblings have theirs in accounting
+ * (Slurm 22.05.8 did so).
+ */
+function withTakenOut(job: Attempt, ends: Ends, runs: Runs): Ends {
+  const taken = job.plan.tasks.filter((task) => !ends.has(task) && !runs.has(task));
+  const end: End = {
+    word: "not in Slurm's accounting, where its siblings are",
+    cause: "cancelled",
+    why: "This task was cancelled in Slurm while it waited.",
+  };
+  return new Map([...ends, ...taken.map((task) => [task, end] as const)]);
+}
+
 function isCancelledByUs(job: Attempt): boolean {
   return existsSync(join(job.records, "cancel"));
 }
@@ -412,6 +430,15 @@ async function eachCluster(
 
 function handleOf({ id, cluster }: { id: string; cluster?: string | undefined }): Handle {
   return (cluster === undefined ? id : `${id};${cluster}`) as Handle;
+}
+
+/** As sbatch would have given it: with the cluster's name where clusters were named. */
+function handleAmong(
+  clusters: string | undefined,
+  { id, cluster }: { id: string; cluster: string | undefined },
+): Handle {
+  const isNamed = clusters !== undefined || process.env.SLURM_CLUSTERS !== undefined;
+  return handleOf({ id, cluster: isNamed && cluster ? cluster : undefined });
 }
 
 function splitHandle(handle: Handle): { id: string; cluster: string | undefined } {

@@ -66,7 +66,10 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
     tasks,
     tasksAtOnce: 1,
     places: 1,
-    outputs: outputsOf(options, jobName, tasks.length > 0),
+    // As submitArgs has it, where Slurm cannot replace the signs in a name.
+    outputs: /%.*\\|\\.*%/s.test(script.folderName)
+      ? ["job_output.txt"]
+      : outputsOf(options, jobName, tasks.length > 0),
     ignored: [],
   };
 }

@@ -17,8 +17,7 @@ export interface QueueRow {
   readonly nodes: string;
   readonly folder: string;
   readonly command: string;
-  /** Its cluster, where clusters were named. */
-  readonly cluster?: string;
+  readonly cluster: string;
 }
 
 /** In the order in which squeue is asked for them (squeue(1), --Format); paths come last. */
@@ -32,6 +31,7 @@ const QUEUE_FIELDS = [
   "TimeUsed",
   "MinMemory",
   "NodeList",
+  "Cluster",
   "WorkDir",
   "Command",
 ] as const;
@@ -55,29 +55,14 @@ export function parseQueue(text: string, nonce: string): QueueRow[] | undefined 
   const rest = chunks.pop() ?? "";
   if (rest.replace(/^CLUSTER: \S+$/gm, "").trim() !== "") return undefined;
   const rows: QueueRow[] = [];
-  let cluster: string | undefined;
   for (const chunk of chunks) {
-    const [heading = ""] = /^(?:\n|CLUSTER: \S+\n)*/.exec(chunk) ?? [];
-    cluster = [...heading.matchAll(/CLUSTER: (\S+)/g)].at(-1)?.[1] ?? cluster;
-    const values = chunk.slice(heading.length).split(field);
+    const values = chunk.replace(/^(?:\n|CLUSTER: \S+\n)*/, "").split(field);
     const [shownId = "", state = "", reason = "", exitCode = "", restarts = "", ...others] = values;
-    const [timeLimit = "", timeUsed = "", memory = "", nodes = "", folder = "", command = ""] = others;
+    const [timeLimit = "", timeUsed = "", memory = "", nodes = "", ...names] = others;
+    const [cluster = "", folder = "", command = ""] = names;
     if (values.length !== QUEUE_FIELDS.length || !/^\d+/.test(shownId) || !/^\w/.test(state)) return undefined;
-    const where = cluster === undefined ? {} : { cluster };
-    rows.push({
-      shownId,
-      state,
-      reason,
-      exitCode,
-      restarts,
-      timeLimit,
-      timeUsed,
-      memory,
-      nodes,
-      folder,
-      command,
-      ...where,
-    });
+    const facts = { shownId, state, reason, exitCode, restarts, timeLimit, timeUsed, memory, nodes };
+    rows.push({ ...facts, cluster, folder, command });
   }
   return rows;
 }

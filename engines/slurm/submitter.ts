@@ -26,6 +26,8 @@ done
 /** What sh says of a program that is not there, and of one that a signal ended (POSIX sh, 2.8.2). */
 const NOT_FOUND = 127;
 const SIGNALLED = 128;
+/** sbatch's own code for an option that it does not know. */
+const BAD_OPTION = 255;
 
 export interface Submission {
   readonly folder: string;
@@ -65,7 +67,7 @@ export class Submitter {
         this.#ended = undefined;
         for (const timer of timers) clearTimeout(timer);
         setReferenced(shell, false);
-        const isCode = code !== undefined && code <= SIGNALLED;
+        const isCode = code !== undefined && (code <= SIGNALLED || code === BAD_OPTION);
         done({
           exitCode: isCode ? code : undefined,
           errorCode: code === NOT_FOUND ? "ENOENT" : undefined,

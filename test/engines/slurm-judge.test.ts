@@ -32,6 +32,7 @@ function row(shownId: string, state: string, more: Partial<QueueRow> = {}): Queu
     timeUsed: "0:10",
     memory: "0",
     nodes: "n1",
+    cluster: "c",
     folder: "/r/pending/a",
     command: `/r/pending/a/.jobmgr/attempt-${TOKEN}/run.sh`,
     ...more,
@@ -39,7 +40,13 @@ function row(shownId: string, state: string, more: Partial<QueueRow> = {}): Queu
 }
 
 function sacct(shownId: string, state: string, exitCode = "0:0"): AccountingRow {
-  const { reason: _reason, command: _command, restarts: _restarts, ...others } = row(shownId, state, { exitCode });
+  const {
+    reason: _reason,
+    command: _command,
+    restarts: _restarts,
+    cluster: _cluster,
+    ...others
+  } = row(shownId, state, { exitCode });
   return { ...others, submitLine: "sbatch run.sh" };
 }
 
