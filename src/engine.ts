@@ -78,7 +78,8 @@ export type Found =
 
 /**
  * Why a job ended, where the engine can tell: "itself" is a witness that nobody ended it; "launch": the engine tried
- * to start the runner, and could not; "deadline": it could not end in time, or did not.
+ * to start the runner, and could not; "deadline": it could not end in time, or did not; "gone": it waited for long, and
+ * nothing is known of it any more, so that it must not be started again.
  */
 export type EndCause =
   | "itself"
@@ -90,6 +91,7 @@ export type EndCause =
   | "deadline"
   | "revoked"
   | "launch"
+  | "gone"
   | "interrupted";
 
 /** How a job ended, or one task of an array, as the engine tells it. */

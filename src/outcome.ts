@@ -103,6 +103,7 @@ const CAUSES: Readonly<Record<Exclude<EndCause, "itself">, { is: Result; zeroWin
   memory: { is: "failed", zeroWins: false, why: "It used more memory than it had asked for." },
   deadline: { is: "failed", zeroWins: false, why: "It could not end before its deadline." },
   launch: { is: "failed", zeroWins: true, why: "The engine could not start it." },
+  gone: { is: "lost", zeroWins: true, why: "It waited in the queue, and has gone without a trace." },
   cancelled: { is: "cancelled", zeroWins: false, why: "It was cancelled." },
   node: { is: "interrupted", zeroWins: true, why: "The machine that it ran on failed." },
   preempted: { is: "interrupted", zeroWins: false, why: "It had to make room for another job." },

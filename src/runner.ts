@@ -132,6 +132,7 @@ const BODY = `
 set +e +u
 unset IFS
 umask u+rwx
+case $jm_restart in *[!0-9]* | '') jm_restart=0 ;; esac
 jm_records="$jm_folder/.jobmgr/attempt-$jm_token"
 jm_run=\${jm_index:+.$jm_index}
 

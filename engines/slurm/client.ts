@@ -10,6 +10,7 @@ import {
   baseId,
   parseAccounting,
   parseQueue,
+  plannedAtMs,
   type QueueRow,
   queueFormat,
   tokenIn,
@@ -93,7 +94,7 @@ export class Client {
     if (!this.#hasAccounting) return { is: "absent", ...nothing };
     if (questions.length === 0) return { is: "there", ...nothing };
     const separator = `\x1f${randomBytes(6).toString("hex")}\x1f`;
-    const since = new Date(Math.min(...questions.map(({ job }) => plannedAtMs(job))) - EARLIER_MS);
+    const since = new Date(Math.min(...questions.map(({ job }) => plannedAtMs(job.token))) - EARLIER_MS);
     const ids = questions.map(({ id }) => id);
     const rows: AccountingRow[] = [];
     for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
@@ -108,10 +109,10 @@ export class Client {
   }
 
   /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
-  async cancel(ids: readonly string[], clusters: string | undefined, onlyWaiting = false): Promise<void> {
+  async cancel(ids: readonly string[], clusters: string | undefined, state?: "PENDING" | "RUNNING"): Promise<void> {
     for (let first = 0; first < ids.length; first += IDS_PER_CANCEL) {
       const some = ids.slice(first, first + IDS_PER_CANCEL);
-      const ran = await this.#ask("scancel", cancelArgs(some, clusters, onlyWaiting));
+      const ran = await this.#ask("scancel", cancelArgs(some, clusters, state));
       const isOver = ran.stderr
         .split("\n")
         .filter(Boolean)
@@ -130,12 +131,6 @@ function outOfReach(program: string, ran: Ran): EngineError {
   if (ran.timedOut) return new EngineError("unavailable", `${program} gave no answer in ${TIMEOUT_MS / 1000} s.`);
   const [first = ""] = ran.stderr.trim().split("\n");
   return new EngineError("unavailable", first === "" ? `${program} failed without a word.` : `${first}.`);
-}
-
-/** A token begins with the time at which it was made. */
-function plannedAtMs(job: Submitted): number {
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/.exec(job.token) ?? [];
-  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
 }
 
 /** Ids are used again: a job's row must name its runner, and its steps follow it. Of several starts the last counts. */

@@ -43,10 +43,13 @@ export function commandText(program: string, args: readonly string[]): string {
   return [program, ...args].map((word) => (/^[\w@%+=:,./~-]+$/.test(word) ? word : quoted(word))).join(" ");
 }
 
-/** One question for all jobs of a user: ended ones too, as long as slurmctld remembers them (MinJobAge). */
+/**
+ * One question for all jobs of a user: ended ones too, as long as slurmctld remembers them (MinJobAge). The header is
+ * asked for, because an answer without it is none, not even an empty one.
+ */
 export function queueArgs(uid: number, clusters: string | undefined, format: string): string[] {
   const where = clusters === undefined ? [] : [`--clusters=${clusters}`];
-  return ["--noheader", "--all", "--states=all", `--user=${uid}`, ...where, `--Format=${format}`];
+  return ["--all", "--states=all", `--user=${uid}`, ...where, `--Format=${format}`];
 }
 
 /** Accounting of these jobs, with their steps and with every start of a requeued one. */
@@ -66,10 +69,14 @@ export function accountingArgs(
   ];
 }
 
-/** `onlyWaiting`: a job that has started in the meantime is left alone. */
-export function cancelArgs(ids: readonly string[], cluster: string | undefined, onlyWaiting: boolean): string[] {
+/** `state`: a job that has left this state in the meantime is left alone. */
+export function cancelArgs(
+  ids: readonly string[],
+  cluster: string | undefined,
+  state: "PENDING" | "RUNNING" | undefined,
+): string[] {
   return [
-    ...(onlyWaiting ? ["--state=PENDING"] : []),
+    ...(state === undefined ? [] : [`--state=${state}`]),
     ...(cluster === undefined ? [] : [`--clusters=${cluster}`]),
     ...ids,
   ];

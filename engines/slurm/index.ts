@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFil
 import { basename, dirname, join } from "node:path";
 import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
-import { latestRuns } from "../../src/runner.ts";
+import { EXIT, latestRuns, recordName } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
@@ -17,7 +17,7 @@ import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./
 import { copiesOf, type Ends, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
 import { Notes } from "./notes.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
-import { baseId, folderIn, tokenIn } from "./queue.ts";
+import { baseId, folderIn, plannedAtMs, type QueueRow, taskOf, tokenIn } from "./queue.ts";
 import { Submitter } from "./submitter.ts";
 
 export interface SlurmOptions {
@@ -42,8 +42,12 @@ const ACCOUNTING_LAG_MS = 15_000;
 const TRIES = 3;
 /** How long an unknown text is taken for an outage, if nothing else gets through. */
 const UNKNOWN_MS = 900_000;
-/** A token begins with the time at which it was made. */
-const TIME_LENGTH = "20261121T104219".length;
+/** slurmctld saves its state every 5 s (slurm.conf(5)): what was in the queue so long after cannot be lost by a crash. */
+const SAVED_MS = 60_000;
+/** A runner that has written its exit record leaves at once. */
+const GHOST_MS = 30_000;
+const VANISHED =
+  "It waited in Slurm's queue, and has gone without a trace: somebody cancelled it, or Slurm lost all its jobs. It was not started.";
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** One call of sbatch: what it left in the attempt's records. */
@@ -104,7 +108,7 @@ export class SlurmEngine implements Engine {
     this.#submittedAtMs.set(attempt.token, performance.now());
     const said = { ...ran, stdout: readHead(outPath) ?? "", stderr: readHead(errPath) ?? "" };
     const id = idIn(said.stdout);
-    if (id) return handleOf(id);
+    if (id && ran.exitCode === 0) return handleOf(id);
     const error = this.#refusal(attempt, said);
     if (error.verdict === "full") throw await this.#limitOrOwnSize(attempt, error);
     const tries = doubtful.filter(isUnknown).length + 1;
@@ -119,8 +123,8 @@ export class SlurmEngine implements Engine {
     const [first] = answerPaths(attempt, 1);
     if (Date.now() - statSync(first).mtimeMs > UNKNOWN_MS) return true;
     const queue = await this.#queueNow(clustersOf(attempt.plan, process.env), this.#options.queryS * 1000);
-    const madeAt = (token: Token) => token.slice(0, TIME_LENGTH);
-    return [...queue.byToken.keys()].some((token) => token !== attempt.token && madeAt(token) >= madeAt(attempt.token));
+    const mine = plannedAtMs(attempt.token);
+    return [...queue.byToken.keys()].some((token) => token !== attempt.token && plannedAtMs(token) >= mine);
   }
 
   async #submitTo(attempt: Attempt, out: string, err: string) {
@@ -164,7 +168,9 @@ export class SlurmEngine implements Engine {
     if (!("token" in where)) return this.#findByFolder(where.folder);
     const { token } = where;
     const answers = answersOf(where);
-    const id = answers.map((answer) => idIn(answer.stdout)).find((one) => one !== undefined);
+    // A number beside an error may be anybody's.
+    const good = answers.filter((answer) => !/error/i.test(answer.stderr));
+    const id = good.map((answer) => idIn(answer.stdout)).find((one) => one !== undefined);
     if (id) return { is: "found", token, handle: handleOf(id) };
     const claim = claimOf(readRuns(where));
     if (claim) {
@@ -237,12 +243,16 @@ export class SlurmEngine implements Engine {
     const queue = await this.#queueNow(clusters, maxAgeMs, ours);
     const open: Open[] = [];
     const extra: string[] = [];
+    const ghosts: string[] = [];
     for (const job of ours) {
       ofOneJob(job, news, () => {
         const rows = queue.byToken.get(job.token) ?? [];
         const living = livingNews(rows);
         if (living && rows.every((row) => baseId(row.shownId) === splitHandle(job.handle).id)) {
-          this.#livesOn(job, endsOf(rows));
+          if (this.#isGhost(job, rows, queue.askedAtMs)) {
+            ghosts.push(splitHandle(job.handle).id);
+            return this.#over(job, { is: "missing" });
+          }
           return living;
         }
         const runs = readRuns(job);
@@ -255,13 +265,31 @@ export class SlurmEngine implements Engine {
       });
     }
     // One that has started by now steps aside, or has the claim; one that goes on waiting is seen at the next poll.
-    if (extra.length > 0) await this.#client.cancel(extra, clusters, true).catch(() => {});
+    if (extra.length > 0) await this.#client.cancel(extra, clusters, "PENDING").catch(() => {});
+    if (ghosts.length > 0) await this.#client.cancel(ghosts, clusters, "RUNNING").catch(() => {});
     await this.#weigh(open, queue, clusters, news);
+  }
+
+  /**
+   * Slurm says that a job runs whose last runner has left its exit record a while ago: a controller that crashed has
+   * forgotten the end, and would start the job again once it finds it missing on its node.
+   */
+  #isGhost(job: Submitted, rows: readonly QueueRow[], askedAtMs: number): boolean {
+    const living = rows.filter((row) => livingNews([row]) !== undefined);
+    const hasEnded = (row: QueueRow) =>
+      existsSync(join(job.records, recordName(EXIT, taskOf(row.shownId), Number(row.restarts) || 0)));
+    if (!living.every((row) => row.state === "RUNNING" && hasEnded(row))) {
+      this.#livesOn(job, endsOf(rows));
+      return false;
+    }
+    const { times, sinceMs } = this.#notes.add(job, "finished", askedAtMs);
+    return times >= 2 && sinceMs >= GHOST_MS;
   }
 
   #livesOn(job: Submitted, endsOfTasks: Ends): void {
     this.#notes.clear(job);
     if (job.plan.tasks.length > 0) this.#notes.keepEnds(job, endsOfTasks);
+    if (Date.now() - plannedAtMs(job.token) > SAVED_MS) this.#notes.keepSeen(job);
   }
 
   /** Tells of jobs that are over: what the queue still knows of them, and accounting for the rest, in one question. */
@@ -315,7 +343,8 @@ export class SlurmEngine implements Engine {
     const tasks = job.plan.tasks.length > 0 && {
       tasks: Object.fromEntries([...ends].filter(([task]) => task !== undefined)),
     };
-    return this.#over(job, { is: "ended", word, ...tasks });
+    if (runs.size > 0 || !this.#notes.wasSeen(job)) return this.#over(job, { is: "ended", word, ...tasks });
+    return this.#over(job, { is: "ended", word, ...tasks, cause: "gone", why: VANISHED });
   }
 
   #endedNews({ job, ends, runs }: Open, askedAtMs: number): News {

@@ -144,7 +144,8 @@ export function endedNews(plan: Plan, ends: Ends, runs: Runs, waited: boolean): 
     const isEarlier = seen?.started !== undefined && seen.started.restart < restarts;
     const run: Partial<Run> | undefined = isEarlier ? { started: seen.started } : seen;
     const endedByItself = end.cause === "itself" && !run?.exit;
-    if (endedByItself && end.signal === undefined && !waited)
+    const mayBeLate = end.signal === undefined || !run?.started;
+    if (endedByItself && mayBeLate && !waited)
       return { is: "ending", why: `${end.word}; waiting for the result to become visible` };
     if (!endedByItself) judged.set(task, end);
     else judged.set(task, run?.started ? withoutRecord(end) : notStarted(end));

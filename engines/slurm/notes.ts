@@ -2,7 +2,7 @@
  * Notes beside an attempt's records: how often something was found wanting, and since when. On the disk, for a manager
  * may live for one pass only; by the clock of its file system, for the next one may run elsewhere.
  */
-import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Attempt, End, Token } from "../../src/engine.ts";
 
@@ -10,9 +10,10 @@ import type { Attempt, End, Token } from "../../src/engine.ts";
  * - `doubted`: its submission is in doubt, and it is not in the queue.
  * - `absent`: it was submitted, and is not in the queue any more.
  * - `ended`: it has ended, and its exit record cannot be seen.
+ * - `finished`: its exit record is there, and Slurm says that it runs.
  * - `limited`: a limit refused it while nothing else of this user was in the queue.
  */
-const NOTES = ["doubted", "absent", "ended", "limited"] as const;
+const NOTES = ["doubted", "absent", "ended", "finished", "limited"] as const;
 export type Note = (typeof NOTES)[number];
 
 export interface Noted {
@@ -53,6 +54,18 @@ export class Notes {
     this.#clean.add(attempt.token);
   }
 
+  /** Notes that a job was in the queue for long: a controller that crashes loses only what came a moment before. */
+  keepSeen(attempt: Attempt): void {
+    const key = `${attempt.token} ${SEEN}`;
+    if (this.#askedAtMs.has(key)) return;
+    this.#askedAtMs.set(key, 0);
+    writeFileSync(join(attempt.records, SEEN), "");
+  }
+
+  wasSeen(attempt: Attempt): boolean {
+    return existsSync(join(attempt.records, SEEN));
+  }
+
   /** Keeps the ends of an array's tasks, for Slurm forgets them (MinJobAge) while others still run. */
   keepEnds(attempt: Attempt, ends: ReadonlyMap<number | undefined, End>): void {
     for (const [task, end] of ends) {
@@ -80,6 +93,8 @@ export class Notes {
     for (const key of this.#askedAtMs.keys()) if (key.startsWith(`${token} `)) this.#askedAtMs.delete(key);
   }
 }
+
+const SEEN = "seen";
 
 /** The name of a kept end is this and the index of its task. */
 const ENDED_TASK = "ended.";

@@ -47,7 +47,7 @@ export function queueFormat(nonce: string): string {
   return QUEUE_FIELDS.map((name, i) => `${name}:${i === QUEUE_FIELDS.length - 1 ? row : field}`).join(",");
 }
 
-/** Every row of squeue's answer; undefined for an answer that was cut short, or is none. */
+/** Every row of squeue's answer; undefined for an answer that was cut short, or has not even a header. */
 export function parseQueue(text: string, nonce: string): QueueRow[] | undefined {
   const { field, row } = signs(nonce);
   const chunks = text.split(row);
@@ -55,16 +55,22 @@ export function parseQueue(text: string, nonce: string): QueueRow[] | undefined 
   const rest = chunks.pop() ?? "";
   if (rest.replace(/^CLUSTER: \S+$/gm, "").trim() !== "") return undefined;
   const rows: QueueRow[] = [];
+  let hasHeader = false;
   for (const chunk of chunks) {
     const values = chunk.replace(/^(?:\n|CLUSTER: \S+\n)*/, "").split(field);
     const [shownId = "", state = "", reason = "", exitCode = "", restarts = "", ...others] = values;
     const [timeLimit = "", timeUsed = "", memory = "", nodes = "", ...names] = others;
     const [cluster = "", folder = "", command = ""] = names;
-    if (values.length !== QUEUE_FIELDS.length || !/^\d+/.test(shownId) || !/^\w/.test(state)) return undefined;
+    if (values.length !== QUEUE_FIELDS.length || !/^\w/.test(state)) return undefined;
+    if (state === "STATE") {
+      hasHeader = true;
+      continue;
+    }
+    if (!/^\d+/.test(shownId)) return undefined;
     const facts = { shownId, state, reason, exitCode, restarts, timeLimit, timeUsed, memory, nodes };
     rows.push({ ...facts, cluster, folder, command });
   }
-  return rows;
+  return hasHeader ? rows : undefined;
 }
 
 /** What sacct tells of one start of a job, of a task, or of a step. */
@@ -118,6 +124,12 @@ const RUNNER = /\/\.jobmgr\/attempt-(\d{8}T\d{6}-[0-9a-f]{12})\/run\.sh/;
 /** The token in the path of a runner, however the way to it is spelled. */
 export function tokenIn(command: string): Token | undefined {
   return RUNNER.exec(command)?.[1] as Token | undefined;
+}
+
+/** When an attempt was planned: a token begins with that. */
+export function plannedAtMs(token: Token): number {
+  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/.exec(token) ?? [];
+  return Date.UTC(Number(year), Number(month) - 1, Number(day), Number(hour), Number(minute), Number(second));
 }
 
 /** The folder of the job that a runner belongs to. */

@@ -17,6 +17,7 @@ while IFS= read -r folder && IFS= read -r out && IFS= read -r err && IFS= read -
     set -- "$@" "$word"
     count=$((count - 1))
   done
+  hash -r
   cd "$folder" && sbatch "$@" </dev/null >"$out" 2>"$err"
   echo $?
   cd /
@@ -95,7 +96,9 @@ export class Submitter {
     shell.on("error", gone);
     shell.on("exit", gone);
     shell.stdin.on("error", () => {});
-    createInterface(shell.stdout).on("line", (line) => this.#ended?.(Number(line)));
+    createInterface(shell.stdout).on("line", (line) => {
+      if (this.#shell === shell) this.#ended?.(Number(line));
+    });
     this.#shell = shell;
     return shell;
   }

@@ -66,7 +66,10 @@ export function engineContract(name: string, makeSubject: () => ContractSubject)
     });
 
     afterEach(async () => {
-      await engine.cancel(submitted.splice(0), NEVER);
+      const left = submitted.splice(0);
+      await engine.cancel(left, NEVER);
+      // What still runs would write into the folder while it is removed.
+      for (const job of left) await over(job);
       rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
     });
 
@@ -106,6 +109,16 @@ export function engineContract(name: string, makeSubject: () => ContractSubject)
         const news = (await by.poll([job], NEVER)).get(job.token);
         if (news && [wanted].flat().includes(news.is)) return news;
         if (performance.now() > end) throw new Error(`${JSON.stringify(news)}, not ${wanted}`);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+
+    /** Resolves when a job has ended, or is not known any more. */
+    async function over(job: Submitted): Promise<void> {
+      const end = performance.now() + subject.patienceMs;
+      while (performance.now() < end) {
+        const news = (await engine.poll([job], NEVER)).get(job.token);
+        if (news?.is !== "running" && news?.is !== "queued") return;
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     }

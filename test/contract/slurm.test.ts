@@ -98,6 +98,7 @@ describeSlurm("with accounting", {
   daemon: "slurmctld",
   // Accounting itself does not forget a job that a controller has lost.
   async forget(_, fakes) {
-    for (const program of ["squeue", "sacct"]) putProgram(join(fakes, program), "exit 0\n");
+    putProgram(join(fakes, "squeue"), `PATH="\${PATH#*:}" squeue "$@" | head -n 1\n`);
+    putProgram(join(fakes, "sacct"), "exit 0\n");
   },
 });

@@ -26,6 +26,8 @@ function row(
   return [id, state, "None", "0", "0", "1:00", "0:00", "0", "n1", cluster, folder, command].join(FIELD) + END;
 }
 
+const HEADER = row("JOB_ARRAY_ID", "STATE", "WORK_DIR", "COMMAND");
+
 describe("squeue's answer", () => {
   it("asks for each field at its full length", () => {
     expect(queueFormat(NONCE)).toContain(`JobArrayID:${FIELD},State:${FIELD}`);
@@ -33,7 +35,7 @@ describe("squeue's answer", () => {
   });
 
   it("is read row by row", () => {
-    const rows = parseQueue(`${row("1", "RUNNING")}\n${row("2_3", "PENDING")}\n`, NONCE);
+    const rows = parseQueue(`${HEADER}\n${row("1", "RUNNING")}\n${row("2_3", "PENDING")}\n`, NONCE);
     expect(rows?.map(({ shownId, state }) => [shownId, state])).toEqual([
       ["1", "RUNNING"],
       ["2_3", "PENDING"],
@@ -41,12 +43,13 @@ describe("squeue's answer", () => {
   });
 
   it("may be empty", () => {
-    expect(parseQueue("", NONCE)).toEqual([]);
-    expect(parseQueue("CLUSTER: one\nCLUSTER: two\n", NONCE)).toEqual([]);
+    expect(parseQueue(`${HEADER}\n`, NONCE)).toEqual([]);
+    expect(parseQueue(`CLUSTER: one\n${HEADER}\nCLUSTER: two\n${HEADER}\n`, NONCE)).toEqual([]);
   });
 
   it("may name clusters", () => {
-    const rows = parseQueue(`CLUSTER: one\n${row("1", "RUNNING")}\n\nCLUSTER: two\n${row("2", "PENDING")}\n`, NONCE);
+    const [one, two] = [row("1", "RUNNING"), row("2", "PENDING")];
+    const rows = parseQueue(`CLUSTER: one\n${HEADER}\n${one}\n\nCLUSTER: two\n${HEADER}\n${two}\n`, NONCE);
     expect(rows?.map(({ shownId, cluster }) => [shownId, cluster])).toEqual([
       ["1", "c"],
       ["2", "c"],
@@ -54,11 +57,13 @@ describe("squeue's answer", () => {
   });
 
   it.each([
-    ["cut in a row", `${row("1", "RUNNING")}\n${row("2", "PENDING").slice(0, 40)}`],
-    ["cut in a sign", row("1", "RUNNING").slice(0, -3)],
-    ["with a field too few", row("1", "RUNNING").replace(`None${FIELD}`, "")],
-    ["without an id", row("", "RUNNING")],
-    ["without a state", row("1", "")],
+    ["of nothing at all", ""],
+    ["without a header", row("1", "RUNNING")],
+    ["cut in a row", `${HEADER}${row("1", "RUNNING")}\n${row("2", "PENDING").slice(0, 40)}`],
+    ["cut in a sign", HEADER + row("1", "RUNNING").slice(0, -3)],
+    ["with a field too few", HEADER + row("1", "RUNNING").replace(`None${FIELD}`, "")],
+    ["without an id", HEADER + row("", "RUNNING")],
+    ["without a state", HEADER + row("1", "")],
     ["that is a message", "slurm_load_jobs error: Socket timed out\n"],
   ])("%s is not believed", (_, text) => {
     expect(parseQueue(text, NONCE)).toBeUndefined();
@@ -66,7 +71,7 @@ describe("squeue's answer", () => {
 
   it("takes a folder of any name for no row", () => {
     const folder = `/r/pending/x\x1e\x1f\n9\x1fRUNNING\x1eCLUSTER: y\n`;
-    const rows = parseQueue(row("1", "RUNNING", folder), NONCE);
+    const rows = parseQueue(HEADER + row("1", "RUNNING", folder), NONCE);
     expect(rows).toHaveLength(1);
     expect(rows?.[0]?.folder).toBe(folder);
     expect(folderIn(rows?.[0]?.command ?? "")).toBe(folder);

@@ -1,5 +1,5 @@
 /** Exactly once on real Slurm, whatever becomes of a submission's answer: lost, late, odd, or of the one who waited for it. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { findByCommand } from "../../engines/process.ts";
@@ -68,7 +68,8 @@ const isAt = (root: SlurmRoot, gate: string) => existsSync(under(root, `at-${gat
 const open = (root: SlurmRoot, gate: string) => writeFileSync(under(root, gate), "");
 
 /** squeue knows of nothing, for so many calls. */
-const blind = (calls: number) => `[ "$(wc -l <"$here/calls-squeue")" -le ${calls} ] && exit 0\nreally "$@"`;
+const blind = (calls: number) =>
+  `[ "$(wc -l <"$here/calls-squeue")" -le ${calls} ] && { real "$@" | head -n 1; exit 0; }\nreally "$@"`;
 
 describe("an answer that is lost", () => {
   for (const [how, isBlind] of [
@@ -674,3 +675,91 @@ it(
   },
   LIMIT_MS,
 );
+
+/** After all others, for it makes Slurm forget everything. */
+describe("ids that Slurm uses again, having forgotten all (slurmctld -c)", () => {
+  it(
+    "jobs of others that have our ids are neither cancelled nor read as ours, and what never started is submitted again",
+    async () => {
+      const root = await makeSlurmRoot(cluster);
+      root.dropGated("a-cancelled");
+      root.dropGated("b-running");
+      root.drop("c-waiting", `#!/bin/bash\n#SBATCH --hold\necho c-waiting >> '${root.ledger}'\n`);
+      root.manage();
+      const handles = () => ["a-cancelled", "b-running", "c-waiting"].map((name) => root.job(name).handle());
+      await until("all have handles", () => handles().every((handle) => handle !== undefined));
+      await until("two run", () => root.runs().length === 2);
+      const ids = handles().map(Number);
+
+      await cluster.daemons.slurmctld.kill();
+      rmSync(join(cluster.folder, "state"), { recursive: true });
+      mkdirSync(join(cluster.folder, "state"));
+      appendFileSync(cluster.env.SLURM_CONF ?? "", `\nFirstJobId=${Math.min(...ids)}\n`);
+      await cluster.daemons.slurmctld.start();
+      // It ends what it finds running and does not know.
+      await untilAsync("the node has been heard", async () =>
+        /idle/.test((await cluster.run("sinfo", "-h", "-o", "%T")).stdout),
+      );
+      const others = join(root.path, "..", "others");
+      const theirs: number[] = [];
+      while (theirs.length < ids.length) {
+        const args = ["--parsable", "--output=/dev/null", "--chdir=/tmp"];
+        const wrap = `while [ ! -e '${others}' ]; do sleep 0.05; done; exit 5`;
+        theirs.push(Number((await cluster.run("sbatch", ...args, "--wrap", wrap)).stdout));
+      }
+      expect(theirs.sort()).toEqual(ids.sort());
+      writeFileSync(join(root.job("a-cancelled").folder, "job_cancel"), "not needed");
+
+      await until("it is submitted again", () => root.submissions("c-waiting") === 2);
+      await until("it has a handle", () => root.job("c-waiting").handle() !== undefined);
+      await root.completed("a-cancelled", "b-running");
+      const states = await cluster.run("squeue", "-h", "-t", "all", "-o", "%T", "-j", theirs.join(","));
+      expect(states.stdout.trim().split("\n")).toEqual(theirs.map(() => "RUNNING"));
+      writeFileSync(others, "");
+      await cluster.run("scontrol", "release", root.job("c-waiting").handle() ?? "");
+      await root.completed("c-waiting");
+      expect(root.status("c-waiting").state).toBe("succeeded");
+      expect(["cancelled", "lost"]).toContain(root.status("a-cancelled").state);
+      for (const name of ["a-cancelled", "b-running"]) {
+        expect(root.status(name).exitCode, name).not.toBe(5);
+        expect(root.status(name).exitCode, name).not.toBe(0);
+      }
+      expect(root.runs().sort()).toEqual(["a-cancelled", "b-running", "c-waiting"]);
+    },
+    LIMIT_MS,
+  );
+
+  it(
+    "a job of another that has ended under our id while nobody looked is not read as ours",
+    async () => {
+      const root = await makeSlurmRoot(cluster);
+      root.dropGated("job");
+      const first = root.manage();
+      await until("it runs", () => root.runs().length === 1);
+      await until("it has a handle", () => root.job("job").handle() !== undefined);
+      const id = root.job("job").handle() ?? "";
+      await killed(first);
+      await cluster.daemons.slurmctld.kill();
+      rmSync(join(cluster.folder, "state"), { recursive: true });
+      mkdirSync(join(cluster.folder, "state"));
+      appendFileSync(cluster.env.SLURM_CONF ?? "", `\nFirstJobId=${id}\n`);
+      await cluster.daemons.slurmctld.start();
+      await untilAsync("the node has been heard", async () =>
+        /idle/.test((await cluster.run("sinfo", "-h", "-o", "%T")).stdout),
+      );
+      const other = await cluster.run("sbatch", "--parsable", "--output=/dev/null", "--chdir=/tmp", "--wrap", "exit 0");
+      expect(other.stdout.trim()).toBe(id);
+      await untilAsync("accounting knows how it ended", async () => {
+        const { stdout } = await cluster.run("sacct", "-X", "-n", "-P", "-j", id, "--format=State");
+        return stdout.trim() === "COMPLETED";
+      });
+      root.manage();
+      await root.completed("job");
+      expect(root.status("job").state).not.toBe("succeeded");
+      expect(root.status("job").exitCode).not.toBe(0);
+      expect(root.runs()).toEqual(["job"]);
+      expect(root.submissions("job")).toBe(1);
+    },
+    LIMIT_MS,
+  );
+});

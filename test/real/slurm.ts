@@ -196,6 +196,7 @@ const TOOLS = [
   "wc",
   "date",
   "head",
+  "rmdir",
 ];
 
 async function endJobs(cluster: Cluster, root: string): Promise<void> {

@@ -118,8 +118,8 @@ exit $code`;
 export const refuses = (text: string, times = Number.MAX_SAFE_INTEGER) =>
   first(times, `printf '%s\\n' ${quote(text)} >&2\nexit 1`);
 
-/** squeue: knows of no job, the first times. */
-export const knowsNothing = (times = 1) => first(times, "exit 0");
+/** squeue: knows of no job, the first times: the header is all that it prints. */
+export const knowsNothing = (times = 1) => first(times, '"$REAL" "$@" | grep -am1 STATE\nexit 0');
 
 /** squeue: answers the first half, cut in the middle of a row, and says that all is well, the first times. */
 export const answersHalf = (times = 1) =>

@@ -210,6 +210,7 @@ describe("when the engine knows why it ended", () => {
     ["memory", "failed"],
     ["deadline", "failed"],
     ["launch", "failed"],
+    ["gone", "lost"],
     ["cancelled", "cancelled"],
     ["node", "interrupted"],
     ["preempted", "interrupted"],
