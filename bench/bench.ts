@@ -6,11 +6,13 @@
  *   --jobs N      so many trivial jobs (2000)
  *   --quick       300 jobs, one round, fewer folders
  *   --drops       also 40,000 drops while the program stands still (slow)
- *   --only WORD   one part alone: throughput, inbox, pending, start, idle, help, drops
+ *   --only WORD   one part alone: throughput, slurm (or slurm-submit, slurm-jobs, slurm-checks), inbox, pending, start,
+ *                 idle, help, drops
  */
 import { parseArgs } from "node:util";
-import { type Row, removeFolders } from "./measure.ts";
+import { type Row, removeFolders, stopManagers } from "./measure.ts";
 import { pendingJobs, waitingFolders } from "./scale.ts";
+import { slurmChecks, slurmJobs, slurmSubmissions } from "./slurm.ts";
 import { throughput } from "./throughput.ts";
 import { blockedDrops, dropToStart, help, idle } from "./waking.ts";
 
@@ -30,6 +32,9 @@ const parts: Record<string, () => Row[] | Promise<Row[]>> = {
   help,
   start: () => dropToStart(quick ? 30 : 100),
   throughput: () => throughput(jobs, quick ? 1 : 3),
+  "slurm-submit": () => slurmSubmissions(quick ? 200 : 500, quick ? 1 : 3),
+  "slurm-jobs": () => slurmJobs(quick ? 200 : 1000),
+  "slurm-checks": () => slurmChecks(quick ? [100, 1000] : [100, 1000, 10_000]),
   idle: () => idle(10),
   inbox: () => waitingFolders(quick ? 10_000 : 100_000),
   pending: () => pendingJobs(quick ? 1000 : 10_000),
@@ -37,7 +42,7 @@ const parts: Record<string, () => Row[] | Promise<Row[]>> = {
 };
 
 function isWanted(part: string): boolean {
-  if (values.only !== undefined) return part === values.only;
+  if (values.only !== undefined) return part === values.only || part.startsWith(`${values.only}-`);
   return part !== "drops" || values.drops;
 }
 
@@ -62,6 +67,7 @@ try {
     try {
       rows.push(...(await measure()));
     } catch (error) {
+      stopManagers();
       rows.push({ what: name, figure: `could not be measured: ${(error as Error).message}` });
     }
   }

@@ -4,8 +4,8 @@
  * Nothing is removed on a disk while measurements go on: after a tree was deleted, ext4 creates files up to 25 times
  * slower for minutes. All is removed at the very end.
  */
-import { execFile, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
@@ -109,11 +109,19 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-export function manage(root: string, args: readonly string[]): Running {
+const managers: ChildProcess[] = [];
+
+/** After a measurement that failed, nothing of it is to go on beside the next one. */
+export function stopManagers(): void {
+  for (const manager of managers.splice(0)) manager.kill("SIGKILL");
+}
+
+export function manage(root: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): Running {
   const child = spawn(process.execPath, [PROGRAM, "--root", root, ...args], {
-    env: cleanEnvironment(),
+    env: cleanEnvironment(env),
     stdio: "ignore",
   });
+  managers.push(child);
   const ended = new Promise<void>((done) => child.on("exit", () => done()));
   return {
     pid: child.pid ?? 0,
@@ -131,6 +139,22 @@ export function lastCheck(root: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** One check on demand, in ms: from the signal to the rename of manager.json. */
+export async function checkMs(root: string, manager: Running): Promise<number> {
+  const own = join(root, ".jobmgr");
+  const before = lastCheck(root);
+  const started = performance.now();
+  await new Promise<void>((done) => {
+    const watcher = watch(own, (_event, name) => {
+      if (name !== "manager.json" || lastCheck(root) === before) return;
+      watcher.close();
+      done();
+    });
+    process.kill(manager.pid, "SIGUSR1");
+  });
+  return performance.now() - started;
 }
 
 /** What a process holds in memory now, in MB. */

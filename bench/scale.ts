@@ -6,7 +6,7 @@
  * may not come sooner than is fair to the machine (five times the length of the last one), so each waits for that.
  */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, symlinkSync, watch, writeFileSync } from "node:fs";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LocalEngine } from "../engines/local/index.ts";
 import { startOf, thisMachine } from "../engines/process.ts";
@@ -16,6 +16,7 @@ import { FORMAT } from "../src/root.ts";
 import { STARTED } from "../src/runner.ts";
 import {
   addJob,
+  checkMs,
   cleanEnvironment,
   figure,
   lastCheck,
@@ -32,22 +33,6 @@ import {
   sleep,
   waitUntil,
 } from "./measure.ts";
-
-/** One check on demand, in ms: from the signal to the rename of manager.json. */
-async function checkMs(root: string, manager: Running): Promise<number> {
-  const own = join(root, ".jobmgr");
-  const before = lastCheck(root);
-  const started = performance.now();
-  await new Promise<void>((done) => {
-    const watcher = watch(own, (_event, name) => {
-      if (name !== "manager.json" || lastCheck(root) === before) return;
-      watcher.close();
-      done();
-    });
-    process.kill(manager.pid, "SIGUSR1");
-  });
-  return performance.now() - started;
-}
 
 function lsMs(folder: string): number {
   const started = performance.now();

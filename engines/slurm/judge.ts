@@ -105,8 +105,9 @@ function endOf(row: Row): RowEnd {
 function exitFacts(exit: Exit | undefined, isCompleted: boolean): Pick<End, "exitCode" | "signal"> {
   const { exitCode, signal, reduced } = exit ?? {};
   if (signal !== undefined) return { signal: nameOfSignal(signal) };
-  // What is left of a code (see states.ts) is no witness for it.
-  return exitCode === undefined || (reduced && !isCompleted) ? {} : { exitCode };
+  // What is left of a code (see states.ts) is no witness for it, and 0 is none for a failure.
+  const isWitness = isCompleted || (exitCode !== 0 && !reduced);
+  return exitCode === undefined || !isWitness ? {} : { exitCode };
 }
 
 function nameOfSignal(signal: number): string {
@@ -164,7 +165,8 @@ function notStarted(end: End): End {
   const { word, exitCode } = end;
   if (exitCode === NOT_RUN) return { word };
   if (exitCode === 0) return end;
-  return { word, cause: "launch", why: LAUNCH_FAILED };
+  const killed = `It was killed by ${end.signal} before job.sh was started.`;
+  return { word, cause: "launch", why: end.signal === undefined ? LAUNCH_FAILED : killed };
 }
 
 /** Also a runner that steps aside ends with 0: only its record tells that job.sh has ended well. */

@@ -39,19 +39,36 @@ export const KINDS = {
 
 export type Name = keyof typeof KINDS;
 
+/** What a scene must know of the engine that its jobs go to. */
+export interface SceneEngine {
+  /** The options of a manager that uses it. */
+  readonly args: readonly string[];
+  /** Seconds between two checks, where somebody waits for them. */
+  readonly period: string;
+  /** How long jobs may take to arrive after the worst that is done to them. */
+  readonly arrivalMs: number;
+  /** The name of a job's output, up to its end. */
+  readonly output: RegExp;
+  /** What programs need to reach it, and jobs to be reached. */
+  env(): NodeJS.ProcessEnv;
+  /** How many jobs of this root have not ended, as far as it says. */
+  living(scene: Scene): Promise<number>;
+}
+
 /** A root in a folder of its own, with the ledger beside it. */
 export interface Scene {
+  readonly engine: SceneEngine;
   readonly folder: string;
   readonly root: string;
   readonly ledger: string;
 }
 
-function sceneIn(folder: string): Scene {
-  return { folder, root: join(folder, "root"), ledger: join(folder, "ledger") };
+function sceneIn(engine: SceneEngine, folder: string): Scene {
+  return { engine, folder, root: join(folder, "root"), ledger: join(folder, "ledger") };
 }
 
 export function copyOf(scene: Scene): Scene {
-  const copy = sceneIn(makeFolder());
+  const copy = sceneIn(scene.engine, makeFolder());
   cpSync(scene.folder, copy.folder, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
   return copy;
 }
@@ -62,11 +79,12 @@ export function removeScene(scene: Scene): void {
 
 /** The arguments of a manager that marks what has arrived, so that this effect is there to be cut, too. */
 export function managerArgs(scene: Scene, ...more: string[]): string[] {
-  return ["--root", scene.root, "-e", "LocalEngine", "--settle", "0", "-M", "8", "--finished-file", "done", ...more];
+  const { args } = scene.engine;
+  return ["--root", scene.root, ...args, "--settle", "0", "-M", "8", "--finished-file", "done", ...more];
 }
 
 export async function once(scene: Scene, program = PROGRAM): Promise<void> {
-  await runToEnd(process.execPath, [program, ...managerArgs(scene, "--once")]);
+  await runToEnd(process.execPath, [program, ...managerArgs(scene, "--once")], { env: scene.engine.env() });
 }
 
 function put(scene: Scene, name: string, files: Readonly<Record<string, string>>): void {
@@ -78,8 +96,8 @@ function put(scene: Scene, name: string, files: Readonly<Record<string, string>>
   renameSync(staging, join(scene.root, "inbox", name));
 }
 
-export async function emptyScene(): Promise<Scene> {
-  const scene = sceneIn(makeFolder());
+export async function emptyScene(engine: SceneEngine): Promise<Scene> {
+  const scene = sceneIn(engine, makeFolder());
   const made = await jobmgr(["--root", scene.root, "--setup"]);
   if (made.code !== 0) throw new Error(made.stderr);
   writeFileSync(scene.ledger, "");
@@ -87,15 +105,15 @@ export async function emptyScene(): Promise<Scene> {
 }
 
 /** A root with one job, which says in the ledger that it runs. */
-export async function sceneWith(name: string, script: string): Promise<Scene> {
-  const scene = await emptyScene();
+export async function sceneWith(engine: SceneEngine, name: string, script: string): Promise<Scene> {
+  const scene = await emptyScene(engine);
   put(scene, name, { "job.sh": script });
   return scene;
 }
 
 /** All kinds in the inbox; "again" has failed before and was moved back. */
-export async function fullInbox(): Promise<Scene> {
-  const scene = await emptyScene();
+export async function fullInbox(engine: SceneEngine): Promise<Scene> {
+  const scene = await emptyScene(engine);
   const drop = (name: Name, files: Readonly<Record<string, string>> = {}) => {
     const kind: Kind = KINDS[name];
     put(scene, name, { "job.sh": kind.script, ...kind.more, ...files });
@@ -122,7 +140,23 @@ export async function allRun(inbox: Scene): Promise<Scene> {
       attemptsOf(join(scene.root, "pending", name)).some((at) => existsSync(join(at, "exit"))),
     ),
   );
+  await untilLiving(scene, 0);
   return scene;
+}
+
+/** Waits until no more than so many jobs of this root have not ended, as far as the engine says, or something else is. */
+export async function untilLiving(scene: Scene, most: number, orElse: () => boolean = () => false): Promise<void> {
+  const limit = performance.now() + scene.engine.arrivalMs;
+  while (!orElse() && (await scene.engine.living(scene)) > most) {
+    if (performance.now() > limit) throw new Error(`more than ${most} jobs still live`);
+    await new Promise((done) => setTimeout(done, 50));
+  }
+}
+
+/** A manager that goes on until it is stopped. */
+export function manage(scene: Scene, program = PROGRAM, env: NodeJS.ProcessEnv = {}): Running {
+  const args = [program, ...managerArgs(scene, "-p", scene.engine.period)];
+  return start(process.execPath, args, { env: { ...scene.engine.env(), ...env } });
 }
 
 /** What a person would do: start the manager again, and wait until all has arrived. */
@@ -130,8 +164,9 @@ export async function recover(
   scene: Scene,
   names: readonly string[] = Object.keys(KINDS),
   program = PROGRAM,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<void> {
-  const manager = start(process.execPath, [program, ...managerArgs(scene, "-p", "0.1")]);
+  const manager = manage(scene, program, env);
   try {
     await arrival(scene, names, manager);
   } finally {
@@ -147,7 +182,7 @@ export async function arrival(scene: Scene, names: readonly string[], manager: R
       () =>
         names.every((name) => existsSync(join(scene.root, "complete", name, "done"))) &&
         namesIn(scene, ".jobmgr/finishing").length === 0,
-      25_000,
+      scene.engine.arrivalMs,
     );
   } catch (error) {
     throw new Error(`${(error as Error).message}\n${manager.stdout()}${manager.stderr()}`);
@@ -176,7 +211,7 @@ export function stateOf(folder: string): unknown {
 }
 
 /** What is wrong with one job in complete/, whatever became of it. */
-export function faultsOfJob(folder: string, script: string, more: readonly string[] = []): string[] {
+export function faultsOfJob({ engine }: Scene, folder: string, script: string): string[] {
   const faults: string[] = [];
   const check = (good: boolean, what: string) => good || faults.push(`${folder}: ${what}`);
   check(readFileSync(join(folder, "job.sh"), "utf8") === script, "job.sh was changed");
@@ -185,20 +220,9 @@ export function faultsOfJob(folder: string, script: string, more: readonly strin
   const state = stateOf(folder);
   const hasError = existsSync(join(folder, "job_error.txt"));
   check(hasError === (state !== "succeeded"), `it is ${state}, and job_error.txt is ${hasError ? "" : "not "}there`);
-  const known = [
-    ".jobmgr",
-    "code",
-    "data.bin",
-    "deep",
-    "done",
-    "job.sh",
-    "job_error.txt",
-    "job_output.txt",
-    "job_status.json",
-    "result",
-    ...more,
-  ];
-  for (const name of readdirSync(folder)) check(known.includes(name), `${name} is left over`);
+  const known = [".jobmgr", "code", "data.bin", "deep", "done", "job.sh", "job_error.txt", "job_status.json", "result"];
+  const isOutput = (name: string) => name.replace(engine.output, "") === "";
+  for (const name of readdirSync(folder)) check(known.includes(name) || isOutput(name), `${name} is left over`);
   const inForce = attemptsOf(folder).filter((path) => path.includes("/attempt-"));
   check(inForce.length === 1, `${inForce.length} attempts are in force`);
   return faults;
@@ -227,19 +251,21 @@ export function faultsOf(scene: Scene): string[] {
   same("finishing", existsSync(join(scene.root, ".jobmgr/finishing")) ? namesIn(scene, ".jobmgr/finishing") : [], []);
   for (const [name, kind] of kinds) {
     const folder = join(scene.root, "complete", name);
-    faults.push(...faultsOfJob(folder, kind.script));
+    faults.push(...faultsOfJob(scene, folder, kind.script));
     same(`the state of ${name}`, stateOf(folder), kind.state);
   }
-  same("the job's own error file, kept", keptTexts(scene, "bad", "job_error.txt").includes("mine\n"), true);
-  same("the output of an earlier life, kept", keptTexts(scene, "again", "job_output.txt"), ["life 1\n"]);
+  const again = join(scene.root, "complete/again");
+  const kept = attemptsOf(join(scene.root, "complete/bad")).flatMap((at) => textsIn(at, /^job_error\.txt/));
+  same("the job's own error file, kept", kept.includes("mine\n"), true);
+  const outputs = [again, ...attemptsOf(again)].flatMap((at) => textsIn(at, scene.engine.output));
+  const lives = outputs.flatMap((text) => text.match(/^life \d$/gm) ?? []).sort();
+  same("the output of both lives", lives, ["life 0", "life 1"]);
   return faults;
 }
 
-/** The texts of files put aside under a job's records, whose names begin so. */
-function keptTexts(scene: Scene, name: string, file: string): string[] {
-  return attemptsOf(join(scene.root, "complete", name)).flatMap((attempt) =>
-    readdirSync(attempt)
-      .filter((kept) => kept.startsWith(file))
-      .map((kept) => readFileSync(join(attempt, kept), "utf8")),
-  );
+/** The texts of the files in a folder whose names begin so. */
+function textsIn(folder: string, file: RegExp): string[] {
+  return readdirSync(folder)
+    .filter((name) => file.test(name))
+    .map((name) => readFileSync(join(folder, name), "utf8"));
 }

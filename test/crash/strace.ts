@@ -20,7 +20,7 @@ export interface Call {
 export interface Injection {
   readonly call: string;
   readonly when: string;
-  readonly what: "signal=KILL" | `error=${string}`;
+  readonly what: "signal=KILL" | "signal=STOP" | `error=${string}`;
 }
 
 export const STRACE = "strace";
@@ -39,23 +39,45 @@ export function straceFault(): string {
 export function straceArgs(log: string, calls: readonly string[], injection?: Injection): string[] {
   const threads = calls.includes("fsync") ? ["-f"] : [];
   const inject = injection ? ["-e", `inject=${injection.call}:${injection.what}:when=${injection.when}`] : [];
-  return ["-DD", "-q", "-y", "-o", log, ...threads, "-e", "signal=kill", "-e", `trace=${calls.join(",")}`, ...inject];
+  return [
+    "-DD",
+    "-q",
+    "-y",
+    "-o",
+    log,
+    ...threads,
+    "-e",
+    "signal=kill,stop,pipe",
+    "-e",
+    `trace=${calls.join(",")}`,
+    ...inject,
+  ];
 }
 
 /** Starts a program under strace. */
 export function startTraced(
   command: readonly string[],
-  options: { log: string; calls: readonly string[]; injection?: Injection },
+  options: { log: string; calls: readonly string[]; injection?: Injection; env?: NodeJS.ProcessEnv },
 ): Running {
   // One thread for what is not synchronous, so that its calls can be counted; and no calls of malloc's, which come by chance.
   return start(STRACE, [...straceArgs(options.log, options.calls, options.injection), ...command], {
-    env: { UV_THREADPOOL_SIZE: "1", MALLOC_ARENA_MAX: "1" },
+    env: { ...options.env, UV_THREADPOOL_SIZE: "1", MALLOC_ARENA_MAX: "1" },
   });
 }
 
 /** True if the log says that the program, or a thread of it, was killed. */
 export function wasKilled(log: string): boolean {
   return existsSync(log) && readFileSync(log, "utf8").includes("+++ killed by SIGKILL +++");
+}
+
+/** True if the log says that the program has been stopped. */
+export function wasStopped(log: string): boolean {
+  return existsSync(log) && readFileSync(log, "utf8").includes("--- stopped by SIGSTOP ---");
+}
+
+/** True if the log says that the program has ended. */
+export function hasEnded(log: string): boolean {
+  return existsSync(log) && /^\+\+\+ (exited|killed)/m.test(readFileSync(log, "utf8"));
 }
 
 /** True if the log says that something was injected. */

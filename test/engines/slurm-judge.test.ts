@@ -215,6 +215,7 @@ describe("how it ended", () => {
 
   it("sacct's 0:0 of a job that failed is no witness for success", () => {
     expect(news([sacct("7", "FAILED", "0:0")], runsOf([undefined, run(128)]))).not.toHaveProperty("exitCode");
+    expect(news([row("7", "FAILED")], runsOf([undefined, run(0)]))).not.toHaveProperty("exitCode");
   });
 });
 

@@ -55,6 +55,8 @@ beforeEach((context) => needSlurm(context, true));
 /** Slurm does not start a job in the same second in which it was taken off its node ("credential revoked"). */
 const AGAIN = "StartTime=now+2";
 const SLEEP = "exec sleep 1000";
+/** Goes on until Slurm takes it off its node; started again, it ends with this code. */
+const firstSleeps = (code: number) => `[ -z "$SLURM_RESTART_COUNT" ] || exit ${code}\n${SLEEP}`;
 
 describe.each([
   ["with accounting", accounting],
@@ -135,6 +137,21 @@ describe.each([
     expect(root.runs()).toEqual(["running"]);
   });
 
+  it("job_cancel is heeded by the next manager, when it came while there was none", async () => {
+    const root = await makeSlurmRoot(on.cluster);
+    root.dropLedger("a", SLEEP);
+    const manager = root.feed();
+    await root.ran("a");
+    await root.id("a");
+    manager.signal("SIGKILL");
+    await manager.ended;
+    root.cancel("a", "nobody was there");
+    root.feed();
+    const [a] = await root.done("a");
+    expect(a).toMatchObject({ state: "cancelled", why: "It was cancelled: nobody was there" });
+    expect(root.runs()).toEqual(["a"]);
+  });
+
   it("a job that had finished before it was cancelled keeps its real result", async () => {
     const root = await makeSlurmRoot(on.cluster);
     root.dropLedger("a", "exit 0");
@@ -170,8 +187,7 @@ describe.each([
 
   it("a job that Slurm queues anew is followed to its real end, and each run is in the ledger", async () => {
     const root = await makeSlurmRoot(on.cluster);
-    const again = `[ -e again ] && exit 5; touch again; ${SLEEP}`;
-    root.dropLedger("a", again);
+    root.dropLedger("a", firstSleeps(5));
     root.feed();
     await root.ran("a");
     const id = await root.id("a");
@@ -185,8 +201,7 @@ describe.each([
 
   it("a job that was queued anew and held is marked, until somebody releases it", async () => {
     const root = await makeSlurmRoot(on.cluster);
-    const again = `[ -e again ] && exit 0; touch again; ${SLEEP}`;
-    for (const name of ["held", "special"]) root.dropLedger(name, again);
+    for (const name of ["held", "special"]) root.dropLedger(name, firstSleeps(0));
     root.feed();
     for (const name of ["held", "special"]) await root.ran(name);
     const ids = [await root.id("held"), await root.id("special")] as const;
@@ -311,7 +326,7 @@ describe("what other people and machines do", () => {
     const root = await makeSlurmRoot(accounting.cluster);
     const head = "#!/bin/bash\n#SBATCH --partition=other";
     root.drop("once", `${head} --no-requeue\necho once >> '${root.ledger}'\n${SLEEP}\n`);
-    root.drop("twice", `${head}\necho twice >> '${root.ledger}'\n[ -e again ] && exit 0\ntouch again\n${SLEEP}\n`);
+    root.drop("twice", `${head}\necho twice >> '${root.ledger}'\n${firstSleeps(0)}\n`);
     root.feed();
     for (const name of ["once", "twice"]) await root.ran(name);
     const id = await root.id("twice");
@@ -335,7 +350,7 @@ describe("what other people and machines do", () => {
         `#!/bin/bash\n#SBATCH --partition=${partition}\n${ALL_OF_N2}\necho ${name} >> '${root.ledger}'\n${script}\n`,
       );
     root.feed();
-    job("yields", "yields", `[ -e again ] && exit 0\ntouch again\n${SLEEP}`);
+    job("yields", "yields", firstSleeps(0));
     await root.ran("yields");
     const id = await root.id("yields");
     job("urgent", "urgent1", "exit 0");
@@ -366,22 +381,29 @@ describe("what other people and machines do", () => {
     job("wide", "--partition=single --nodes=2");
     job("admin", "--begin=now+1hour");
     await scontrol("hold", await root.id("admin"));
+    const blue = (features: string) =>
+      scontrol("update", "NodeName=n1", `AvailableFeatures=${features}`, `ActiveFeatures=${features}`);
+    await blue("blue");
+    job("blue", "--hold --constraint=blue");
+    const id = await root.id("blue");
+    await blue("");
+    await scontrol("release", id);
     const stuck = { state: "queued", stuck: true };
     const reasons = {
       dependent: await root.waits("dependent", { ...stuck, why: /^DependencyNeverSatisfied: It never starts/ }),
       held: await root.waits("held", { ...stuck, why: /^JobHeldUser: It is held/ }),
       admin: await root.waits("admin", { ...stuck, why: /^JobHeldAdmin: / }),
+      blue: await root.waits("blue", { ...stuck, why: /^BadConstraints: It never starts/ }),
       wide: await root.waits("wide", { state: "queued", why: /^PartitionNodeLimit: It asks for more nodes/ }),
       later: await root.waits("later", { state: "queued", why: /^BeginTime: / }),
     };
     expect(reasons.later).not.toHaveProperty("stuck");
     const { stdout } = await jobmgr(["--root", root.path, "status"], { env: { COLUMNS: "200" } });
-    for (const word of ["DependencyNeverSatisfied", "JobHeldUser", "JobHeldAdmin", "PartitionNodeLimit", "BeginTime"])
-      expect(stdout).toContain(word);
+    for (const { why } of Object.values(reasons)) expect(stdout).toContain(String(why).split(":")[0]);
     const json = JSON.parse((await jobmgr(["--root", root.path, "status", "--json"])).stdout);
     expect(
       json.jobs.filter((one: Record<string, unknown>) => one.stuck).map((one: { name: string }) => one.name),
-    ).toEqual(expect.arrayContaining(["admin", "dependent", "held"]));
+    ).toEqual(expect.arrayContaining(["admin", "blue", "dependent", "held"]));
     expect(root.runs()).toEqual(["failing"]);
   });
 
