@@ -224,8 +224,8 @@ export const NO_CLAIM = ["src/runner.js", `"$jm_me") ;;`, "*) ;;"] as const;
 
 const SOLO = "echo solo >>../../../ledger; sleep 0.3\n";
 
-/** As SOLO, and runs until its gate is open. */
-export const GATED = "echo solo >>../../../ledger; until [ -e ../../../go ]; do sleep 0.05; done\n";
+/** As SOLO, and runs until its gate is open, or its scene has been removed. */
+export const GATED = "echo solo >>../../../ledger; while [ -e job.sh ] && [ ! -e ../../../go ]; do sleep 0.05; done\n";
 
 export function openGate(scene: Scene): void {
   writeFileSync(join(scene.folder, "go"), "");
