@@ -1,9 +1,9 @@
 /** Asks Slurm through squeue(1), sacct(1) and scancel(1). Believes an answer only if it is whole. */
 import { randomBytes } from "node:crypto";
-import type { Submitted, Token } from "../../src/engine.ts";
+import type { Attempt, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { type Ran, runProgram } from "../run-program.ts";
-import { accountingArgs, cancelArgs, queueArgs } from "./commands.ts";
+import { type AccountingOf, accountingArgs, cancelArgs, queueArgs } from "./commands.ts";
 import {
   ACCOUNTING_FIELDS,
   type AccountingRow,
@@ -90,22 +90,36 @@ export class Client {
     questions: readonly { readonly job: Submitted; readonly id: string }[],
     clusters: string | undefined,
   ): Promise<Accounting> {
-    const nothing = { rowsOf: () => [] };
-    if (!this.#hasAccounting) return { is: "absent", ...nothing };
-    if (questions.length === 0) return { is: "there", ...nothing };
-    const separator = `\x1f${randomBytes(6).toString("hex")}\x1f`;
-    const since = new Date(Math.min(...questions.map(({ job }) => plannedAtMs(job.token))) - EARLIER_MS);
     const ids = questions.map(({ id }) => id);
+    const since = sinceOf(questions.map(({ job }) => job));
     const rows: AccountingRow[] = [];
     for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
       const some = ids.slice(first, first + IDS_PER_QUESTION);
-      const args = accountingArgs(some, { clusters, since, separator, fields: ACCOUNTING_FIELDS });
-      const ran = await this.#ask("sacct", args);
-      this.#hasAccounting = !/accounting storage is disabled/i.test(ran.stderr);
-      if (ran.exitCode !== 0) return { is: this.#hasAccounting ? "down" : "absent", ...nothing };
-      rows.push(...parseAccounting(ran.stdout, separator));
+      const answer = await this.#askAccounting({ ids: some }, clusters, since);
+      if (typeof answer === "string") return { is: answer, rowsOf: () => [] };
+      rows.push(...answer);
     }
-    return { is: "there", rowsOf: (job, id) => latestOf(rows, job, id) };
+    return { is: this.#hasAccounting ? "there" : "absent", rowsOf: (job, id) => latestOf(rows, job, id) };
+  }
+
+  /** What accounting knows of an attempt, by its runner's path; "down" if it does not answer. */
+  async findInAccounting(attempt: Attempt, clusters: string | undefined): Promise<AccountingRow | undefined | "down"> {
+    const answer = await this.#askAccounting({ uid: this.#uid }, clusters, sinceOf([attempt]));
+    if (typeof answer === "string") return answer === "down" ? "down" : undefined;
+    return answer.find((row) => tokenIn(row.submitLine) === attempt.token);
+  }
+
+  async #askAccounting(
+    of: AccountingOf,
+    clusters: string | undefined,
+    since: Date,
+  ): Promise<AccountingRow[] | "absent" | "down"> {
+    if (!this.#hasAccounting) return "absent";
+    const separator = `\x1f${randomBytes(6).toString("hex")}\x1f`;
+    const ran = await this.#ask("sacct", accountingArgs(of, { clusters, since, separator, fields: ACCOUNTING_FIELDS }));
+    this.#hasAccounting = !/accounting storage is disabled/i.test(ran.stderr);
+    if (ran.exitCode !== 0) return this.#hasAccounting ? "down" : "absent";
+    return parseAccounting(ran.stdout, separator);
   }
 
   /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
@@ -124,6 +138,10 @@ export class Client {
   #ask(program: string, args: readonly string[]): Promise<Ran> {
     return runProgram(program, args, TIMEOUT_MS, this.#environment);
   }
+}
+
+function sinceOf(jobs: readonly Attempt[]): Date {
+  return new Date(Math.min(...jobs.map(({ token }) => plannedAtMs(token))) - EARLIER_MS);
 }
 
 function outOfReach(program: string, ran: Ran): EngineError {

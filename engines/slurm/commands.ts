@@ -52,9 +52,12 @@ export function queueArgs(uid: number, clusters: string | undefined, format: str
   return ["--all", "--states=all", `--user=${uid}`, ...where, `--Format=${format}`];
 }
 
-/** Accounting of these jobs, with their steps and with every start of a requeued one. */
+/** Which jobs accounting is asked for: these, or all of a user. */
+export type AccountingOf = { readonly ids: readonly string[] } | { readonly uid: number };
+
+/** Accounting of jobs, with their steps and with every start of a requeued one. */
 export function accountingArgs(
-  ids: readonly string[],
+  of: AccountingOf,
   options: { clusters: string | undefined; since: Date; separator: string; fields: readonly string[] },
 ): string[] {
   return [
@@ -65,7 +68,7 @@ export function accountingArgs(
     `--starttime=${options.since.toISOString().slice(0, 19)}`,
     options.clusters === undefined ? "--local" : `--clusters=${options.clusters}`,
     `--format=${options.fields.join(",")}`,
-    `--jobs=${ids.join(",")}`,
+    "ids" in of ? `--jobs=${of.ids.join(",")}` : `--user=${of.uid}`,
   ];
 }
 

@@ -190,11 +190,13 @@ export class SlurmEngine implements Engine {
     const clusters = clustersOf(attempt.plan, process.env);
     const queue = await this.#queueNow(clusters, Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
-    if (row)
-      return { is: "found", token, handle: handleAmong(clusters, { id: baseId(row.shownId), cluster: row.cluster }) };
+    if (row) return { is: "found", token, handle: handleAmong(clusters, row) };
     const { times, sinceMs } = this.#notes.add(attempt, "doubted", queue.askedAtMs);
     if (times < GOOD_ANSWERS || sinceMs < this.#options.doubtS * 1000)
       return { is: "unsure", why: "whether it was submitted is not known; it is looked for in Slurm's queue" };
+    const kept = await this.#client.findInAccounting(attempt, clusters);
+    if (kept === "down") return { is: "unsure", why: "Slurm's accounting, which may know of it, does not answer" };
+    if (kept) return { is: "found", token, handle: handleAmong(clusters, kept) };
     this.#notes.clear(attempt);
     return { is: "absent" };
   }
@@ -207,10 +209,7 @@ export class SlurmEngine implements Engine {
       const theirs = folderIn(row.command);
       // One that has ended worked in an earlier folder of this name.
       if (!token || theirs === undefined || livingNews([row]) === undefined) continue;
-      if (isSameFolder(theirs, folder)) {
-        const handle = handleAmong(undefined, { id: baseId(row.shownId), cluster: row.cluster });
-        return { is: "found", token, handle };
-      }
+      if (isSameFolder(theirs, folder)) return { is: "found", token, handle: handleAmong(undefined, row) };
       if (!existsSync(theirs) && tailOf(theirs) === tailOf(folder))
         return { is: "unsure", why: `job ${row.shownId} works in ${theirs}, which may be another name of this folder` };
     }
@@ -256,7 +255,7 @@ export class SlurmEngine implements Engine {
           return living;
         }
         const runs = readRuns(job);
-        const copies = copiesOf(rows, splitHandle(job.handle).id, claimOf(runs)?.id);
+        const copies = copiesOf(rows, splitHandle(job.handle).id, claimOf(runs)?.shownId);
         extra.push(...copies.extra);
         const own = livingNews(copies.own);
         if (own) this.#livesOn(job, endsOf(copies.own));
@@ -462,12 +461,9 @@ function handleOf({ id, cluster }: { id: string; cluster?: string | undefined })
 }
 
 /** As sbatch would have given it: with the cluster's name where clusters were named. */
-function handleAmong(
-  clusters: string | undefined,
-  { id, cluster }: { id: string; cluster: string | undefined },
-): Handle {
+function handleAmong(clusters: string | undefined, job: { shownId: string; cluster: string }): Handle {
   const isNamed = clusters !== undefined || process.env.SLURM_CLUSTERS !== undefined;
-  return handleOf({ id, cluster: isNamed && cluster ? cluster : undefined });
+  return handleOf({ id: baseId(job.shownId), cluster: isNamed && job.cluster !== "" ? job.cluster : undefined });
 }
 
 function splitHandle(handle: Handle): { id: string; cluster: string | undefined } {
@@ -476,10 +472,10 @@ function splitHandle(handle: Handle): { id: string; cluster: string | undefined 
 }
 
 /** A runner's claim names the job as "id@cluster". */
-function claimOf(runs: Runs): { id: string; cluster: string | undefined } | undefined {
+function claimOf(runs: Runs): { shownId: string; cluster: string } | undefined {
   for (const { started } of runs.values()) {
-    const [id = "", cluster] = started?.job.split("@") ?? [];
-    if (/^\d+$/.test(id)) return { id, cluster: cluster || undefined };
+    const [shownId = "", cluster = ""] = started?.job.split("@") ?? [];
+    if (/^\d+$/.test(shownId)) return { shownId, cluster };
   }
   return undefined;
 }

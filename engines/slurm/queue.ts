@@ -84,6 +84,7 @@ export interface AccountingRow {
   readonly timeUsed: string;
   readonly memory: string;
   readonly nodes: string;
+  readonly cluster: string;
   readonly folder: string;
   /** The command line of the submission; empty before Slurm 21.08. */
   readonly submitLine: string;
@@ -97,6 +98,7 @@ export const ACCOUNTING_FIELDS = [
   "Elapsed",
   "ReqMem",
   "NodeList",
+  "Cluster",
   "WorkDir",
   "SubmitLine",
 ] as const;
@@ -112,10 +114,9 @@ export function parseAccounting(text: string, separator: string): AccountingRow[
     else if (rows.length > 0) rows.push(`${rows.pop()}\n${line}`);
   }
   return rows.map((row) => {
-    const [shownId = "", state = "", exitCode = "", timeLimit = "", timeUsed = "", memory = "", nodes = ""] =
-      row.split(separator);
-    const [folder = "", submitLine = ""] = row.split(separator).slice(FOLDER_FIELD);
-    return { shownId, state, exitCode, timeLimit, timeUsed, memory, nodes, folder, submitLine };
+    const [shownId = "", state = "", exitCode = "", timeLimit = "", timeUsed = "", ...others] = row.split(separator);
+    const [memory = "", nodes = "", cluster = "", folder = "", submitLine = ""] = others;
+    return { shownId, state, exitCode, timeLimit, timeUsed, memory, nodes, cluster, folder, submitLine };
   });
 }
 

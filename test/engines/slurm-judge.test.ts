@@ -40,13 +40,7 @@ function row(shownId: string, state: string, more: Partial<QueueRow> = {}): Queu
 }
 
 function sacct(shownId: string, state: string, exitCode = "0:0"): AccountingRow {
-  const {
-    reason: _reason,
-    command: _command,
-    restarts: _restarts,
-    cluster: _cluster,
-    ...others
-  } = row(shownId, state, { exitCode });
+  const { reason: _reason, command: _command, restarts: _restarts, ...others } = row(shownId, state, { exitCode });
   return { ...others, submitLine: "sbatch run.sh" };
 }
 

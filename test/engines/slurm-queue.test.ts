@@ -85,8 +85,8 @@ describe("sacct's answer", () => {
   it("is read row by row, names with newlines included", () => {
     const submit = `sbatch --parsable /r/pending/a\n12b/.jobmgr/attempt-${TOKEN}/run.sh`;
     const rows = parseAccounting(
-      `${line("12", "CANCELLED by 0", "0:15", "1:00", "0:01", "", "n1", "/r/pending/a\n12b", submit)}\n` +
-        `${line("12.batch", "CANCELLED", "0:15", "", "0:01", "", "n1", "", "")}\n`,
+      `${line("12", "CANCELLED by 0", "0:15", "1:00", "0:01", "", "n1", "c", "/r/pending/a\n12b", submit)}\n` +
+        `${line("12.batch", "CANCELLED", "0:15", "", "0:01", "", "n1", "c", "", "")}\n`,
       SIGN,
     );
     expect(rows.map(({ shownId, state }) => [shownId, state])).toEqual([

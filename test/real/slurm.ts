@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
+import { findByCommand, isAlive } from "../../engines/process.ts";
 import { makeRoot, PROGRAM, type Running, start, type TestRoot, waitUntil } from "../harness.ts";
 import type { Cluster } from "../slurm/cluster.ts";
 
@@ -85,7 +86,11 @@ export async function makeSlurmRoot(cluster: Cluster): Promise<SlurmRoot> {
     fake(program);
   }
   appendFileSync(arrived, "");
-  onTestFinished(() => endJobs(cluster, base.path));
+  onTestFinished(async () => {
+    // A submission outlives its manager, and so would one that waits for what never comes.
+    for (const { pid, start } of findByCommand(under)) if (isAlive(pid, start)) process.kill(pid, "SIGKILL");
+    await endJobs(cluster, base.path);
+  });
   const lines = (path: string) => readFileSync(path, "utf8").split("\n").filter(Boolean);
   const gateFile = (gate: string) => `${base.ledger}.${gate}`;
   const root: SlurmRoot = {
