@@ -141,7 +141,12 @@ export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root
 /** Milliseconds since the epoch by the clock of the root's file system, which is the one that dates its files. */
 export function fileSystemNow(disk: Disk, root: Root): number {
   const probe = join(root.own, "clock");
-  if (!disk.look(probe)) disk.create(probe, "");
+  try {
+    if (!disk.look(probe)) disk.create(probe, "");
+  } catch (error) {
+    // A second manager, which will leave in a moment, has just made it.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
   disk.touch(probe);
   const look = disk.look(probe);
   if (!look) throw new Error(`${probe} vanished`);

@@ -261,6 +261,17 @@ describe("the clock of the file system", () => {
     expect(dated).toBeLessThanOrEqual(after);
   });
 
+  it("is read also where another manager makes its file at the same instant", async () => {
+    const { root } = await setUpRoot(realDisk, join(makeFolder(), "root"));
+    let looks = 0;
+    const look: typeof realDisk.look = (path) => {
+      if (looks++ > 0) return realDisk.look(path);
+      writeFileSync(join(root.own, "clock"), "");
+      return undefined;
+    };
+    expect(fileSystemNow({ ...realDisk, look }, root)).toBeGreaterThan(0);
+  });
+
   it("is read also where its file cannot be written to any more, for touching needs no space", async () => {
     const { root } = await setUpRoot(realDisk, join(makeFolder(), "root"));
     const first = fileSystemNow(realDisk, root);
