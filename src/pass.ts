@@ -95,7 +95,7 @@ const ON_THEIR_WAY_MAX = 8;
 const ALMOST = 0.95;
 
 /** So many pending folders are read again at each check, in turns. */
-const LOOKS_MAX = 500;
+const LOOKS_MAX = 100;
 
 /** Faults that are not one job's. */
 const DISK_WIDE = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "EMFILE", "ENFILE"]);

@@ -3,7 +3,7 @@
  * may live for one pass only; by the clock of its file system, for the next one may run elsewhere.
  */
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { Attempt, End, Token } from "../../src/engine.ts";
 
 /**
@@ -47,8 +47,9 @@ export class Notes {
   /** Forgets all notes of an attempt that is in order. */
   clear(attempt: Attempt): void {
     if (this.#clean.has(attempt.token)) return;
+    const there = namesIn(attempt.records);
     for (const note of NOTES) {
-      for (const path of pathsOf(attempt, note)) rmSync(path, { force: true });
+      for (const path of pathsOf(attempt, note)) if (there.has(basename(path))) rmSync(path, { force: true });
       this.#askedAtMs.delete(`${attempt.token} ${note}`);
     }
     this.#clean.add(attempt.token);
@@ -110,6 +111,16 @@ function keptEnd(path: string): End | undefined {
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
+  }
+}
+
+/** A job may have destroyed its records. */
+function namesIn(folder: string): ReadonlySet<string> {
+  try {
+    return new Set(readdirSync(folder));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return new Set();
   }
 }
 
