@@ -685,7 +685,8 @@ describe("ids that Slurm uses again, having forgotten all (slurmctld -c)", () =>
       root.dropGated("a-cancelled");
       root.dropGated("b-running");
       root.drop("c-waiting", `#!/bin/bash\n#SBATCH --hold\necho c-waiting >> '${root.ledger}'\n`);
-      root.manage();
+      // Long enough for the others' jobs to be there before ours are given up.
+      root.manage(["--lost-after", "20"]);
       const handles = () => ["a-cancelled", "b-running", "c-waiting"].map((name) => root.job(name).handle());
       await until("all have handles", () => handles().every((handle) => handle !== undefined));
       await until("two run", () => root.runs().length === 2);

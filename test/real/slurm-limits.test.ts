@@ -146,7 +146,9 @@ describe("with accounting", () => {
         await until("the next one runs", () => root.runs().length >= Math.min(i + 3, order.length));
       }
       await root.completed(...order);
-      expect(root.runs()).toEqual(order);
+      // The first two start at one instant.
+      const runs = root.runs();
+      expect([...runs.slice(0, 2).sort(), ...runs.slice(2)]).toEqual(order);
     },
     LIMIT_MS,
   );
