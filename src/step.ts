@@ -370,14 +370,15 @@ export async function submit(
   let handle: Handle;
   try {
     handle = await engine.submit(attempt, stop);
-    answered();
   } catch (error) {
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
     const { message: why, command, output } = error;
     const refusal = { why, ...(command && { command }), ...(output && { engineWord: output }) };
     return { ...seen, ...(await refuse(world, attempt.records, refusal)) };
   }
-  return { ...seen, ...(await putHandle(world, attempt, handle)) };
+  const put = putHandle(world, attempt, handle);
+  answered();
+  return { ...seen, ...(await put) };
 }
 
 async function putHandle(world: World, attempt: Attempt, handle: Handle) {

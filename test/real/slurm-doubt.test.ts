@@ -677,6 +677,10 @@ it(
 );
 
 /** After all others, for it makes Slurm forget everything. */
+/** A node that still ends a job takes no other of the same id: "Duplicate jobid" drains it. */
+const stepsAreGone = (id: number) =>
+  until(`no step of ${id} is left`, () => findByCommand(`slurmstepd: [${id}.`).length === 0);
+
 describe("ids that Slurm uses again, having forgotten all (slurmctld -c)", () => {
   it(
     "jobs of others that have our ids are neither cancelled nor read as ours, and what never started is submitted again",
@@ -701,6 +705,7 @@ describe("ids that Slurm uses again, having forgotten all (slurmctld -c)", () =>
       await untilAsync("the node has been heard", async () =>
         /idle/.test((await cluster.run("sinfo", "-h", "-o", "%T")).stdout),
       );
+      for (const id of ids) await stepsAreGone(id);
       const others = join(root.path, "..", "others");
       const theirs: number[] = [];
       while (theirs.length < ids.length) {
@@ -748,6 +753,7 @@ describe("ids that Slurm uses again, having forgotten all (slurmctld -c)", () =>
       await untilAsync("the node has been heard", async () =>
         /idle/.test((await cluster.run("sinfo", "-h", "-o", "%T")).stdout),
       );
+      await stepsAreGone(Number(id));
       const other = await cluster.run("sbatch", "--parsable", "--output=/dev/null", "--chdir=/tmp", "--wrap", "exit 0");
       expect(other.stdout.trim()).toBe(id);
       await untilAsync("accounting knows how it ended", async () => {
