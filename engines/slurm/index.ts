@@ -2,11 +2,11 @@
  * SlurmEngine: feeds Slurm through its own commands. The path of an attempt's runner is what Slurm knows it by, so
  * that whatever happened between sbatch and our records, the job is found again; an id alone is no identity.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
-import { EXIT, latestRuns, recordName } from "../../src/runner.ts";
+import { EXIT, recordName } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
@@ -18,6 +18,7 @@ import { copiesOf, type Ends, endedNews, endsOf, livingNews, type Runs } from ".
 import { Notes } from "./notes.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, folderIn, plannedAtMs, type QueueRow, taskOf, tokenIn } from "./queue.ts";
+import { type Answer, answerPaths, answersOf, readHead, readRuns } from "./records.ts";
 import { Submitter } from "./submitter.ts";
 
 export interface SlurmOptions {
@@ -48,22 +49,15 @@ const SAVED_MS = 60_000;
 const GHOST_MS = 30_000;
 const VANISHED =
   "It waited in Slurm's queue, and has gone without a trace: somebody cancelled it, or Slurm lost all its jobs. It was not started.";
-const ANSWER_BYTES_MAX = 64 * 1024;
-
-/** One call of sbatch: what it left in the attempt's records. */
-interface Answer {
-  readonly number: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
 
 export class SlurmEngine implements Engine {
   readonly name = "SlurmEngine";
   readonly maxJobsDefault = 100;
   readonly hasQueue = true;
   readonly #options: SlurmOptions;
-  readonly #submitter = new Submitter(jobEnvironment(process.env));
-  readonly #shell = shellFor(jobEnvironment(process.env)).join(" ");
+  readonly #environment = jobEnvironment(process.env);
+  readonly #submitter = new Submitter(this.#environment);
+  readonly #shell = shellFor(this.#environment).join(" ");
   readonly #client = new Client(questionEnvironment(process.env), process.getuid?.() ?? 0);
   readonly #notes = new Notes();
   /** When cancel() asked for the queue: the poll of the same check asks no second time. */
@@ -92,7 +86,7 @@ export class SlurmEngine implements Engine {
 
   async check(attempt: Attempt): Promise<void> {
     const args = ["--test-only", ...submitArgs(attempt)];
-    const ran = await runProgram("sbatch", args, SUBMIT_TIMEOUT_MS, jobEnvironment(process.env));
+    const ran = await runProgram("sbatch", args, SUBMIT_TIMEOUT_MS, this.#environment);
     if (ran.exitCode !== 0) throw this.#refusal(attempt, ran);
   }
 
@@ -480,35 +474,6 @@ function claimOf(runs: Runs): { shownId: string; cluster: string } | undefined {
   return undefined;
 }
 
-function readRuns(attempt: Attempt): Runs {
-  try {
-    return latestRuns(attempt.token, readdirSync(attempt.records), (name) => readHead(join(attempt.records, name)));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return new Map();
-  }
-}
-
-function answerPaths(attempt: Attempt, number: number): [string, string] {
-  return [join(attempt.records, `submit-${number}.out`), join(attempt.records, `submit-${number}.err`)];
-}
-
-/** What sbatch said each time that it was called for this attempt. */
-function answersOf(attempt: Attempt): Answer[] {
-  let names: string[];
-  try {
-    names = readdirSync(attempt.records);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return [];
-  }
-  const numbers = names.map((name) => Number(/^submit-(\d+)\.out$/.exec(name)?.[1] ?? 0)).filter((n) => n > 0);
-  return numbers.map((number) => {
-    const [out, err] = answerPaths(attempt, number);
-    return { number, stdout: readHead(out) ?? "", stderr: readHead(err) ?? "" };
-  });
-}
-
 /** sbatch said no, and that leaves no doubt. */
 function isDefinite({ stdout, stderr }: Answer): boolean {
   const { verdict } = verdictOf({ exitCode: 1, stdout, stderr });
@@ -518,15 +483,6 @@ function isDefinite({ stdout, stderr }: Answer): boolean {
 /** sbatch failed with a text that nobody knows. */
 function isUnknown({ stdout, stderr }: Answer): boolean {
   return stderr + stdout !== "" && verdictOf({ exitCode: 1, stdout, stderr }).verdict === "unknown";
-}
-
-function readHead(path: string): string | undefined {
-  try {
-    return readFileSync(path).subarray(0, ANSWER_BYTES_MAX).toString("utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return undefined;
-  }
 }
 
 function withStop(sentence: string): string {

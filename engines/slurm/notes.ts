@@ -5,6 +5,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Attempt, End, Token } from "../../src/engine.ts";
+import { namesIn, readHead } from "./records.ts";
 
 /**
  * - `doubted`: its submission is in doubt, and it is not in the queue.
@@ -47,7 +48,7 @@ export class Notes {
   /** Forgets all notes of an attempt that is in order. */
   clear(attempt: Attempt): void {
     if (this.#clean.has(attempt.token)) return;
-    const there = namesIn(attempt.records);
+    const there = new Set(namesIn(attempt.records));
     for (const note of NOTES) {
       for (const path of pathsOf(attempt, note)) if (there.has(basename(path))) rmSync(path, { force: true });
       this.#askedAtMs.delete(`${attempt.token} ${note}`);
@@ -114,25 +115,10 @@ function keptEnd(path: string): End | undefined {
   }
 }
 
-/** A job may have destroyed its records. */
-function namesIn(folder: string): ReadonlySet<string> {
-  try {
-    return new Set(readdirSync(folder));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return new Set();
-  }
-}
-
 function pathsOf(attempt: Attempt, note: Note): [first: string, last: string] {
   return [join(attempt.records, `${note}-since`), join(attempt.records, note)];
 }
 
 function timesIn(path: string): number {
-  try {
-    return Number(readFileSync(path, "utf8")) || 0;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return 0;
-  }
+  return Number(readHead(path) ?? 0) || 0;
 }

@@ -1,0 +1,56 @@
+/** What lies in an attempt's records, as SlurmEngine reads it. A job may have destroyed them: then there is nothing. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Attempt } from "../../src/engine.ts";
+import { latestRuns } from "../../src/runner.ts";
+import type { Runs } from "./judge.ts";
+
+const BYTES_MAX = 64 * 1024;
+
+/** One call of sbatch: what it left in the attempt's records. */
+export interface Answer {
+  readonly number: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The names in a folder; none if it has gone. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return [];
+  }
+}
+
+/** The beginning of a file; undefined if it is not there. */
+export function readHead(path: string): string | undefined {
+  try {
+    return readFileSync(path).subarray(0, BYTES_MAX).toString("utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return undefined;
+  }
+}
+
+/** What the runners of an attempt left. */
+export function readRuns(attempt: Attempt): Runs {
+  return latestRuns(attempt.token, namesIn(attempt.records), (name) => readHead(join(attempt.records, name)));
+}
+
+/** Where the n-th call of sbatch leaves what it prints. */
+export function answerPaths(attempt: Attempt, number: number): [string, string] {
+  return [join(attempt.records, `submit-${number}.out`), join(attempt.records, `submit-${number}.err`)];
+}
+
+/** What sbatch said each time that it was called for this attempt. */
+export function answersOf(attempt: Attempt): Answer[] {
+  const numbers = namesIn(attempt.records)
+    .map((name) => Number(/^submit-(\d+)\.out$/.exec(name)?.[1] ?? 0))
+    .filter((n) => n > 0);
+  return numbers.map((number) => {
+    const [out, err] = answerPaths(attempt, number);
+    return { number, stdout: readHead(out) ?? "", stderr: readHead(err) ?? "" };
+  });
+}
