@@ -13,7 +13,8 @@ let other: Cluster;
 
 beforeAll(async () => {
   if (missingSlurm(true)) return;
-  cluster = await startCluster({ accounting: true, settings: PROMPT });
+  // Ids that are no number of anything else, for they are left out where jobs are compared.
+  cluster = await startCluster({ accounting: true, settings: { ...PROMPT, FirstJobId: "70000" } });
   other = await startCluster({ joins: cluster, name: "other", settings: PROMPT });
 });
 
