@@ -1,11 +1,20 @@
-/** Every option: its flag, default, unit, range and sentence, once. Help, checks and settings are made of this table. */
-import { join, resolve } from "node:path";
+/**
+ * Every option: its flag, default, unit, range and sentence, once. Help, checks, settings, and the names in the
+ * configuration files and the environment are made of this table.
+ */
+import { homedir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { LEVELS, type Level } from "./events.ts";
 import { FILES } from "./files.ts";
 
 /** A wrong option. Exit code 2. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+}
+
+/** A configuration file, or a variable of the environment, that cannot be used as it is. Exit code 78. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
 }
 
 interface OptionBase {
@@ -20,12 +29,16 @@ interface OptionBase {
     | "What the scheduler is asked"
     | "Who may drop jobs"
     | "What is shown";
+  /** Only a flag: it says what to do this time. */
+  readonly isFlagOnly?: true;
+  /** `jobmgr config` does not show its value. */
+  readonly isSecret?: true;
 }
 
 export type Option = OptionBase &
   (
     | { readonly type: "switch" }
-    | { readonly type: "text"; readonly default?: string; readonly shown?: string }
+    | { readonly type: "text"; readonly default?: string; readonly shown?: string; readonly isPath?: true }
     | { readonly type: "list" }
     | { readonly type: "choice"; readonly default: string; readonly choices: readonly string[] }
     | {
@@ -46,11 +59,18 @@ export const OPTIONS = {
   root: {
     flags: "-r, --root <path>",
     type: "text",
-    default: ".",
+    shown: "the root that one stands in",
+    isPath: true,
     group: "What to do",
     help: "the folder that holds inbox, pending and complete",
   },
-  setup: { flags: "-s, --setup", type: "switch", group: "What to do", help: "make a root there, and end" },
+  setup: {
+    flags: "-s, --setup",
+    type: "switch",
+    isFlagOnly: true,
+    group: "What to do",
+    help: "make a root there, and end",
+  },
   engine: {
     flags: "-e, --engine <name>",
     type: "text",
@@ -67,6 +87,7 @@ export const OPTIONS = {
   once: {
     flags: "--once",
     type: "switch",
+    isFlagOnly: true,
     group: "What to do",
     help: "one pass, then end (for cron); jobs go on meanwhile",
   },
@@ -128,6 +149,7 @@ export const OPTIONS = {
     flags: "--pause-file <path>",
     type: "text",
     shown: "ROOT/pause",
+    isPath: true,
     group: "How much at a time",
     help: "while this file is there, nothing is taken in",
   },
@@ -264,6 +286,7 @@ export const OPTIONS = {
   logFile: {
     flags: "-L, --log-file <path>",
     type: "text",
+    isPath: true,
     group: "What is shown",
     help: "write a log there as well (10 MB, then a new one; 3 are kept)",
   },
@@ -286,8 +309,16 @@ export const OPTIONS = {
 } as const satisfies Record<string, Option>;
 
 export type OptionName = keyof typeof OPTIONS;
-/** What the command line gave, unchecked: text, true, or a list. */
+/** What was given, unchecked: text, a switch, or a list. */
 export type RawOptions = Partial<Record<OptionName, string | boolean | readonly string[]>>;
+
+/** Where a value comes from, if not from a flag. */
+export type Origin =
+  | { readonly is: "variable" }
+  | { readonly is: "file"; readonly path: string }
+  /** The root that one stands in. */
+  | { readonly is: "here" };
+export type Origins = Partial<Record<OptionName, Origin>>;
 
 export interface Settings {
   readonly root: string;
@@ -322,85 +353,125 @@ export interface Settings {
   readonly color: "auto" | "always" | "never";
 }
 
-/** Checks every option. Throws UsageError, which names the option and its range. */
-export function settingsOf(raw: RawOptions): Settings {
-  const root = resolve(textOf(raw, "root") ?? ".");
+/** Checks every option. Throws UsageError or ConfigError, which names the option, where it stands, and its range. */
+export function settingsOf(raw: RawOptions, origins: Origins = {}): Settings {
+  const given = { raw, origins };
+  const root = pathOf(given, "root") ?? resolve(".");
   return {
     root,
-    engine: textOf(raw, "engine") ?? OPTIONS.engine.default,
-    engineArgs: (raw.engineArg as readonly string[] | undefined) ?? [],
+    engine: textOf(given, "engine") ?? OPTIONS.engine.default,
+    engineArgs: listOf(given, "engineArg"),
     once: raw.once === true,
-    periodS: numberOf(raw, "period") ?? OPTIONS.period.default,
-    finishedFile: fileNameOf(raw, "finishedFile"),
+    periodS: numberOf(given, "period") ?? OPTIONS.period.default,
+    finishedFile: fileNameOf(given, "finishedFile"),
     groupWritable: raw.groupWritable === true,
-    jobsMax: numberOf(raw, "maxJobs"),
-    pendingMax: numberOf(raw, "maxPending") ?? OPTIONS.maxPending.default,
-    delayS: numberOf(raw, "delay") ?? OPTIONS.delay.default,
-    pauseFile: resolve(textOf(raw, "pauseFile") ?? join(root, "pause")),
-    graceS: numberOf(raw, "grace") ?? OPTIONS.grace.default,
-    queryS: numberOf(raw, "minQueryInterval") ?? OPTIONS.minQueryInterval.default,
-    doubtS: numberOf(raw, "doubt") ?? OPTIONS.doubt.default,
-    lostAfterS: numberOf(raw, "lostAfter") ?? OPTIONS.lostAfter.default,
-    settleS: numberOf(raw, "settle") ?? OPTIONS.settle.default,
-    readyFile: fileNameOf(raw, "readyFile"),
-    errorsMax: numberOf(raw, "maxErrors") ?? OPTIONS.maxErrors.default,
-    errorShare: numberOf(raw, "errorShare") ?? OPTIONS.errorShare.default,
-    errorWindowS: numberOf(raw, "errorWindow") ?? OPTIONS.errorWindow.default,
-    errorLeast: numberOf(raw, "errorLeast") ?? OPTIONS.errorLeast.default,
-    errorCoolDownS: numberOf(raw, "errorCooldown") ?? OPTIONS.errorCooldown.default,
-    allowOwners: (raw.allowOwner as readonly string[] | undefined) ?? [],
+    jobsMax: numberOf(given, "maxJobs"),
+    pendingMax: numberOf(given, "maxPending") ?? OPTIONS.maxPending.default,
+    delayS: numberOf(given, "delay") ?? OPTIONS.delay.default,
+    pauseFile: pathOf(given, "pauseFile") ?? join(root, "pause"),
+    graceS: numberOf(given, "grace") ?? OPTIONS.grace.default,
+    queryS: numberOf(given, "minQueryInterval") ?? OPTIONS.minQueryInterval.default,
+    doubtS: numberOf(given, "doubt") ?? OPTIONS.doubt.default,
+    lostAfterS: numberOf(given, "lostAfter") ?? OPTIONS.lostAfter.default,
+    settleS: numberOf(given, "settle") ?? OPTIONS.settle.default,
+    readyFile: fileNameOf(given, "readyFile"),
+    errorsMax: numberOf(given, "maxErrors") ?? OPTIONS.maxErrors.default,
+    errorShare: numberOf(given, "errorShare") ?? OPTIONS.errorShare.default,
+    errorWindowS: numberOf(given, "errorWindow") ?? OPTIONS.errorWindow.default,
+    errorLeast: numberOf(given, "errorLeast") ?? OPTIONS.errorLeast.default,
+    errorCoolDownS: numberOf(given, "errorCooldown") ?? OPTIONS.errorCooldown.default,
+    allowOwners: listOf(given, "allowOwner"),
     allowShared: raw.allowShared === true,
-    lockPatienceS: numberOf(raw, "lockPatience") ?? OPTIONS.lockPatience.default,
-    logFile: textOf(raw, "logFile"),
-    logLevel: choiceOf(raw, "logLevel") as Level,
-    color: choiceOf(raw, "color") as Settings["color"],
+    lockPatienceS: numberOf(given, "lockPatience") ?? OPTIONS.lockPatience.default,
+    logFile: pathOf(given, "logFile"),
+    logLevel: choiceOf(given, "logLevel") as Level,
+    color: choiceOf(given, "color") as Settings["color"],
   };
 }
 
-function longFlag(name: OptionName): string {
+/** The options as they were given, and where each stands. */
+interface Given {
+  readonly raw: RawOptions;
+  readonly origins: Origins;
+}
+
+/** As it is written on the command line: "--max-jobs". */
+export function longFlag(name: OptionName): string {
   return /--[\w-]+/.exec(OPTIONS[name].flags)?.[0] ?? name;
 }
 
-function textOf(raw: RawOptions, name: OptionName): string | undefined {
-  const value = raw[name];
+/** As it is written in a configuration file: "max-jobs". */
+export function keyOf(name: OptionName): string {
+  return longFlag(name).slice(2);
+}
+
+/** As it is named in the environment: "JOBMGR_MAX_JOBS". */
+export function variableOf(name: OptionName): string {
+  return `JOBMGR_${keyOf(name).replaceAll("-", "_").toUpperCase()}`;
+}
+
+function refusal({ origins }: Given, name: OptionName, value: string, why: string): UsageError | ConfigError {
+  const origin = origins[name];
+  const shown = (OPTIONS[name] as Option).isSecret ? "..." : value;
+  if (!origin) return new UsageError(`${[longFlag(name), shown].filter(Boolean).join(" ")}: ${why}`);
+  if (origin.is === "file") return new ConfigError(`${keyOf(name)} = ${shown} in ${origin.path}: ${why}`);
+  return new ConfigError(`${variableOf(name)}=${shown}: ${why}`);
+}
+
+function textOf(given: Given, name: OptionName): string | undefined {
+  const value = given.raw[name];
   if (value === undefined) return undefined;
-  if (typeof value !== "string" || value === "") throw new UsageError(`${longFlag(name)} needs a value`);
+  if (typeof value !== "string" || value === "") throw refusal(given, name, "", "it needs a value");
   return value;
 }
 
-function fileNameOf(raw: RawOptions, name: OptionName): string | undefined {
-  const value = textOf(raw, name);
+function listOf(given: Given, name: OptionName): readonly string[] {
+  const value = given.raw[name];
+  return Array.isArray(value) ? value : [];
+}
+
+/** A path in a configuration file is meant from that file's folder; "~" is a shell's word, which no shell has seen there. */
+function pathOf(given: Given, name: OptionName): string | undefined {
+  const value = textOf(given, name);
+  if (value === undefined) return undefined;
+  const origin = given.origins[name];
+  if (!origin) return resolve(value);
+  const path = value === "~" || value.startsWith("~/") ? join(homedir(), value.slice(1)) : value;
+  return origin.is === "file" ? resolve(dirname(origin.path), path) : resolve(path);
+}
+
+function fileNameOf(given: Given, name: OptionName): string | undefined {
+  const value = textOf(given, name);
   const reserved = [...Object.values<string>(FILES), ".jobmgr", ".", ".."];
   const tooLong = value !== undefined && Buffer.byteLength(value) > FILE_NAME_BYTES_MAX;
   if (value !== undefined && (tooLong || value.includes("/") || reserved.includes(value))) {
-    throw new UsageError(
-      `${longFlag(name)} ${value}: it must be the name of a file in the job's folder, without "/", of at most ${FILE_NAME_BYTES_MAX} bytes, and not one that jobmgr uses itself`,
-    );
+    const rule = `it must be the name of a file in the job's folder, without "/", of at most ${FILE_NAME_BYTES_MAX} bytes, and not one that jobmgr uses itself`;
+    throw refusal(given, name, value, rule);
   }
   return value;
 }
 
 /** Every number is checked here, also where the caller has a default. */
-function numberOf(raw: RawOptions, name: OptionName): number | undefined {
+function numberOf(given: Given, name: OptionName): number | undefined {
   const option: Option = OPTIONS[name];
-  const given = textOf(raw, name);
+  const text = textOf(given, name);
   if (option.type !== "number") throw new Error(`${name} is no number`);
-  if (given === undefined) return undefined;
-  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(given.trim()) ? Number(given) : Number.NaN;
+  if (text === undefined) return undefined;
+  const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text.trim()) ? Number(text) : Number.NaN;
   const fits = value >= option.min && value <= option.max && (option.whole !== true || Number.isInteger(value));
   if (!fits) {
     const kind = option.whole ? "a whole number" : "a number";
     const unit = option.unit === "s" ? " seconds" : "";
-    throw new UsageError(`${longFlag(name)} ${given}: it must be ${kind} from ${option.min} to ${option.max}${unit}`);
+    throw refusal(given, name, text, `it must be ${kind} from ${option.min} to ${option.max}${unit}`);
   }
   return value;
 }
 
-function choiceOf(raw: RawOptions, name: OptionName): string {
+function choiceOf(given: Given, name: OptionName): string {
   const option: Option = OPTIONS[name];
   if (option.type !== "choice") throw new Error(`${name} is no choice`);
-  const value = textOf(raw, name) ?? option.default;
+  const value = textOf(given, name) ?? option.default;
   if (!option.choices.includes(value))
-    throw new UsageError(`${longFlag(name)} ${value}: it must be one of ${option.choices.join(", ")}`);
+    throw refusal(given, name, value, `it must be one of ${option.choices.join(", ")}`);
   return value;
 }

@@ -3,40 +3,28 @@ import { constants, userInfo } from "node:os";
 import { type Settings, UsageError } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
+import { EXIT } from "../exit-codes.ts";
 import { openRootFolder } from "../group.ts";
 import { type Lock, type Locker, takeLock } from "../lock.ts";
 import { Log } from "../log.ts";
 import { Manager } from "../manager.ts";
-import { makePaint, wantsColour } from "../paint.ts";
 import { Pass } from "../pass.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
-
-/** What the composition root knows and this does not: engines, processes, users. */
-export interface Surroundings {
-  /** Throws EngineError if it cannot run here. */
-  makeEngine(): Promise<Engine>;
-  readonly machine: Machine;
-  readonly processStart: string;
-  isAlive(pid: number, start: string): boolean;
-  /** True if this process was started so that it survives that signal (nohup). */
-  isIgnored(signal: number): boolean;
-  /** The uid of a user, by name or number; undefined if there is none. */
-  uidOf(user: string): Promise<number | undefined>;
-}
+import type { Call, Surroundings, Terminal } from "./call.ts";
 
 /** Exit codes of a manager that was stopped by a signal, as a shell would tell it. */
 const SIGNAL_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 /** Runs, and returns the exit code. Throws RootError, LockError, UsageError. */
-export async function run(settings: Settings, around: Surroundings): Promise<number> {
+export async function run({ settings, around, terminal }: Call): Promise<number> {
   const root = openRoot(realDisk, settings.root);
   refuseOpenRoot(root, settings);
   const owners = await ownersOf(settings, around);
   const engine = await around.makeEngine();
   if (settings.groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
   const lock = takeLock(realDisk, root, lockerOf(settings, around));
-  const log = logOf(settings);
+  const log = logOf(settings, terminal);
   try {
     return await manage(settings, {
       engine,
@@ -123,12 +111,12 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
       lock.release();
       dieOf(signal);
     }
-    return SIGNAL_CODES[signal] ?? 1;
+    return SIGNAL_CODES[signal] ?? EXIT.failed;
   }
   const spent = pass?.spent;
-  if (spent === undefined) return 0;
+  if (spent === undefined) return EXIT.ok;
   log.print(`Stopped: ${spent}. ${left}`);
-  return 1;
+  return EXIT.failed;
 }
 
 /** The first INT, TERM or HUP stops at the next step's end, the second at once. USR1: look now. */
@@ -157,16 +145,8 @@ function dieOf(signal: NodeJS.Signals): void {
   process.kill(process.pid, signal);
 }
 
-function logOf(settings: Settings): Log {
-  const isTerminal = process.stdout.isTTY === true;
-  return new Log({
-    level: settings.logLevel,
-    file: settings.logFile,
-    isTerminal,
-    paint: makePaint(wantsColour(settings.color, isTerminal, process.env)),
-    out: (text) => process.stdout.write(text),
-    err: (text) => process.stderr.write(text),
-  });
+function logOf(settings: Settings, { isTerminal, paint, out, err }: Terminal): Log {
+  return new Log({ level: settings.logLevel, file: settings.logFile, isTerminal, paint, out, err });
 }
 
 function lockerOf(settings: Settings, around: Surroundings): Locker {

@@ -1,18 +1,20 @@
 /** `jobmgr --root R --setup`: makes a root, or completes one. */
 import { realDisk } from "../disk.ts";
+import { EXIT } from "../exit-codes.ts";
 import { openRootFolder } from "../group.ts";
 import { setUpRoot } from "../root.ts";
 import { PLACES } from "../stage.ts";
+import type { Call } from "./call.ts";
 
-/** Returns the lines to show. Throws RootError. */
-export async function setUp(path: string, groupWritable: boolean): Promise<string[]> {
-  const { root, made } = await setUpRoot(realDisk, path);
-  if (groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
+/** Makes what is missing, and says what to do next. Throws RootError. */
+export async function setUp({ settings, terminal }: Call): Promise<number> {
+  const { root, made } = await setUpRoot(realDisk, settings.root);
+  if (settings.groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
   const what =
     made.length === 0
       ? [`${root.path} is a root already; nothing was changed.`]
       : [`Made a root in ${root.path}:`, ...made.map((item) => `  ${item}`)];
-  return [
+  const lines = [
     ...what,
     "",
     "What to do next:",
@@ -20,4 +22,6 @@ export async function setUp(path: string, groupWritable: boolean): Promise<strin
     `  jobmgr --root ${root.path} -e LocalEngine     run them on this machine`,
     `Then move folders that hold a job.sh into ${root.inbox}, and find them in ${root.complete}.`,
   ];
+  for (const line of lines) terminal.out(`${line}\n`);
+  return EXIT.ok;
 }

@@ -1,15 +1,18 @@
 /** `jobmgr status`: what is where, read off the disk alone, whether a manager runs or not. */
 import { join } from "node:path";
 import { type Disk, realDisk } from "../disk.ts";
+import { EXIT } from "../exit-codes.ts";
 import { FILES } from "../files.ts";
 import { readOwner } from "../lock.ts";
 import { durationText } from "../outcome.ts";
 import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import { attemptsOf } from "../records.ts";
-import { isIgnoredName, jobFolder, openRoot, type Root, sortByCodePoint } from "../root.ts";
+import { jobFolder, openRoot, type Root } from "../root.ts";
+import { namesIn } from "../selection.ts";
 import type { Place } from "../stage.ts";
 import type { JobStatus } from "../status-file.ts";
+import type { Call } from "./call.ts";
 
 /** The finished jobs that are shown without --all. */
 const FINISHED_SHOWN = 10;
@@ -58,6 +61,22 @@ interface Word {
   readonly reasons?: Readonly<Record<string, string>>;
 }
 
+/** Shows the report, as lines or as JSON. Throws RootError. */
+export async function status({
+  options,
+  settings,
+  around,
+  terminal,
+}: Call<{ json?: boolean; all?: boolean }>): Promise<number> {
+  const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
+  const all = report(settings.root, options.all === true, isAlive, around.machine.host);
+  const text = options.json
+    ? JSON.stringify(all, undefined, 1)
+    : reportLines(all, terminal.width(), terminal.paint).join("\n");
+  terminal.out(`${text}\n`);
+  return EXIT.ok;
+}
+
 /** Reads everything. Throws RootError. */
 export function report(
   path: string,
@@ -100,10 +119,6 @@ export function report(
     counts: { waiting: waiting.length, pending: pending.length, complete: complete.length },
     jobs,
   };
-}
-
-function namesIn(disk: Disk, root: Root, place: Place): string[] {
-  return sortByCodePoint(disk.list(root[place]).filter((name) => !isIgnoredName(name)));
 }
 
 function jsonFile<T>(disk: Disk, path: string): T | undefined {

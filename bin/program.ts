@@ -1,0 +1,159 @@
+/** The command line, made of the tables of options and verbs. Each verb is loaded when it is called. */
+import { Command, Option as Flag } from "commander";
+import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line.ts";
+import { OPTIONS, type Option, type OptionName, type RawOptions, settingsOf, UsageError } from "../src/config.ts";
+import { didYouMean } from "../src/nearest.ts";
+import type { Call, Verb } from "../src/verbs/call.ts";
+
+type Loads = () => Promise<Verb<never>>;
+
+/** Where each verb is. */
+const LOADS: Readonly<Record<VerbName, Loads>> = {
+  status: async () => (await import("../src/verbs/status.ts")).status,
+  config: async () => (await import("../src/verbs/config.ts")).config,
+};
+
+/** What one does without a verb. */
+const RUN: Loads = async () => (await import("../src/verbs/run.ts")).run;
+const SET_UP: Loads = async () => (await import("../src/verbs/setup.ts")).setUp;
+
+const NAMES = Object.keys(OPTIONS) as OptionName[];
+
+const INTRODUCTION = `jobmgr runs the job folders that it finds in ROOT/inbox, and moves them to
+ROOT/complete.
+
+Examples:
+  jobmgr --root ~/jobs --setup               make a root
+  jobmgr --root ~/jobs -e LocalEngine -p 2   run its jobs on this machine
+  jobmgr --root ~/jobs                       run its jobs on Slurm
+  jobmgr --root ~/jobs status                see what is where
+`;
+
+const EXIT_CODES = `
+Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no such job, 69 engine not here,
+75 managed by another, 78 root or configuration unusable, 130/143 stopped by
+ctrl-C/TERM.`;
+
+/** `ended` is told the exit code of the verb that was called. */
+export function commandLine(version: string, ended: (exitCode: number) => void): Command {
+  const main = new Command("jobmgr")
+    .usage("[options] [command]")
+    .addHelpText("beforeAll", "")
+    .description("Drop a job folder into inbox/, find it in complete/ with its results.")
+    .version(version, "-V, --version", "show the version")
+    .helpOption("-h, --help", "show this help")
+    .helpCommand(false)
+    .addHelpText("before", INTRODUCTION)
+    .addHelpText("after", EXIT_CODES)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(`${text.trimEnd()}\nSee jobmgr --help.\n`) })
+    .showSuggestionAfterError()
+    .allowExcessArguments()
+    .action(async (_options: unknown, command: Command) => {
+      refuseUnknownVerb(command);
+      ended(await call(command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
+    });
+  addSettings(main, NAMES);
+  for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb, ended);
+  return main;
+}
+
+function addVerb(main: Command, name: VerbName, verb: VerbDefinition, ended: (exitCode: number) => void): void {
+  const usage = ["[options]", verb.arguments].filter(Boolean).join(" ");
+  const command = main
+    .command(verb.arguments ? `${name} ${verb.arguments}` : name)
+    .usage(usage)
+    .summary(verb.help)
+    .description(`${verb.help[0]?.toUpperCase()}${verb.help.slice(1)}.`)
+    .helpGroup(`${verb.group}:`)
+    .addHelpText("before", `Examples:\n${verb.examples.map((line) => `  ${line}\n`).join("")}`)
+    .exitOverride()
+    .action(async () => {
+      const all: Record<string, unknown> = command.optsWithGlobals();
+      const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
+      const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
+      ended(await call(LOADS[name], command.args, given, all as RawOptions));
+    });
+  for (const option of verb.options) {
+    const flag = new Flag(option.flags, option.help);
+    command.addOption(option.isList ? flag.argParser(appended) : flag);
+  }
+  addSettings(command, ["root", "color", ...verb.settings]);
+}
+
+function appended(value: string, list: readonly string[] | undefined): readonly string[] {
+  return [...(list ?? []), value];
+}
+
+/** Loads a verb, lays the flags over the configuration, and calls it. */
+async function call(
+  loads: Loads,
+  words: readonly string[],
+  options: object,
+  flags: Record<string, unknown>,
+): Promise<number> {
+  const [{ layersOver }, { realDisk }, { surroundingsOf }, { realTerminal }] = await Promise.all([
+    import("../src/layers.ts"),
+    import("../src/disk.ts"),
+    import("./surroundings.ts"),
+    import("./terminal.ts"),
+  ]);
+  const given = Object.fromEntries(
+    NAMES.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
+  );
+  const { raw, origins, files } = layersOver(given, {
+    disk: realDisk,
+    env: process.env,
+    cwd: process.cwd(),
+    uid: process.getuid?.() ?? 0,
+    systemFile: "/etc/jobmgr.toml",
+  });
+  const settings = settingsOf(raw, origins);
+  const around = surroundingsOf(settings);
+  const terminal = realTerminal(settings.color);
+  const verb = (await loads()) as Verb<object>;
+  return verb({ words, options, settings, raw, origins, files, around, terminal } satisfies Call);
+}
+
+/** Without a verb the manager runs; so a misspelled one must not. */
+function refuseUnknownVerb(command: Command): void {
+  const [word] = command.args;
+  if (word === undefined) return;
+  const names = Object.keys(VERBS);
+  throw new UsageError(
+    `There is no command "${word}".${didYouMean(word, names)} The commands are: ${names.join(", ")}`,
+  );
+}
+
+function addSettings(command: Command, names: readonly OptionName[]): void {
+  for (const name of names) {
+    command.addOption(flagOf(OPTIONS[name]));
+    const option: Option = OPTIONS[name];
+    // What a file switches on, a flag can switch off.
+    if (option.type === "switch" && !option.isFlagOnly)
+      command.addOption(new Flag(`--no-${/--([\w-]+)/.exec(option.flags)?.[1]}`).hideHelp());
+  }
+}
+
+function flagOf(option: Option): Flag {
+  const flag = new Flag(option.flags, helpOf(option)).helpGroup(`${option.group}:`);
+  return option.type === "list" ? flag.argParser(appended) : flag;
+}
+
+function helpOf(option: Option): string {
+  const unit = option.type === "number" && option.unit === "s" ? " s" : "";
+  const preset =
+    "shown" in option && option.shown !== undefined
+      ? option.shown
+      : "default" in option && option.default !== undefined
+        ? `${option.default}${unit}`
+        : undefined;
+  const range =
+    option.type === "number"
+      ? `${option.min} to ${option.max}`
+      : option.type === "choice"
+        ? option.choices.join(", ")
+        : undefined;
+  const notes = [preset === undefined ? undefined : `default ${preset}`, range].filter((note) => note !== undefined);
+  return notes.length === 0 ? option.help : `${option.help} (${notes.join("; ")})`;
+}

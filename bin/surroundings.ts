@@ -1,0 +1,30 @@
+/** Where engines, processes and users come from: what src knows by the contract only. */
+import { makeEngine } from "../engines/index.ts";
+import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
+import type { Settings } from "../src/config.ts";
+import type { Surroundings } from "../src/verbs/call.ts";
+
+const ID_TIMEOUT_MS = 60_000;
+
+export function surroundingsOf(settings: Settings): Surroundings {
+  const around: Surroundings = {
+    makeEngine: () => makeEngine(settings.engine, settings),
+    machine: thisMachine(),
+    processStart: startOf(process.pid) ?? "",
+    isAlive,
+    isIgnored,
+    uidOf,
+    async runProgram(program, args, timeoutMs) {
+      const { runProgram } = await import("../engines/run-program.ts");
+      return runProgram(program, args, timeoutMs);
+    },
+  };
+  return around;
+
+  /** id(1) knows users of every kind of directory, which /etc/passwd does not. */
+  async function uidOf(user: string): Promise<number | undefined> {
+    if (/^\d+$/.test(user)) return Number(user);
+    const { exitCode, stdout } = await around.runProgram("id", ["-u", "--", user], ID_TIMEOUT_MS);
+    return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout) : undefined;
+  }
+}

@@ -1,0 +1,29 @@
+/** The real stdout, stderr and stdin, as a verb sees them. */
+import { createInterface } from "node:readline/promises";
+import type { Settings } from "../src/config.ts";
+import { makePaint, wantsColour } from "../src/paint.ts";
+import type { Terminal } from "../src/verbs/call.ts";
+
+/** Of a pipe: wide enough for whole lines. */
+const PIPE_COLUMNS = 200;
+
+export function realTerminal(color: Settings["color"]): Terminal {
+  const { stdin, stdout, stderr, env } = process;
+  const isTerminal = stdout.isTTY === true;
+  return {
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    isTerminal,
+    width: () => Number(env.COLUMNS) || (isTerminal ? stdout.columns || 80 : PIPE_COLUMNS),
+    paint: makePaint(wantsColour(color, isTerminal, env)),
+    async ask(question) {
+      if (!stdin.isTTY || !stderr.isTTY) return undefined;
+      const reader = createInterface({ input: stdin, output: stderr });
+      try {
+        return await reader.question(question);
+      } finally {
+        reader.close();
+      }
+    },
+  };
+}

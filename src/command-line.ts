@@ -1,0 +1,61 @@
+/**
+ * Every verb: its arguments, options, sentence and examples, once. The command line, the help, the completion and the
+ * man page are made of this table. No verb is loaded for it.
+ */
+import type { OptionName } from "./config.ts";
+
+/** What a word on the command line stands for, so that a shell can complete it. */
+export type Completes = "job" | "path" | readonly string[];
+
+export interface VerbOption {
+  /** As commander takes it. */
+  readonly flags: string;
+  readonly help: string;
+  /** What its value stands for, where it has one. */
+  readonly completes?: Completes;
+  /** May be repeated; the verb gets all of them. */
+  readonly isList?: boolean;
+}
+
+export interface VerbDefinition {
+  /** Where it stands in the help. */
+  readonly group: "See" | "Change" | "Set up";
+  /** As commander takes them: "<name...>". */
+  readonly arguments: string;
+  readonly completes?: Completes;
+  readonly help: string;
+  readonly options: readonly VerbOption[];
+  /** The general options that it takes, beside --root and --color. */
+  readonly settings: readonly OptionName[];
+  /** Two at least. */
+  readonly examples: readonly string[];
+}
+
+const JSON_OUTPUT: VerbOption = { flags: "--json", help: "as one JSON value (schema 1)" };
+
+export const VERBS = {
+  status: {
+    group: "See",
+    arguments: "",
+    help: "what is waiting, running and finished, from the disk alone",
+    options: [JSON_OUTPUT, { flags: "--all", help: "all finished jobs, not only the latest" }],
+    settings: [],
+    examples: ["jobmgr --root ~/jobs status", "jobmgr status --root ~/jobs --json | jq '.jobs[] | .name'"],
+  },
+  config: {
+    group: "Set up",
+    arguments: "",
+    help: "the value of each option, and where it comes from",
+    options: [JSON_OUTPUT, { flags: "--all", help: "those that have their default as well" }],
+    settings: [],
+    examples: ["jobmgr --root ~/jobs config", "jobmgr config --all"],
+  },
+} as const satisfies Record<string, VerbDefinition>;
+
+export type VerbName = keyof typeof VERBS;
+
+/** The name of an option as commander gives it to a verb: "--older-than" is "olderThan". */
+export function keyOfFlags(flags: string): string {
+  const long = /--([\w-]+)/.exec(flags)?.[1] ?? flags;
+  return long.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

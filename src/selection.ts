@@ -1,0 +1,112 @@
+/**
+ * Which jobs are meant: by name, by pattern (* ? [...]), or by the path of a folder, as a shell completes it. What
+ * stands in two places may be told apart: pending/NAME, complete/NAME.
+ */
+import { basename, dirname, resolve } from "node:path";
+import type { Disk } from "./disk.ts";
+import { nearest } from "./nearest.ts";
+import { printable } from "./printable.ts";
+import { isIgnoredName, isUnreadableName, type Root, sortByCodePoint } from "./root.ts";
+import { PLACES, type Place } from "./stage.ts";
+
+/** A job's folder: where it was when it was looked for. */
+export interface JobRef {
+  readonly place: Place;
+  readonly name: string;
+}
+
+/** No job has this name. Exit code 3. */
+export class AbsentError extends Error {
+  override readonly name = "AbsentError";
+}
+
+/** The names of the jobs in one place, in the order in which they are taken. */
+export function namesIn(disk: Disk, root: Root, place: Place): string[] {
+  return sortByCodePoint(disk.list(root[place]).filter((name) => !isIgnoredName(name) && !isUnreadableName(name)));
+}
+
+/**
+ * The jobs that the words mean, among these places, each once; in the order of the words, then of the places given,
+ * then of the names. Throws AbsentError for a word that means none, with the nearest names.
+ */
+export function selectJobs(
+  disk: Disk,
+  root: Root,
+  words: readonly string[],
+  places: readonly Place[] = PLACES,
+): JobRef[] {
+  const names = new Map(PLACES.map((place) => [place, namesIn(disk, root, place)]));
+  const selected = new Map<string, JobRef>();
+  for (const word of words) {
+    const found = meant(word, root, places, names);
+    if (found.length === 0) throw absent(word, places, names);
+    for (const job of found) selected.set(`${job.place}/${job.name}`, job);
+  }
+  return [...selected.values()];
+}
+
+/** The one job that a word means. Of several places the first that has it counts. Throws AbsentError; also if it means several names. */
+export function selectJob(disk: Disk, root: Root, word: string, places: readonly Place[] = PLACES): JobRef {
+  const [first, ...others] = selectJobs(disk, root, [word], places);
+  if (!first) throw new AbsentError(`There is no job ${printable(word)}.`);
+  const other = others.find((job) => job.name !== first.name);
+  if (other)
+    throw new AbsentError(
+      `${printable(word)} means several jobs: ${printable(first.name)}, ${printable(other.name)}${others.length > 1 ? ", ..." : ""}. Name one.`,
+    );
+  return first;
+}
+
+type Names = ReadonlyMap<Place, readonly string[]>;
+
+function meant(word: string, root: Root, places: readonly Place[], names: Names): JobRef[] {
+  const { name, only } = wordOf(word, root);
+  const searched = places.filter((place) => only === undefined || place === only);
+  const exact = searched.filter((place) => names.get(place)?.includes(name)).map((place) => ({ place, name }));
+  if (exact.length > 0 || !/[*?[]/.test(name)) return exact;
+  const pattern = patternOf(name);
+  return searched.flatMap((place) =>
+    (names.get(place) ?? []).filter((one) => pattern.test(one)).map((one) => ({ place, name: one })),
+  );
+}
+
+/** "NAME", "complete/NAME", or a path to it from where one stands. */
+function wordOf(word: string, root: Root): { name: string; only?: Place } {
+  const plain = word.replace(/\/+$/, "");
+  if (!plain.includes("/")) return { name: plain };
+  const [first = "", ...rest] = plain.replace(/^\.\//, "").split("/");
+  if (isPlace(first) && rest.length === 1) return { only: first, name: rest[0] ?? "" };
+  const path = resolve(plain);
+  const only = PLACES.find((place) => root[place] === dirname(path));
+  return only ? { only, name: basename(path) } : { name: plain };
+}
+
+function isPlace(word: string): word is Place {
+  return (PLACES as readonly string[]).includes(word);
+}
+
+function absent(word: string, places: readonly Place[], names: Names): AbsentError {
+  const { name } = wordOf(word, { path: "", id: "", inbox: "", pending: "", complete: "", own: "" });
+  const elsewhere = PLACES.filter((place) => !places.includes(place) && names.get(place)?.includes(name));
+  if (elsewhere.length > 0)
+    return new AbsentError(
+      `${printable(name)} is in ${elsewhere.join(" and ")}, not in ${places.join(" or ")}, where this could be done.`,
+    );
+  const near = nearest(name, new Set(places.flatMap((place) => names.get(place) ?? []))).map(printable);
+  const hint = near.length === 0 ? " `jobmgr status --all` lists all." : ` Did you mean ${near.join(" or ")}?`;
+  return new AbsentError(`There is no job ${printable(word)} in ${places.join(", ")}.${hint}`);
+}
+
+/** As a shell's pattern: "*" any text, "?" one character, "[abc]" and "[!a-c]" one of these; all else means itself. */
+function patternOf(glob: string): RegExp {
+  const source = glob.replace(
+    /\[(!?)([^\]]+)\]|[\s\S]/gu,
+    (token, not: string | undefined, set: string | undefined) => {
+      if (token === "*") return "[\\s\\S]*";
+      if (token === "?") return "[\\s\\S]";
+      if (set !== undefined) return `[${not ? "^" : ""}${set.replace(/[\\\]^]/g, "\\$&")}]`;
+      return token.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
+    },
+  );
+  return new RegExp(`^${source}$`, "u");
+}

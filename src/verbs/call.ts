@@ -1,0 +1,61 @@
+/** What a verb is given, whichever it is: its words, the settings, and what only the composition root knows. */
+import type { Origins, RawOptions, Settings } from "../config.ts";
+import type { Engine, Machine } from "../engine.ts";
+import type { Paint } from "../paint.ts";
+
+/** Where a verb speaks, and how wide it may. */
+export interface Terminal {
+  /** Data, for stdout. */
+  out(text: string): void;
+  /** Messages, for stderr. */
+  err(text: string): void;
+  /** stdout is a terminal. */
+  readonly isTerminal: boolean;
+  /** Columns; of a pipe wide enough for a whole line. */
+  width(): number;
+  readonly paint: Paint;
+  /** Asks a person; undefined where there is none to ask (stdin or stderr is no terminal). */
+  ask(question: string): Promise<string | undefined>;
+}
+
+/** What a program said and how it ended. */
+export interface Answer {
+  /** undefined if a signal ended it, or it could not be started. */
+  readonly exitCode: number | undefined;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** "ENOENT" where there is no such program. */
+  readonly errorCode: string | undefined;
+  readonly timedOut: boolean;
+}
+
+/** What the composition root knows and src does not: engines, processes, users. */
+export interface Surroundings {
+  /** Throws EngineError if it cannot run here. */
+  makeEngine(): Promise<Engine>;
+  readonly machine: Machine;
+  readonly processStart: string;
+  isAlive(pid: number, start: string): boolean;
+  /** True if this process was started so that it survives that signal (nohup). */
+  isIgnored(signal: number): boolean;
+  /** The uid of a user, by name or number; undefined if there is none. */
+  uidOf(user: string): Promise<number | undefined>;
+  /** Runs a program to its end, without a shell. Never throws. */
+  runProgram(program: string, args: readonly string[], timeoutMs: number): Promise<Answer>;
+}
+
+/** One call of a verb: what stands behind it on the command line, checked, and where it happens. */
+export interface Call<Options = object> {
+  readonly words: readonly string[];
+  readonly options: Options;
+  readonly settings: Settings;
+  /** What the settings were made of: the options as they were given, of each that is no flag where, and the files read. */
+  readonly raw: RawOptions;
+  readonly origins: Origins;
+  readonly files: readonly string[];
+  readonly around: Surroundings;
+  readonly terminal: Terminal;
+}
+
+/** Does it, and returns the exit code. */
+export type Verb<Options = object> = (call: Call<Options>) => Promise<number>;
