@@ -38,7 +38,8 @@ export async function config({
     return EXIT.ok;
   }
   const rows = shown.map(({ key, value, from }) => [key, printable(textOf(value)), from]);
-  for (const line of table([["OPTION", "VALUE", "FROM"], ...rows], terminal.width())) terminal.out(`${line}\n`);
+  // A path that is cut is of no use.
+  for (const line of table([["OPTION", "VALUE", "FROM"], ...rows], Number.POSITIVE_INFINITY)) terminal.out(`${line}\n`);
   const hidden = lines.length - shown.length;
   if (hidden > 0) terminal.out(`\n${hidden} more have their default: jobmgr config --all\n`);
   return EXIT.ok;
