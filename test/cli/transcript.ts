@@ -1,6 +1,6 @@
 /**
  * What a person sees, word for word: a call, what it says, its exit code, with what differs from run to run put out
- * of the way. Kept in golden/; `npx vitest run -u test/cli` writes them anew, and `git diff` shows what changed.
+ * of the way. Kept in golden/; `npx vitest run test/cli --update` writes them anew, and `git diff` shows what changed.
  */
 import { hostname } from "node:os";
 import { jobmgr, PROGRAM, runToEnd, type TestRoot } from "../harness.ts";
