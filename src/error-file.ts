@@ -41,9 +41,13 @@ export function errorText(
   const command = outcome.command ?? job.command;
   if (command) lines.push(`The command: ${command}`);
   for (const output of outputsToShow(job)) lines.push(...tailOf(disk, job.folder, output));
+  const remedy =
+    outcome.after === undefined
+      ? REMEDIES[outcome.is]
+      : `When "${outcome.after.name}" is mended, and moved back to inbox/ itself`;
   lines.push(
     "",
-    `${REMEDIES[outcome.is]}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
+    `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
     "",
   );
   return lines.join("\n");

@@ -3,6 +3,7 @@
 export const FILES = {
   script: "job.sh",
   name: "job_name.txt",
+  after: "job_after.txt",
   hold: "job_hold",
   cancel: "job_cancel",
   output: "job_output.txt",

@@ -2,9 +2,19 @@
  * The inbox in order: who is next? Only as many folders are looked into as are needed, and one that is not ready
  * takes no place from those behind it. What is kept here is a memory of the last listing, never a fact.
  */
+import type { Circle } from "./after.ts";
+import { Dependents } from "./dependents.ts";
 import type { Disk } from "./disk.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "./ready.ts";
-import { fileSystemNow, isIgnoredName, isUnreadableName, jobFolder, type Root, sortByCodePoint } from "./root.ts";
+import {
+  comesBefore,
+  fileSystemNow,
+  isIgnoredName,
+  isUnreadableName,
+  jobFolder,
+  type Root,
+  sortByCodePoint,
+} from "./root.ts";
 
 /** So many folders are looked into at most before others get a turn. */
 const LOOKS_MAX = 256;
@@ -26,11 +36,17 @@ export class Inbox {
   #next = 0;
   #check = 0;
   #unready = new Map<string, Unready>();
+  readonly #dependents: Dependents;
+  /** Folders that were passed over, and may run since jobs before them have ended: in order, before all others. */
+  #recalled: string[] = [];
+  /** Folders that were to end, and could not yet: the next check tries again. */
+  readonly #tried = new Set<string>();
 
   constructor(disk: Disk, root: Root, rules: ReadyRules) {
     this.#disk = disk;
     this.#root = root;
     this.#rules = rules;
+    this.#dependents = new Dependents(disk, root);
   }
 
   /** Lists the inbox anew. Returns names that cannot be opened because they are not UTF-8. */
@@ -39,7 +55,10 @@ export class Inbox {
     const unreadable = all.filter(isUnreadableName);
     this.#names = sortByCodePoint(unreadable.length > 0 ? all.filter((name) => !isUnreadableName(name)) : all);
     this.#next = 0;
+    this.#recalled = [];
+    this.#tried.clear();
     this.#check++;
+    this.#dependents.list(this.#names);
     if (this.#unready.size > 0) {
       const there = new Set(this.#names);
       for (const name of this.#unready.keys()) if (!there.has(name)) this.#unready.delete(name);
@@ -58,7 +77,42 @@ export class Inbox {
 
   /** Why folders wait that were looked into, by name. */
   reasons(): ReadonlyMap<string, string> {
-    return new Map([...this.#unready].map(([name, { why }]) => [name, why]));
+    const looked = [...this.#unready].map(([name, { why }]): [string, string] => [name, why]);
+    return new Map([...this.#dependents.reasons(), ...looked]);
+  }
+
+  /** Circles of jobs that wait for each other. */
+  get circles(): readonly Circle[] {
+    return this.#dependents.circles;
+  }
+
+  /** A job has ended, under these names: those that wait for it get their turn. */
+  ended(...names: readonly string[]): void {
+    this.#dependents.changed(...names);
+  }
+
+  /**
+   * Folders that are to end without being run, at most so many: those that somebody has cancelled, at once, and those
+   * whose jobs before them did not succeed, when they are complete. Each is shown once a check.
+   */
+  endings(most: number): { name: string; signature: string | undefined }[] {
+    this.#settle();
+    const found: { name: string; signature: string | undefined }[] = [];
+    for (const name of this.#dependents.cancelled) {
+      if (found.length >= most) return found;
+      if (!this.#tried.has(name) && this.#mayCancel(name)) found.push({ name, signature: undefined });
+      this.#tried.add(name);
+    }
+    const now = this.#clock();
+    for (const name of this.#dependents.failed) {
+      if (found.length >= most || this.#tried.size >= LOOKS_MAX) break;
+      if (this.#tried.has(name)) continue;
+      this.#tried.add(name);
+      const readiness = this.#look(name, now);
+      if (readiness.is === "ready") found.push({ name, signature: readiness.signature });
+      else this.#noteUnready(name, readiness);
+    }
+    return found;
   }
 
   /**
@@ -77,33 +131,75 @@ export class Inbox {
 
   /** The next folder that is ready, in order, without taking it; "later" if others should have a turn first. */
   peek(): { name: string; signature: string } | "later" | undefined {
-    let nowMs: number | undefined;
-    const now = () => {
-      nowMs ??= fileSystemNow(this.#disk, this.#root);
-      return nowMs;
-    };
-    for (let looks = 0; this.#next < this.#names.length; this.#next++) {
+    this.#settle();
+    const now = this.#clock();
+    let looks = 0;
+    for (let name = this.#recalled[0]; name !== undefined; name = this.#recalled[0]) {
+      if (looks++ >= LOOKS_MAX) return "later";
+      const readiness = this.#look(name, now);
+      if (readiness.is === "ready") return { name, signature: readiness.signature };
+      this.#noteUnready(name, readiness);
+      this.#recalled.shift();
+    }
+    for (; this.#next < this.#names.length; this.#next++) {
       const name = this.#names[this.#next] ?? "";
       if (!this.#isDue(name)) continue;
       if (looks++ >= LOOKS_MAX) return "later";
       const readiness = this.#look(name, now);
       if (readiness.is === "ready") return { name, signature: readiness.signature };
-      const againAtMs = readiness.againInS === undefined ? undefined : performance.now() + readiness.againInS * 1000;
-      this.#unready.set(name, { why: readiness.why, check: this.#check, againAtMs });
+      this.#noteUnready(name, readiness);
     }
     return undefined;
   }
 
-  /** Goes on behind the folder that peek() showed. */
-  pass(): void {
-    this.#unready.delete(this.#names[this.#next] ?? "");
-    this.#next++;
+  /** Goes on without a folder that peek() or endings() showed. */
+  pass(name: string): void {
+    this.#unready.delete(name);
+    this.#tried.delete(name);
+    this.#dependents.forget(name);
+    this.#goBehind(name);
   }
 
-  /** Notes why the folder that peek() showed cannot be taken, and goes on behind it. */
-  putBack(why: string): void {
-    this.#unready.set(this.#names[this.#next] ?? "", { why, check: this.#check, againAtMs: undefined });
-    this.#next++;
+  /** Notes why a folder that peek() or endings() showed cannot be taken, and goes on behind it. */
+  putBack(name: string, why: string): void {
+    this.#unready.set(name, { why, check: this.#check, againAtMs: undefined });
+    this.#goBehind(name);
+  }
+
+  #goBehind(name: string): void {
+    if (this.#recalled[0] === name) this.#recalled.shift();
+    else if (this.#names[this.#next] === name) this.#next++;
+  }
+
+  /** Lets those get their turn that may run by now, and were passed over before. */
+  #settle(): void {
+    const met = this.#dependents.settle();
+    for (const name of met) {
+      this.#unready.delete(name);
+      const next = this.#names[this.#next];
+      if (next === undefined || comesBefore(name, next)) this.#recalled.push(name);
+    }
+    if (met.length > 0) this.#recalled = sortByCodePoint([...new Set(this.#recalled)]);
+  }
+
+  /** A look at the file system's clock, at most once. */
+  #clock(): () => number {
+    let nowMs: number | undefined;
+    return () => {
+      nowMs ??= fileSystemNow(this.#disk, this.#root);
+      return nowMs;
+    };
+  }
+
+  #noteUnready(name: string, { why, againInS }: Readiness & { is: "unready" }): void {
+    const againAtMs = againInS === undefined ? undefined : performance.now() + againInS * 1000;
+    this.#unready.set(name, { why, check: this.#check, againAtMs });
+  }
+
+  /** True for a folder that this user may move to complete/. */
+  #mayCancel(name: string): boolean {
+    const look = this.#disk.look(jobFolder(this.#root, "inbox", name));
+    return look?.kind === "folder" && this.#rules.owners?.has(look.uid) !== false;
   }
 
   #isDue(name: string): boolean {
@@ -114,8 +210,12 @@ export class Inbox {
   }
 
   #look(name: string, now: () => number): Readiness {
+    const waitsFor = () => {
+      const verdict = this.#dependents.verdict(name);
+      return verdict.is === "waits" ? verdict.why : undefined;
+    };
     try {
-      return readinessOf(this.#disk, jobFolder(this.#root, "inbox", name), this.#rules, now);
+      return readinessOf(this.#disk, jobFolder(this.#root, "inbox", name), this.#rules, now, waitsFor);
     } catch (error) {
       return { is: "unready", why: `it cannot be looked into: ${(error as Error).message}` };
     }

@@ -4,6 +4,13 @@ import { signalName } from "./signals.ts";
 
 export type Result = "succeeded" | "failed" | "cancelled" | "refused" | "interrupted" | "lost";
 
+/** The end of one job because of which others were refused. */
+export interface Cause {
+  readonly name: string;
+  readonly is: Result;
+  readonly why: string;
+}
+
 /** Written once per attempt, never changed. */
 export interface Outcome {
   readonly is: Result;
@@ -17,6 +24,8 @@ export interface Outcome {
   readonly command?: string;
   /** Of a job array: how each task ended, by exit code; null where nothing is known. */
   readonly tasks?: Readonly<Record<string, number | null>>;
+  /** Refused because it was to run after a job that did not succeed: the first one of the chain that did not. */
+  readonly after?: Cause;
 }
 
 /** What the runner left on disk of one task, or of a plain job. */

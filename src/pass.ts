@@ -5,6 +5,7 @@
  * What is remembered between passes is only what the disk said last, so that not all is read again each time.
  */
 import { join } from "node:path";
+import { type Circle, circleText } from "./after.ts";
 import { type BrakeRules, Brakes } from "./brakes.ts";
 import { putForReading } from "./disk.ts";
 import type { News, Submitted, Token } from "./engine.ts";
@@ -62,6 +63,8 @@ interface Job {
   retryS: number;
   /** The engine has taken it, and the record of that is being written. */
   handed: boolean;
+  /** It was taken in to be told that it is not to be run, and needs no place for that. */
+  ending: boolean;
   /** It waits for something of its own, and is certainly not in the engine's queue. */
   aside: boolean;
   /** Its last step failed. */
@@ -81,6 +84,12 @@ interface Retry {
 const RETRY_S = { first: 1, most: 60 } as const;
 
 const AHEAD_MS = 1000;
+
+/** So many folders at a time are told that they are not to be run. */
+const ENDINGS_MAX = 64;
+
+/** So many circles of jobs that wait for each other are reported. */
+const CIRCLES_MAX = 20;
 
 /** Waits while the engine is out of reach. */
 const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
@@ -168,6 +177,7 @@ export class Pass {
           `inbox/${name} has a name that is not UTF-8, so that it cannot be opened. Rename it.`,
         );
       }
+      this.#reportCircles();
       this.#finishArrivals();
       this.#resolve("list", "info", `${root.path} can be read again.`);
     } catch (error) {
@@ -190,6 +200,7 @@ export class Pass {
     }
     this.#roomFreed();
     for (const job of this.#inOrder()) this.#start(job);
+    this.#takeInEndings();
     this.#takeIn();
     this.#throwIfFatal();
   }
@@ -537,7 +548,13 @@ export class Pass {
       if (verdict === "done") return this.#look(job);
       this.#resolve(`doubt ${job.name}`, "info", `${job.name} goes on.`);
     }
-    job.seen = await plan(this.#world, job.name);
+    const planned = await plan(this.#world, job.name);
+    if ("why" in planned) {
+      this.#forget(job);
+      return this.#note("info", `${job.name} is in the inbox again: ${planned.why}.`);
+    }
+    job.ending &&= planned.stage === "settled";
+    job.seen = planned;
     job.fresh = true;
   }
 
@@ -624,6 +641,7 @@ export class Pass {
     if (!seen?.outcome) return;
     const target = await archive(this.#world, job.name, seen);
     this.#forget(job);
+    this.#inbox.ended(job.name, target);
     if (seen.token) this.#finish(seen.token);
     const { outcome, startedAt, endedAt } = seen.outcome;
     if (startedAt && !job.saidStarted) this.#sayStarted(job);
@@ -633,11 +651,20 @@ export class Pass {
       .filter(Boolean)
       .join(" ");
     this.#say({ is: "finished", name: job.name, result: outcome.is, succeeded, durationS, ...(more && { more }) });
-    const pause = this.#brakes.note(!succeeded && outcome.is !== "cancelled", performance.now());
+    const isOwnFault = !succeeded && outcome.is !== "cancelled" && outcome.after === undefined;
+    const pause = this.#brakes.note(isOwnFault, performance.now());
     if (pause) this.#note("warn", `${pause}.`);
   }
 
   // -- taking in --
+
+  /** Folders that are not to be run need no place, and are told so while the root is paused, or the queue full. */
+  #takeInEndings(): void {
+    if (this.#stopping || this.#fatal || performance.now() < this.#diskRetryAtMs) return;
+    if (this.spent !== undefined || this.#stuck() >= STUCK_MAX) return;
+    const underWay = [...this.#jobs.values()].filter((job) => job.ending).length;
+    for (const { name, signature } of this.#inbox.endings(ENDINGS_MAX - underWay)) this.#claim(name, signature, true);
+  }
 
   #takeIn(): void {
     if (this.#stopping || this.#fatal || !this.#mayTakeIn()) return;
@@ -694,25 +721,26 @@ export class Pass {
     return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && isOpen;
   }
 
-  #claim(name: string, signature: string): void {
+  #claim(name: string, signature: string | undefined, ending = false): void {
     try {
       const taken = claim(this.#world, name, signature);
       if (taken === undefined) {
-        return this.#inbox.putBack("it changed while it was taken, so that it was put back");
+        return this.#inbox.putBack(name, "it changed while it was taken, so that it was put back");
       }
-      this.#inbox.pass();
+      this.#inbox.pass(name);
       this.#resolve(`inbox/${name}`, "debug", `inbox/${name} could be taken.`);
       this.#say({ is: "claimed", name: taken });
       const job = newJob(taken, true);
       job.seen = { stage: "claimed" };
+      job.ending = ending;
       this.#jobs.set(taken, job);
       this.#start(job);
     } catch (error) {
       if (error instanceof LockError) {
         this.#fatal ??= error;
-        return this.#inbox.pass();
+        return this.#inbox.pass(name);
       }
-      this.#inbox.putBack((error as Error).message);
+      this.#inbox.putBack(name, (error as Error).message);
       this.#report(`inbox/${name}`, "error", `${name} cannot be taken in: ${(error as Error).message}`);
     }
   }
@@ -786,6 +814,14 @@ export class Pass {
     }
   }
 
+  #reportCircles(): void {
+    const circles = this.#inbox.circles.slice(0, CIRCLES_MAX);
+    const abouts = new Set(circles.map(aboutCircle));
+    for (const about of this.#problems.keys())
+      if (about.startsWith("circle ") && !abouts.has(about)) this.#resolve(about, "info", `A ${about} is no more.`);
+    for (const circle of circles) this.#report(aboutCircle(circle), "warn", `${circleText(circle)}.`);
+  }
+
   /** A few words for `jobmgr status`: why folders wait, how the engine is. */
   #leaveWord(): void {
     const { disk, root, engine } = this.#world;
@@ -843,6 +879,7 @@ function whyOf(news: News | undefined): string | undefined {
 
 /** One whose step failed holds no place, unless it may be in a queue all the same. */
 function isOnItsWay(job: Job, hasQueue: boolean): boolean {
+  if (job.ending) return false;
   if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
   return job.seen?.stage === "claimed" && !job.stuck;
 }
@@ -872,11 +909,16 @@ function newJob(name: string, fresh: boolean): Job {
     retryAtMs: 0,
     retryS: RETRY_S.first,
     handed: false,
+    ending: false,
     aside: false,
     stuck: false,
     saidStarted: false,
     cancelled: false,
   };
+}
+
+function aboutCircle({ names }: Circle): string {
+  return `circle of ${names.length} with "${names[0]}"`;
 }
 
 function submittedOf(job: Job): Submitted | undefined {

@@ -52,8 +52,17 @@ function unready(why: string, againInS?: number): Readiness {
   return againInS === undefined ? { is: "unready", why } : { is: "unready", why, againInS };
 }
 
-/** Looks at one folder of the inbox. `nowMs` is by the file system's clock, and asked for only when needed. */
-export function readinessOf(disk: Disk, folder: string, rules: ReadyRules, nowMs: () => number): Readiness {
+/**
+ * Looks at one folder of the inbox. `nowMs` is by the file system's clock, and asked for only when needed; so is
+ * `waitsFor`, which says why a folder with a job_after.txt waits for other jobs, if it does.
+ */
+export function readinessOf(
+  disk: Disk,
+  folder: string,
+  rules: ReadyRules,
+  nowMs: () => number,
+  waitsFor: () => string | undefined = () => undefined,
+): Readiness {
   const top = disk.look(folder);
   if (!top) return unready("it has gone");
   if (top.kind === "link") return unready("it is a link; links are not followed. Move the folder itself here");
@@ -69,6 +78,8 @@ export function readinessOf(disk: Disk, folder: string, rules: ReadyRules, nowMs
       );
   }
   if (names.includes(FILES.hold)) return unready("it is held. To release it, delete its file job_hold");
+  const waits = names.includes(FILES.after) ? waitsFor() : undefined;
+  if (waits !== undefined) return unready(waits);
   if (rules.readyFile !== undefined) {
     if (!names.includes(rules.readyFile)) return unready(`it has no ${rules.readyFile} yet`);
     return { is: "ready", signature: "" };

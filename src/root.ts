@@ -173,11 +173,27 @@ const NAME_BYTES_MAX = 255;
 /** NAME, or the first of NAME~2, NAME~3, ... that is not taken, shortened where it would be too long. */
 export function freeName(name: string, isTaken: (name: string) => boolean): string {
   for (let count = 1; ; count++) {
-    const ending = count === 1 ? "" : `~${count}`;
-    let stem = name;
-    while (Buffer.byteLength(stem + ending) > NAME_BYTES_MAX) stem = Array.from(stem).slice(0, -1).join("");
-    if (!isTaken(stem + ending)) return stem + ending;
+    const free = numberedName(name, count);
+    if (!isTaken(free)) return free;
   }
+}
+
+/** The name that the N-th job called NAME has where the others still are: NAME, NAME~2, NAME~3, ... */
+export function numberedName(name: string, count: number): string {
+  const ending = count === 1 ? "" : `~${count}`;
+  let stem = name;
+  while (Buffer.byteLength(stem + ending) > NAME_BYTES_MAX) stem = Array.from(stem).slice(0, -1).join("");
+  return stem + ending;
+}
+
+/** The name that a job had before it was numbered; the same name if it has no number. */
+export function unnumberedName(name: string): string {
+  return name.replace(/~[1-9]\d*$/, "");
+}
+
+/** True if the first name comes before the second one by code point. */
+export function comesBefore(one: string, other: string): boolean {
+  return Buffer.compare(Buffer.from(one), Buffer.from(other)) < 0;
 }
 
 /** Order by code point, which is also the order of the UTF-8 bytes; JavaScript's own is by UTF-16 unit. */

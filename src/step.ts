@@ -3,6 +3,7 @@
  * cut short anywhere, by a crash or an error, and done again; each ends with one rename.
  */
 import { basename, join } from "node:path";
+import { verdictOfFolder } from "./dependencies.ts";
 import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
 import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
@@ -122,9 +123,9 @@ function attemptOf(folder: string, intent: Intent): Attempt {
 
 /**
  * Takes a folder that is ready out of the inbox. Returns its name in pending, or undefined if it changed while it
- * was moved, and is back in the inbox.
+ * was moved, and is back in the inbox. Without a signature it is taken as it is: it is not to be run.
  */
-export function claim(world: World, name: string, signature: string): string | undefined {
+export function claim(world: World, name: string, signature: string | undefined): string | undefined {
   const { disk, root } = world;
   world.assertOwned();
   putOutOfForce(world, jobFolder(root, "inbox", name));
@@ -133,12 +134,18 @@ export function claim(world: World, name: string, signature: string): string | u
   spendTurns(disk, jobFolder(root, "inbox", name));
   const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
   disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
+  if (signature === undefined) return taken;
   // Whoever still held a file open went on writing through the first look.
   const after = signatureOf(disk, jobFolder(root, "pending", taken), world.rules, () => fileSystemNow(disk, root));
   if (after === signature) return taken;
-  const back = freeName(name, (free) => disk.look(jobFolder(root, "inbox", free)) !== undefined);
-  disk.rename(jobFolder(root, "pending", taken), jobFolder(root, "inbox", back));
+  putBack(world, taken);
   return undefined;
+}
+
+/** Moves a folder that has no intent from pending to the inbox again. */
+function putBack({ disk, root }: World, name: string): void {
+  const back = freeName(name, (free) => disk.look(jobFolder(root, "inbox", free)) !== undefined);
+  disk.rename(jobFolder(root, "pending", name), jobFolder(root, "inbox", back));
 }
 
 /**
@@ -218,16 +225,32 @@ function jobNameOf(disk: Disk, folder: string): { jobName?: string } | { fault: 
   }
 }
 
-/** Writes the intent, or the outcome of a job that cannot be run at all. Returns what is there then. */
-export async function plan(world: World, name: string): Promise<Seen> {
+/**
+ * Writes the intent, or the outcome of a job that is not to be run at all: cancelled, after one that did not succeed,
+ * or impossible. Returns what is there then; or why it waits, if it is in the inbox again, for the jobs before it
+ * have not ended.
+ */
+export async function plan(world: World, name: string): Promise<Seen | { why: string }> {
   const { disk, root, engine } = world;
   const folder = jobFolder(root, "pending", name);
   world.assertOwned();
+  const cancelReason = cancelReasonOf(disk, folder);
+  const verdict =
+    cancelReason === undefined ? verdictOfFolder(disk, root, { place: "pending", name }) : ({ is: "met" } as const);
+  if (verdict.is === "waits") {
+    putBack(world, name);
+    return { why: verdict.why };
+  }
   const attempts = attemptsOf(disk, folder);
   const token = takeTurn(disk, folder, attempts, newToken(new Date()));
   const records = attemptFolder(folder, token);
   disk.makeFolder(records);
 
+  if (cancelReason !== undefined) return { token, ...(await cancelUnsubmitted(world, records, cancelReason)) };
+  if (verdict.is === "failed") {
+    const { why, cause: after } = verdict;
+    return { token, ...(await refuse(world, records, { why, after })) };
+  }
   const read = readScript(world, folder, name);
   if ("fault" in read) return { token, ...(await refuse(world, records, { why: read.fault })) };
   let plan: Plan;
@@ -283,6 +306,11 @@ function remakeRunner(world: World, attempt: Attempt): void {
 
 async function refuse(world: World, records: string, outcome: Omit<Outcome, "is">): Promise<Settled> {
   return putOutcome(world, records, { outcome: { is: "refused", ...outcome }, at: new Date().toISOString() });
+}
+
+async function cancelUnsubmitted(world: World, records: string, reason: string): Promise<Settled> {
+  const why = `It was cancelled before it was submitted: ${reason}`;
+  return putOutcome(world, records, { outcome: { is: "cancelled", why }, at: new Date().toISOString() });
 }
 
 type Settled = { readonly stage: "settled"; readonly outcome: OutcomeRecord };
@@ -362,11 +390,7 @@ export async function submit(
   }
   world.assertOwned();
   const cancel = readRecord(disk, attempt.records, "cancel");
-  if (cancel) {
-    const why = `It was cancelled before it was submitted: ${cancel.reason}`;
-    const outcome = { outcome: { is: "cancelled", why }, at: new Date().toISOString() } as const;
-    return { ...seen, ...(await putOutcome(world, attempt.records, outcome)) };
-  }
+  if (cancel) return { ...seen, ...(await cancelUnsubmitted(world, attempt.records, cancel.reason)) };
   let handle: Handle;
   try {
     handle = await engine.submit(attempt, stop);
@@ -517,17 +541,23 @@ const REASON_BYTES_MAX = 2000;
 export async function noteCancel(world: World, name: string, token: Token): Promise<string | undefined> {
   const { disk, root } = world;
   const folder = jobFolder(root, "pending", name);
-  const request = join(folder, FILES.cancel);
-  const look = disk.look(request);
-  if (!look) return undefined;
-  const text = look.kind === "file" ? disk.read(request, REASON_BYTES_MAX)?.toString("utf8").trim() : "";
-  const reason = text || "somebody put a file job_cancel into its folder.";
+  const reason = cancelReasonOf(disk, folder);
+  if (reason === undefined) return undefined;
   world.assertOwned();
   const records = attemptFolder(folder, token);
   if (!readRecord(disk, records, "cancel"))
     await putRecord(disk, records, "cancel", { reason, at: new Date().toISOString() });
   keepCancel(disk, folder, records);
   return reason;
+}
+
+/** The text of job_cancel, or what stands for it; undefined if there is none. */
+function cancelReasonOf(disk: Disk, folder: string): string | undefined {
+  const request = join(folder, FILES.cancel);
+  const look = disk.look(request);
+  if (!look) return undefined;
+  const text = look.kind === "file" ? disk.read(request, REASON_BYTES_MAX)?.toString("utf8").trim() : "";
+  return text || "somebody put a file job_cancel into its folder.";
 }
 
 /** Puts the request beside the records, for it has been heard. */

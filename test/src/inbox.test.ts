@@ -39,7 +39,7 @@ function takeAll(inbox: Inbox): string[] {
   const taken: string[] = [];
   for (let next = inbox.peek(); next !== undefined && next !== "later"; next = inbox.peek()) {
     taken.push(next.name);
-    inbox.pass();
+    inbox.pass(next.name);
   }
   return taken;
 }
@@ -112,7 +112,7 @@ describe("who is next", () => {
     const inbox = inboxOf();
     inbox.list();
     inbox.peek();
-    inbox.putBack("it changed");
+    inbox.putBack("a", "it changed");
     expect(inbox.peek()).toBeUndefined();
     expect(inbox.reasons().get("a")).toBe("it changed");
     inbox.list();
@@ -183,7 +183,7 @@ describe("what 1000 folders cost", () => {
     inbox.list();
     for (let i = 0; i < 5; i++) {
       inbox.peek();
-      inbox.pass();
+      inbox.pass(`n${String(i).padStart(4, "0")}`);
     }
     // Each is listed for job.sh and walked for rest.
     expect(new Set(looks).size).toBe(5);
