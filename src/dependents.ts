@@ -17,6 +17,7 @@ import {
 import { readAfter, stateOfJob } from "./dependencies.ts";
 import type { Disk } from "./disk.ts";
 import { FILES } from "./files.ts";
+import { NameHints } from "./name-hints.ts";
 import { jobFolder, type Root, unnumberedName } from "./root.ts";
 
 /** So many folders are asked at each check whether they have such a file: new ones first, then the others in turns. */
@@ -41,6 +42,7 @@ type States = Map<string, JobState>;
 export class Dependents {
   readonly #disk: Disk;
   readonly #root: Root;
+  readonly #hints: NameHints;
   #names: readonly string[] = [];
   /** Names that have come and were not looked into yet, and where the turns of the others go on. */
   #fresh: string[] = [];
@@ -61,6 +63,7 @@ export class Dependents {
   constructor(disk: Disk, root: Root) {
     this.#disk = disk;
     this.#root = root;
+    this.#hints = new NameHints(disk, root);
   }
 
   /** Takes over a new listing of the inbox, in order, and looks into some of it. */
@@ -70,6 +73,7 @@ export class Dependents {
     if (isSmall) this.#fresh = [];
     else this.#fresh.push(...newcomers(this.#names, names));
     this.#names = names;
+    this.#hints.list(names);
     this.#forgetGone();
     for (const name of isSmall ? names : this.#turn()) this.#lookInto(name);
     this.#findCircles();
@@ -197,10 +201,13 @@ export class Dependents {
   }
 
   #stateOf(name: string, asker: string): JobState {
-    const state = this.#states.get(name) ?? stateOfJob(this.#disk, this.#root, name, { place: "inbox", name: asker });
-    // One that is asked for by its own namesake is judged without that one.
-    if (unnumberedName(asker) !== name) this.#states.set(name, state);
-    return state;
+    // One that asks for its own namesakes is none of them.
+    const isNamesake = asker !== name && unnumberedName(asker) === name;
+    const known = isNamesake ? undefined : this.#states.get(name);
+    const state = known ?? stateOfJob(this.#disk, this.#root, name, { place: "inbox", name: asker });
+    if (!isNamesake) this.#states.set(name, state);
+    if (state.is !== "unknown") return state;
+    return { ...state, nearest: this.#hints.near(name).filter((one) => one !== asker) };
   }
 
   // -- forgetting --
