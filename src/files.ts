@@ -5,6 +5,7 @@ export const FILES = {
   name: "job_name.txt",
   hold: "job_hold",
   cancel: "job_cancel",
+  retry: "job_retry.txt",
   output: "job_output.txt",
   error: "job_error.txt",
   status: "job_status.json",

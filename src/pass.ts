@@ -14,6 +14,7 @@ import { FILES } from "./files.ts";
 import { Inbox } from "./inbox.ts";
 import { LockError } from "./lock.ts";
 import { durationText } from "./outcome.ts";
+import { whyItWaitsAgain } from "./ready.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import { statusText } from "./status-file.ts";
 import {
@@ -27,6 +28,7 @@ import {
   rescue,
   type Seen,
   see,
+  sendBack,
   settle,
   submit,
   type World,
@@ -526,7 +528,7 @@ export class Pass {
       else if (stage === "submitting") await turn.then(() => this.#submit(job, passTurn));
       else passTurn();
       if (stage === "submitted") await this.#settle(job);
-      if (stage === "settled") return this.#archive(job);
+      if (stage === "settled") return (await this.#sendBack(job)) ? undefined : this.#archive(job);
     }
   }
 
@@ -617,6 +619,23 @@ export class Pass {
     job.fresh = true;
     job.saidStarted = false;
     this.#postpone(job);
+  }
+
+  /** True if the job is to be run again, and waits for that in the inbox. */
+  async #sendBack(job: Job): Promise<boolean> {
+    const { seen } = job;
+    const back = seen && (await sendBack(this.#world, job.name, seen));
+    if (!back) return false;
+    const { name, record } = back;
+    if (seen.outcome?.startedAt && !job.saidStarted) this.#sayStarted(job);
+    this.#forget(job);
+    const now = Date.now();
+    this.#inbox.expect(name, whyItWaitsAgain(record, now + record.waitS * 1000, now), record.waitS);
+    const result = record.ends.at(-1) ?? "";
+    const more = name === job.name ? undefined : `It is inbox/${name}.`;
+    const { waitS, number, of, raised } = record;
+    this.#say({ is: "retrying", name: job.name, result, waitS, number, of, raised, ...(more && { more }) });
+    return true;
   }
 
   async #archive(job: Job): Promise<void> {

@@ -24,6 +24,10 @@ export interface JobStatus {
   readonly exitCode?: number;
   readonly signal?: string;
   readonly tasks?: Readonly<Record<string, number | null>>;
+  /** Which attempt it is, from 2, of a job that is run again by rule. */
+  readonly attempt?: number;
+  /** What it asks for instead of what job.sh names. */
+  readonly raised?: readonly string[];
   readonly ignoredDirectives?: readonly string[];
   readonly outputs?: readonly string[];
 }
@@ -50,6 +54,8 @@ export function statusText(
     ...(outcome?.startedAt && { startedAt: outcome.startedAt }),
     ...(outcome?.endedAt && { endedAt: outcome.endedAt }),
     ...(outcome && factsOf(outcome.outcome)),
+    ...(intent?.again && { attempt: intent.again.number }),
+    ...(intent?.plan.raised && { raised: intent.plan.raised }),
     ...(ignored && ignored.length > 0 && { ignoredDirectives: ignored }),
   };
   return `${JSON.stringify(status, undefined, 1)}\n`;
