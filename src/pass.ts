@@ -632,7 +632,10 @@ export class Pass {
     const now = Date.now();
     this.#inbox.expect(name, whyItWaitsAgain(record, now + record.waitS * 1000, now), record.waitS);
     const result = record.ends.at(-1) ?? "";
-    const more = name === job.name ? undefined : `It is inbox/${name}.`;
+    const isArray = (seen.attempt?.plan.tasks.length ?? 0) > 0;
+    const more = [isArray && "All its tasks run again.", name !== job.name && `It is inbox/${name}.`]
+      .filter(Boolean)
+      .join(" ");
     const { waitS, number, of, raised } = record;
     this.#say({ is: "retrying", name: job.name, result, waitS, number, of, raised, ...(more && { more }) });
     return true;

@@ -148,9 +148,9 @@ function pauseOf(value: string): Partial<RetryRules> | Fault {
 
 function factorOf(key: "memory" | "time", value: string): Partial<RetryRules> | Fault {
   const factor = /^\d+(\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
-  if (!(factor > 1 && factor <= RETRY_FACTOR_MAX))
-    return { fault: `${key} must be a factor above 1, at most ${RETRY_FACTOR_MAX}, such as 1.5, and not "${value}"` };
-  return { [key]: factor };
+  if (!(factor >= 1 && factor <= RETRY_FACTOR_MAX))
+    return { fault: `${key} must be a factor from 1 (not) to ${RETRY_FACTOR_MAX}, such as 1.5, and not "${value}"` };
+  return { [key]: factor === 1 ? undefined : factor };
 }
 
 /** The rules of a job with this job_retry.txt. */

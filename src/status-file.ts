@@ -28,6 +28,8 @@ export interface JobStatus {
   readonly attempt?: number;
   /** What it asks for instead of what job.sh names. */
   readonly raised?: readonly string[];
+  /** It is in the inbox for another attempt, after so many seconds. */
+  readonly next?: { readonly attempt: number; readonly of: number; readonly waitS: number };
   readonly ignoredDirectives?: readonly string[];
   readonly outputs?: readonly string[];
 }
@@ -37,7 +39,7 @@ export function statusText(
   name: string,
   state: string,
   seen: Seen,
-  more: { startedAt?: string; why?: string; stuck?: boolean } = {},
+  more: Pick<JobStatus, "startedAt" | "why" | "stuck" | "next"> = {},
 ): string {
   const { intent, outcome } = seen;
   const ignored = intent?.plan.ignored;

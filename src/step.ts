@@ -440,7 +440,8 @@ function retryOf(world: World, name: string, seen: Seen): { record: RetryRecord 
   const { disk, root, engine } = world;
   const folder = jobFolder(root, "pending", name);
   const { intent, outcome: { outcome } = {} } = seen;
-  if (!intent || !outcome || outcome.is === "succeeded") return {};
+  // One whose records were destroyed has lost count of its attempts.
+  if (!intent || intent.adopted || !outcome || outcome.is === "succeeded") return {};
   const records = attemptFolder(folder, intent.token);
   if (disk.look(join(records, "cancel")) || disk.look(join(folder, FILES.cancel))) return {};
   const rules = retryRulesOf(disk, folder, world.retry ?? NO_RETRY);
@@ -502,7 +503,9 @@ export async function sendBack(
   // A job may have closed its own folder, which then can be neither written to nor moved.
   disk.addMode(folder, OWNER_ALL);
   if (!decided) {
-    putForReading(disk, folder, FILES.status, statusText(world.engine, name, outcome.outcome.is, seen));
+    const { number, of, waitS } = next.record;
+    const text = statusText(world.engine, name, outcome.outcome.is, seen, { next: { attempt: number, of, waitS } });
+    putForReading(disk, folder, FILES.status, text);
     await putRecord(disk, records, "retry", next.record);
     world.assertOwned();
   }
