@@ -6,6 +6,14 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { LEVELS, type Level } from "./events.ts";
 import { FILES } from "./files.ts";
+import {
+  NO_RETRY,
+  occasionsOf,
+  RETRY_FACTOR_MAX,
+  RETRY_PAUSE_S_MAX,
+  RETRY_TIMES_MAX,
+  type RetryRules,
+} from "./retry.ts";
 
 /** A wrong option. Exit code 2. */
 export class UsageError extends Error {
@@ -261,6 +269,53 @@ export const OPTIONS = {
     group: "When jobs fail",
     help: "how long such a pause lasts",
   },
+  retryTimes: {
+    flags: "--retry-times <n>",
+    type: "number",
+    default: NO_RETRY.times,
+    unit: "times",
+    min: 0,
+    max: RETRY_TIMES_MAX,
+    whole: true,
+    group: "When jobs fail",
+    help: "run a job again so often; its job_retry.txt may say otherwise",
+  },
+  retryOn: {
+    flags: "--retry-on <ends>",
+    type: "list",
+    group: "When jobs fail",
+    help: `after which ends: words such as timeout or failed, exit codes (default ${NO_RETRY.on.join(" ")}; may be repeated)`,
+  },
+  retryPause: {
+    flags: "--retry-pause <seconds>",
+    type: "number",
+    default: NO_RETRY.pauseS,
+    unit: "s",
+    min: 0,
+    max: RETRY_PAUSE_S_MAX,
+    group: "When jobs fail",
+    help: "time before it is run again; doubled each time, up to an hour",
+  },
+  retryMemory: {
+    flags: "--retry-memory <factor>",
+    type: "number",
+    default: 1,
+    unit: "",
+    min: 1,
+    max: RETRY_FACTOR_MAX,
+    group: "When jobs fail",
+    help: "after an end for want of memory: again, with so many times the memory (1: not)",
+  },
+  retryTime: {
+    flags: "--retry-time <factor>",
+    type: "number",
+    default: 1,
+    unit: "",
+    min: 1,
+    max: RETRY_FACTOR_MAX,
+    group: "When jobs fail",
+    help: "after an end at the time limit: again, with so many times the time (1: not)",
+  },
   allowOwner: {
     flags: "--allow-owner <user>",
     type: "list",
@@ -345,6 +400,7 @@ export interface Settings {
   readonly errorWindowS: number;
   readonly errorLeast: number;
   readonly errorCoolDownS: number;
+  readonly retry: RetryRules;
   readonly allowOwners: readonly string[];
   readonly allowShared: boolean;
   readonly lockPatienceS: number;
@@ -380,6 +436,7 @@ export function settingsOf(raw: RawOptions, origins: Origins = {}): Settings {
     errorWindowS: numberOf(given, "errorWindow") ?? OPTIONS.errorWindow.default,
     errorLeast: numberOf(given, "errorLeast") ?? OPTIONS.errorLeast.default,
     errorCoolDownS: numberOf(given, "errorCooldown") ?? OPTIONS.errorCooldown.default,
+    retry: retryOf(given),
     allowOwners: listOf(given, "allowOwner"),
     allowShared: raw.allowShared === true,
     lockPatienceS: numberOf(given, "lockPatience") ?? OPTIONS.lockPatience.default,
@@ -449,6 +506,25 @@ function fileNameOf(given: Given, name: OptionName): string | undefined {
     throw refusal(given, name, value, rule);
   }
   return value;
+}
+
+function retryOf(given: Given): RetryRules {
+  const words = listOf(given, "retryOn").join(" ");
+  const read = given.raw.retryOn === undefined ? { on: NO_RETRY.on } : occasionsOf(words);
+  if ("fault" in read) throw refusal(given, "retryOn", words, read.fault);
+  return {
+    times: numberOf(given, "retryTimes") ?? NO_RETRY.times,
+    on: read.on,
+    pauseS: numberOf(given, "retryPause") ?? NO_RETRY.pauseS,
+    memory: factorOf(given, "retryMemory"),
+    time: factorOf(given, "retryTime"),
+  };
+}
+
+/** A factor of 1 is none. */
+function factorOf(given: Given, name: OptionName): number | undefined {
+  const factor = numberOf(given, name);
+  return factor === 1 ? undefined : factor;
 }
 
 /** Every number is checked here, also where the caller has a default. */

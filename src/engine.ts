@@ -45,6 +45,14 @@ export interface Plan {
   readonly outputs: readonly string[];
   /** Directives that this engine does not honour, as written. */
   readonly ignored: readonly string[];
+  /** What is asked for instead of what job.sh names, because an earlier attempt had too little: "--mem=6G instead of 4G". */
+  readonly raised?: readonly string[];
+}
+
+/** How many times as much as job.sh names is to be asked for. What job.sh does not name, or has no limit, stays so. */
+export interface Scale {
+  readonly memory?: number;
+  readonly time?: number;
 }
 
 /** The machine that a manager runs on; a process id means nothing without it. */
@@ -130,8 +138,11 @@ export interface Engine {
   /** What is submitted may have to wait there, and asking costs others: it is polled once a period, not at every event. */
   readonly hasQueue: boolean;
 
-  /** Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. */
-  plan(script: Script): Plan;
+  /**
+   * Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. What it
+   * raises by `scale` it names in `raised`; an engine that cannot raise leaves that out.
+   */
+  plan(script: Script, scale?: Scale): Plan;
 
   /** What stands for "%j" in the names of its outputs. Pure. */
   outputId(job: Attempt & { readonly handle?: Handle }): string;

@@ -29,12 +29,15 @@ export function errorText(
     /** What stands for "%j" in the names of its outputs. */
     outputId: string | undefined;
     command: string | undefined;
+    /** What is to be said of its attempts. */
+    attempts?: readonly string[];
     /** job.sh is not what it was when the job was planned. */
     scriptChanged: boolean;
   },
 ): string {
   const { outcome } = job;
   const lines = [`${job.name}: ${outcome.is}. ${outcome.why}`, ""];
+  lines.push(...(job.attempts ?? []));
   if (outcome.engineWord) lines.push(`The engine's own word: ${outcome.engineWord}`);
   if (outcome.tasks) lines.push(`Exit codes of the tasks: ${tasksText(outcome.tasks)}`);
   if (job.scriptChanged) lines.push("job.sh was changed after the job was taken in, so that another one may have run.");

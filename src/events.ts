@@ -13,6 +13,19 @@ export type Event =
       readonly durationS: number | undefined;
       readonly more?: string;
     }
+  /** It ended badly, and is to be run again. */
+  | {
+      readonly is: "retrying";
+      readonly name: string;
+      /** How it ended, in words. */
+      readonly result: string;
+      readonly waitS: number;
+      /** The attempt to come, from 2, and of how many at most. */
+      readonly number: number;
+      readonly of: number;
+      readonly raised: readonly string[];
+      readonly more?: string;
+    }
   | { readonly is: "note"; readonly level: Level; readonly text: string }
   /** One look at everything is done. */
   | { readonly is: "check" };

@@ -6,6 +6,7 @@ export const FILES = {
   after: "job_after.txt",
   hold: "job_hold",
   cancel: "job_cancel",
+  retry: "job_retry.txt",
   output: "job_output.txt",
   error: "job_error.txt",
   status: "job_status.json",

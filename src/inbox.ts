@@ -152,6 +152,11 @@ export class Inbox {
     return undefined;
   }
 
+  /** Notes when a folder that has just come to the inbox may become ready. */
+  expect(name: string, why: string, againInS: number): void {
+    this.#unready.set(name, { why, check: this.#check, againAtMs: performance.now() + againInS * 1000 });
+  }
+
   /** Goes on without a folder that peek() or endings() showed. */
   pass(name: string): void {
     this.#unready.delete(name);

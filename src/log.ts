@@ -5,6 +5,7 @@ import { LEVELS } from "./events.ts";
 import { durationText } from "./outcome.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./printable.ts";
+import { ordinal } from "./retry.ts";
 
 const DOTS_IN_ROW = 20;
 const SIGN_OF_LIFE_MS = 600_000;
@@ -33,7 +34,7 @@ export class Log {
 
   say(event: Event): void {
     if (event.is === "check") return this.#check();
-    const level = event.is === "note" ? event.level : event.is === "finished" && !event.succeeded ? "warn" : "info";
+    const level = event.is === "note" ? event.level : isBad(event) ? "warn" : "info";
     if (LEVELS.indexOf(level) > LEVELS.indexOf(this.#options.level)) return;
     this.#line(level, printable(textOf(event)));
   }
@@ -99,6 +100,10 @@ function rotate(file: string): void {
   }
 }
 
+function isBad(event: Event): boolean {
+  return event.is === "retrying" || (event.is === "finished" && !event.succeeded);
+}
+
 function textOf(event: Exclude<Event, { is: "check" }>): string {
   switch (event.is) {
     case "note":
@@ -106,6 +111,12 @@ function textOf(event: Exclude<Event, { is: "check" }>): string {
     case "claimed":
     case "started":
       return `${event.is.padEnd(8)} ${event.name}`;
+    case "retrying": {
+      const wait = event.waitS === 0 ? "at once" : `in ${durationText(event.waitS)}`;
+      const raised = event.raised.length === 0 ? "" : `, with ${event.raised.join(" and ")}`;
+      const again = `Again ${wait} (${ordinal(event.number)} of ${event.of} attempts)${raised}.`;
+      return `${event.is} ${event.name}: ${[event.result, again, event.more].filter(Boolean).join(" ")}`;
+    }
     case "finished": {
       const duration = event.durationS === undefined ? "" : ` after ${durationText(event.durationS)}`;
       return `${event.is.padEnd(8)} ${event.name}: ${event.result}${duration}${event.more ? `. ${event.more}` : ""}`;

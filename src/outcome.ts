@@ -16,6 +16,8 @@ export interface Outcome {
   readonly is: Result;
   /** One plain sentence: what happened. */
   readonly why: string;
+  /** What ended it, where that is more than its own exit code; of a job array, the worst task's. */
+  readonly cause?: EndCause;
   readonly exitCode?: number;
   readonly signal?: string;
   /** The engine's own word or line, verbatim. */
@@ -74,6 +76,7 @@ export function outcomeOf(witnesses: Witnesses): Outcome | "unstarted" | undefin
   return {
     is: worst.is,
     why,
+    ...(worst.cause && { cause: worst.cause }),
     ...exitFacts(worst.code),
     ...(engineWord !== undefined && { engineWord }),
     ...(tasks && { tasks }),
@@ -96,6 +99,7 @@ interface TaskEnd {
   readonly why: string;
   readonly code: number | undefined;
   readonly word: string | undefined;
+  readonly cause?: EndCause;
 }
 
 /** The engine's word for one record. That of the whole says nothing of one task's code. */
@@ -125,14 +129,15 @@ function endOf(record: RunnerRecords, end: EngineEnd | undefined, { limitS, canc
   const facts = { code, word: end?.word };
   if (record.limitReached || (end?.cause === "timeout" && end.why === undefined)) {
     const why = `It reached its time limit (${durationText(limitS)}) and was stopped.`;
-    return { is: "failed", why, code, word: "TIMEOUT" };
+    return { is: "failed", why, code, word: "TIMEOUT", cause: "timeout" };
   }
-  const cause = end?.cause === undefined || end.cause === "itself" ? undefined : CAUSES[end.cause];
+  const name = end?.cause === undefined || end.cause === "itself" ? undefined : end.cause;
+  const cause = name && { ...CAUSES[name], name };
   const asked = cancelReason === undefined ? undefined : `It was cancelled: ${cancelReason}`;
   if (cause && !cause.zeroWins) {
     const although = record.exitCode === 0 ? " Its own exit code was 0." : "";
     const why = asked === undefined || cause.is !== "cancelled" ? (end?.why ?? cause.why) : asked;
-    return { is: cause.is, why: why + although, ...facts };
+    return { is: cause.is, why: why + although, ...facts, cause: cause.name };
   }
   if (code === 0) {
     const other = end?.cause === "itself" ? codeOf(end) : 0;
@@ -140,8 +145,9 @@ function endOf(record: RunnerRecords, end: EngineEnd | undefined, { limitS, canc
     const why = `job.sh ended with exit code 0, but the engine says "${end?.word}". Look whether its results are whole.`;
     return { is: "failed", why, ...facts };
   }
-  if (asked !== undefined && end?.cause !== "itself") return { is: "cancelled", why: asked, ...facts };
-  if (cause) return { is: cause.is, why: end?.why ?? cause.why, ...facts };
+  if (asked !== undefined && end?.cause !== "itself")
+    return { is: "cancelled", why: asked, ...facts, cause: "cancelled" };
+  if (cause) return { is: cause.is, why: end?.why ?? cause.why, ...facts, cause: cause.name };
   if (code !== undefined) {
     const disagrees = end?.cause === "itself" && codeOf(end) === 0;
     const although = disagrees ? ` The engine says "${end?.word}", which does not agree.` : "";

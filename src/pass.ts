@@ -15,6 +15,7 @@ import { FILES } from "./files.ts";
 import { Inbox } from "./inbox.ts";
 import { LockError } from "./lock.ts";
 import { durationText } from "./outcome.ts";
+import { whyItWaitsAgain } from "./ready.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import { statusText } from "./status-file.ts";
 import {
@@ -28,6 +29,7 @@ import {
   rescue,
   type Seen,
   see,
+  sendBack,
   settle,
   submit,
   type World,
@@ -537,7 +539,7 @@ export class Pass {
       else if (stage === "submitting") await turn.then(() => this.#submit(job, passTurn));
       else passTurn();
       if (stage === "submitted") await this.#settle(job);
-      if (stage === "settled") return this.#archive(job);
+      if (stage === "settled") return (await this.#sendBack(job)) ? undefined : this.#archive(job);
     }
   }
 
@@ -634,6 +636,26 @@ export class Pass {
     job.fresh = true;
     job.saidStarted = false;
     this.#postpone(job);
+  }
+
+  /** True if the job is to be run again, and waits for that in the inbox. */
+  async #sendBack(job: Job): Promise<boolean> {
+    const { seen } = job;
+    const back = seen && (await sendBack(this.#world, job.name, seen));
+    if (!back) return false;
+    const { name, record } = back;
+    if (seen.outcome?.startedAt && !job.saidStarted) this.#sayStarted(job);
+    this.#forget(job);
+    const now = Date.now();
+    this.#inbox.expect(name, whyItWaitsAgain(record, now + record.waitS * 1000, now), record.waitS);
+    const result = record.ends.at(-1) ?? "";
+    const isArray = (seen.attempt?.plan.tasks.length ?? 0) > 0;
+    const more = [isArray && "All its tasks run again.", name !== job.name && `It is inbox/${name}.`]
+      .filter(Boolean)
+      .join(" ");
+    const { waitS, number, of, raised } = record;
+    this.#say({ is: "retrying", name: job.name, result, waitS, number, of, raised, ...(more && { more }) });
+    return true;
   }
 
   async #archive(job: Job): Promise<void> {

@@ -4,8 +4,11 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
+import { waitingRetry } from "./again.ts";
 import type { Disk, Look } from "./disk.ts";
 import { FILES, isResultName } from "./files.ts";
+import type { RetryRecord } from "./records.ts";
+import { ordinal } from "./retry.ts";
 
 export interface ReadyRules {
   /** Nothing may have changed for so long, in seconds. */
@@ -80,15 +83,48 @@ export function readinessOf(
   if (names.includes(FILES.hold)) return unready("it is held. To release it, delete its file job_hold");
   const waits = names.includes(FILES.after) ? waitsFor() : undefined;
   if (waits !== undefined) return unready(waits);
+  const retry = names.includes(".jobmgr") ? waitingRetry(disk, folder) : undefined;
+  if (retry) return retryReadiness(disk, folder, top, rules, retry, nowMs());
   if (rules.readyFile !== undefined) {
     if (!names.includes(rules.readyFile)) return unready(`it has no ${rules.readyFile} yet`);
-    return { is: "ready", signature: "" };
+    return READY;
   }
   return restOf(disk, folder, top, rules, nowMs());
 }
 
-/** Walks the folder until something is found that has changed lately. */
-function restOf(disk: Disk, folder: string, top: Look, rules: ReadyRules, nowMs: number): Readiness {
+/** At once, whatever changes. */
+const READY: Readiness = { is: "ready", signature: "" };
+
+/** A job that ended badly waits for its time. What it left there itself is no upload; what came later may be one. */
+function retryReadiness(
+  disk: Disk,
+  folder: string,
+  top: Look,
+  rules: ReadyRules,
+  retry: NonNullable<ReturnType<typeof waitingRetry>>,
+  nowMs: number,
+): Readiness {
+  const untilMs = retry.atMs + retry.waitS * 1000;
+  if (nowMs < untilMs) return unready(whyItWaitsAgain(retry, untilMs, nowMs), (untilMs - nowMs) / 1000);
+  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs, retry.atMs);
+  return rest.is === "ready" ? READY : rest;
+}
+
+/** A sentence for people: until when a job waits for its next attempt, and what became of the last one. */
+export function whyItWaitsAgain(retry: RetryRecord, untilMs: number, nowMs: number): string {
+  const last = retry.ends.at(-1)?.replace(/\.$/, "");
+  return `it waits until ${clockText(untilMs, nowMs)} for its ${ordinal(retry.number)} attempt (the last one: ${last})`;
+}
+
+const HOURS_20_MS = 72_000_000;
+
+function clockText(atMs: number, nowMs: number): string {
+  const text = new Date(atMs).toISOString().replace("T", " ");
+  return `${atMs - nowMs < HOURS_20_MS ? text.slice(11, 19) : text.slice(0, 16)} UTC`;
+}
+
+/** Walks the folder until something is found that has changed lately. What did not change since `sinceMs` is at rest. */
+function restOf(disk: Disk, folder: string, top: Look, rules: ReadyRules, nowMs: number, sinceMs = 0): Readiness {
   const { settleS } = rules;
   const signature = createHash("sha256");
   let entries = 0;
@@ -100,10 +136,11 @@ function restOf(disk: Disk, folder: string, top: Look, rules: ReadyRules, nowMs:
     for (const name of names) {
       if (at === "" && (name === ".jobmgr" || isResultName(name) || name === rules.finishedFile)) continue;
       if (++entries > ENTRIES_MAX) break;
-      if (isUnfinishedName(name, beside)) return unready(`${name.trim()} looks like an unfinished upload`);
       const look = disk.look(`${folder + at}/${name}`);
       if (!look) continue;
-      if (look.ctimeMs > newest.ctimeMs) newest = { ctimeMs: look.ctimeMs, name };
+      const isNew = look.ctimeMs > sinceMs;
+      if (isNew && isUnfinishedName(name, beside)) return unready(`${name.trim()} looks like an unfinished upload`);
+      if (isNew && look.ctimeMs > newest.ctimeMs) newest = { ctimeMs: look.ctimeMs, name };
       if (look.kind === "folder") folders.push(`${at}/${name}`);
       signature.update(`${at}/${name}\0${look.size}\0${look.ctimeMs}\0${look.ino}\0`);
     }

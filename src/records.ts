@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Disk, putDurably } from "./disk.ts";
-import type { Handle, Machine, Plan, Token } from "./engine.ts";
+import type { Handle, Machine, Plan, Scale, Token } from "./engine.ts";
 import type { Outcome, RunnerRecords } from "./outcome.ts";
 import { FORMAT } from "./root.ts";
 import { latestRuns } from "./runner.ts";
@@ -25,6 +25,18 @@ export interface Intent {
   readonly at: string;
   /** The records of a job that was found running were destroyed, and made again. */
   readonly adopted?: boolean;
+  /** It follows another attempt by rule. */
+  readonly again?: Series;
+}
+
+/** Attempts that follow each other by rule. */
+export interface Series {
+  /** The number of this one, from 2. */
+  readonly number: number;
+  /** What it asks for, as a multiple of what job.sh names. */
+  readonly scale: Scale;
+  /** What happened to the latest ones before it, oldest first. */
+  readonly ends: readonly string[];
 }
 
 export interface HandleRecord {
@@ -44,19 +56,40 @@ export interface OutcomeRecord {
   readonly at: string;
 }
 
+/** The attempt ended badly, and is to be followed by another one. */
+export interface RetryRecord extends Series {
+  /** So many attempts there may be. */
+  readonly of: number;
+  /** So long after this record was written the next attempt may begin, by the clock of its file system. */
+  readonly waitS: number;
+  /** What the next attempt asks for instead, in words. */
+  readonly raised: readonly string[];
+  readonly at: string;
+}
+
 export interface RecordOf {
   intent: Intent;
   handle: HandleRecord;
   cancel: CancelRecord;
   outcome: OutcomeRecord;
+  retry: RetryRecord;
 }
 
 /** The members that each record must have, and their types: enough to tell a damaged record from a whole one. */
-const SHAPES: { readonly [K in keyof RecordOf]: Readonly<Record<string, "string" | "object">> } = {
+const SHAPES: { readonly [K in keyof RecordOf]: Readonly<Record<string, "string" | "object" | "number">> } = {
   intent: { token: "string", engine: "string", plan: "object", madeOn: "object", script: "string", at: "string" },
   handle: { handle: "string", at: "string" },
   cancel: { reason: "string", at: "string" },
   outcome: { outcome: "object", at: "string" },
+  retry: {
+    number: "number",
+    of: "number",
+    ends: "object",
+    waitS: "number",
+    scale: "object",
+    raised: "object",
+    at: "string",
+  },
 };
 
 /** Something in a job's .jobmgr/ that jobmgr did not write so. The job is left alone until a person has looked. */
@@ -143,6 +176,22 @@ function turnHolder(disk: Disk, link: string): Token | undefined {
   if (disk.look(link)?.kind !== "link") return undefined;
   const token = disk.readLink(link)?.slice(ATTEMPT.length) ?? "";
   return TOKEN.test(token) ? (token as Token) : undefined;
+}
+
+/**
+ * The latest attempt of a job, by the order of the turns, for the clocks of two managers may differ; `but`: leaving
+ * this one out. Those that never came to be do not count.
+ */
+export function latestAttempt(disk: Disk, folder: string, attempts: Attempts, but?: Token): string | undefined {
+  const [inForce] = attempts.inForce;
+  if (inForce !== undefined && inForce !== but) return attemptFolder(folder, inForce);
+  for (const turn of attempts.turns.toSorted((a, b) => b - a)) {
+    const holder = turnHolder(disk, join(ownFolder(folder), TURN + turn));
+    if (holder === undefined || holder === but || !attempts.past.includes(holder)) continue;
+    const records = pastFolder(folder, holder);
+    if (disk.list(records).some((name) => name in SHAPES)) return records;
+  }
+  return undefined;
 }
 
 /** Marks all turns that were ever taken as spent, so that none of their tokens is used again. */

@@ -11,11 +11,11 @@ type Sign = "+" | "-" | "?";
 
 /** place, intent, handle, outcome (of the attempt in force), and the step that comes next */
 export const STAGES = {
-  waiting: ["inbox", "-", "-", "-", "claim"],
+  waiting: ["inbox", "?", "?", "?", "claim"],
   claimed: ["pending", "-", "-", "-", "plan"],
   submitting: ["pending", "+", "-", "-", "submit"],
   submitted: ["pending", "+", "+", "-", "poll"],
-  settled: ["pending", "?", "?", "+", "archive"],
+  settled: ["pending", "?", "?", "+", "archive or retry"],
   archived: ["complete", "?", "?", "+", "none"],
 } as const satisfies Record<string, readonly [Place, Sign, Sign, Sign, string]>;
 

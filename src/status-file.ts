@@ -24,6 +24,12 @@ export interface JobStatus {
   readonly exitCode?: number;
   readonly signal?: string;
   readonly tasks?: Readonly<Record<string, number | null>>;
+  /** Which attempt it is, from 2, of a job that is run again by rule. */
+  readonly attempt?: number;
+  /** What it asks for instead of what job.sh names. */
+  readonly raised?: readonly string[];
+  /** It is in the inbox for another attempt, after so many seconds. */
+  readonly next?: { readonly attempt: number; readonly of: number; readonly waitS: number };
   readonly ignoredDirectives?: readonly string[];
   readonly outputs?: readonly string[];
 }
@@ -33,7 +39,7 @@ export function statusText(
   name: string,
   state: string,
   seen: Seen,
-  more: { startedAt?: string; why?: string; stuck?: boolean } = {},
+  more: Pick<JobStatus, "startedAt" | "why" | "stuck" | "next"> = {},
 ): string {
   const { intent, outcome } = seen;
   const ignored = intent?.plan.ignored;
@@ -50,6 +56,8 @@ export function statusText(
     ...(outcome?.startedAt && { startedAt: outcome.startedAt }),
     ...(outcome?.endedAt && { endedAt: outcome.endedAt }),
     ...(outcome && factsOf(outcome.outcome)),
+    ...(intent?.again && { attempt: intent.again.number }),
+    ...(intent?.plan.raised && { raised: intent.plan.raised }),
     ...(ignored && ignored.length > 0 && { ignoredDirectives: ignored }),
   };
   return `${JSON.stringify(status, undefined, 1)}\n`;

@@ -3,9 +3,10 @@
  * cut short anywhere, by a crash or an error, and done again; each ends with one rename.
  */
 import { basename, join } from "node:path";
+import { goesOn, retryRulesOf } from "./again.ts";
 import { verdictOfFolder } from "./dependencies.ts";
 import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
-import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Token } from "./engine.ts";
+import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Scale, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import { errorText } from "./error-file.ts";
 import { FILES, isResultName } from "./files.ts";
@@ -24,12 +25,15 @@ import {
   pastFolder,
   putRecord,
   RecordError,
+  type RetryRecord,
   readRecord,
   recordNames,
   runnerRecords,
+  type Series,
   spendTurns,
   takeTurn,
 } from "./records.ts";
+import { decide, NO_RETRY, ordinal, type RetryRules } from "./retry.ts";
 import { fileSystemNow, freeName, jobFolder, type Root } from "./root.ts";
 import { runnerText } from "./runner.ts";
 import { commandOfScript, faultOfScript, SCRIPT_BYTES_MAX, type Script } from "./script.ts";
@@ -44,6 +48,8 @@ export interface World {
   readonly machine: Machine;
   readonly rules: ReadyRules;
   readonly groupWritable: boolean;
+  /** When a job is run again that says nothing of it itself; undefined: never. */
+  readonly retry?: RetryRules;
   /** Throws if another manager has taken over; called before every step that others could see. */
   assertOwned(): void;
 }
@@ -134,7 +140,7 @@ export function claim(world: World, name: string, signature: string | undefined)
   spendTurns(disk, jobFolder(root, "inbox", name));
   const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
   disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
-  if (signature === undefined) return taken;
+  if (!signature) return taken;
   // Whoever still held a file open went on writing through the first look.
   const after = signatureOf(disk, jobFolder(root, "pending", taken), world.rules, () => fileSystemNow(disk, root));
   if (after === signature) return taken;
@@ -253,14 +259,17 @@ export async function plan(world: World, name: string): Promise<Seen | { why: st
   }
   const read = readScript(world, folder, name);
   if ("fault" in read) return { token, ...(await refuse(world, records, { why: read.fault })) };
+  const rules = retryRulesOf(disk, folder, world.retry ?? NO_RETRY);
+  if ("fault" in rules) return { token, ...(await refuse(world, records, { why: rules.fault })) };
+  const again = goesOn(disk, folder, attempts, token);
   let plan: Plan;
   try {
-    plan = engine.plan(read.script);
+    plan = engine.plan(read.script, again?.scale);
   } catch (error) {
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
     return { token, ...(await refuse(world, records, { why: error.message })) };
   }
-  const intent = await putIntent(world, folder, token, plan, read);
+  const intent = await putIntent(world, folder, token, plan, { ...read, ...(again && { again }) });
   // The way to the intent must be as durable as the intent itself, or a submitted job could be found in the inbox.
   await Promise.all([disk.sync(ownFolder(folder)), disk.sync(folder), disk.sync(root.pending)]);
   return { stage: "submitting", token, intent, attempt: attemptOf(folder, intent) };
@@ -271,7 +280,7 @@ async function putIntent(
   folder: string,
   token: Token,
   plan: Plan,
-  read: { script: Script; sha256: string; adopted?: boolean },
+  read: { script: Script; sha256: string; adopted?: boolean; again?: Series },
 ): Promise<Intent> {
   const { disk, engine, machine } = world;
   const records = attemptFolder(folder, token);
@@ -283,6 +292,7 @@ async function putIntent(
     madeOn: machine,
     script: read.sha256,
     ...(read.adopted && { adopted: true }),
+    ...(read.again && { again: read.again }),
     at: new Date().toISOString(),
   };
   await putRecord(disk, records, "intent", intent);
@@ -446,6 +456,102 @@ export async function settle(
   return { ...seen, ...(await putOutcome(world, records, { outcome, ...(startedAt && { startedAt }), endedAt, at })) };
 }
 
+// settled -> waiting ------------------------------------------------------------------------------------------
+
+/** The record that the job is to be run again, or, where that is to be told, why it is not. */
+function retryOf(world: World, name: string, seen: Seen): { record: RetryRecord } | { why?: string } {
+  const { disk, root, engine } = world;
+  const folder = jobFolder(root, "pending", name);
+  const { intent, outcome: { outcome } = {} } = seen;
+  // One whose records were destroyed has lost count of its attempts.
+  if (!intent || intent.adopted || !outcome || outcome.is === "succeeded") return {};
+  const records = attemptFolder(folder, intent.token);
+  if (disk.look(join(records, "cancel")) || disk.look(join(folder, FILES.cancel))) return {};
+  const rules = retryRulesOf(disk, folder, world.retry ?? NO_RETRY);
+  if ("fault" in rules) return { why: `It is not run again: ${rules.fault}` };
+  const { number = 1, scale, ends = [] } = intent.again ?? {};
+  const again = decide(rules, outcome, number, scale);
+  if (!again) return {};
+  const read = readScript(world, folder, name);
+  if ("fault" in read) return { why: `It is not run again: ${read.fault}` };
+  const raised = raisedOf(engine, read.script, again.scale);
+  if (again.onlyRaised && again.raises && !raised[again.raises])
+    return { why: `It is not run again with more ${again.raises}, for job.sh names none that could be raised.` };
+  const record = {
+    number: number + 1,
+    of: rules.times + 1,
+    ends: [...ends, `${outcome.is}. ${outcome.why}`].slice(-ENDS_MAX),
+    waitS: again.waitS,
+    scale: again.scale,
+    raised: Object.values(raised).flat(),
+    at: new Date().toISOString(),
+  };
+  return { record };
+}
+
+/** Of how many earlier attempts it is kept what happened to them. */
+const ENDS_MAX = 10;
+
+/** What an engine makes of each. */
+function raisedOf(engine: Engine, script: Script, scale: Scale): { [K in keyof Scale]?: readonly string[] } {
+  const { memory, time } = scale;
+  try {
+    const byMemory = memory === undefined ? undefined : engine.plan(script, { memory }).raised;
+    const byTime = time === undefined ? undefined : engine.plan(script, { time }).raised;
+    return { ...(byMemory && { memory: byMemory }), ...(byTime && { time: byTime }) };
+  } catch (error) {
+    if (!isEngineError(error)) throw error;
+    return {};
+  }
+}
+
+/**
+ * Lets a job that ended badly wait in the inbox for another attempt, if that is the rule; the attempt's records stay
+ * in force until the next claim. Returns its name there. undefined: this was the last attempt, and nothing is changed.
+ */
+export async function sendBack(
+  world: World,
+  name: string,
+  seen: Seen,
+): Promise<{ name: string; record: RetryRecord } | undefined> {
+  const { disk, root } = world;
+  const { token, outcome } = seen;
+  if (!token || !outcome || outcome.outcome.is === "succeeded") return undefined;
+  const folder = jobFolder(root, "pending", name);
+  const records = attemptFolder(folder, token);
+  const decided = readRecord(disk, records, "retry");
+  const next = decided ? { record: decided } : retryOf(world, name, seen);
+  if (!("record" in next)) return undefined;
+  world.assertOwned();
+  // A job may have closed its own folder, which then can be neither written to nor moved.
+  disk.addMode(folder, OWNER_ALL);
+  if (!decided) {
+    const { number, of, waitS } = next.record;
+    const text = statusText(world.engine, name, outcome.outcome.is, seen, { next: { attempt: number, of, waitS } });
+    putForReading(disk, folder, FILES.status, text);
+    await putRecord(disk, records, "retry", next.record);
+    world.assertOwned();
+  }
+  const back = freeName(name, (free) => disk.look(jobFolder(root, "inbox", free)) !== undefined);
+  disk.rename(folder, jobFolder(root, "inbox", back));
+  return { name: back, record: next.record };
+}
+
+/** For job_error.txt: what happened to the attempts before the last one, and why none follows. */
+function attemptsText(world: World, name: string, seen: Seen): readonly string[] {
+  const again = seen.intent?.again;
+  const next = retryOf(world, name, seen);
+  const why = "why" in next && next.why !== undefined ? [next.why] : [];
+  if (!again) return why;
+  const raised = seen.attempt?.plan.raised ?? [];
+  const first = again.number - again.ends.length;
+  return [
+    `This was its ${ordinal(again.number)} attempt${raised.length > 0 ? `, with ${raised.join(" and ")}` : ""}. Before:`,
+    ...again.ends.map((end, i) => `  ${ordinal(first + i)}: ${end}`),
+    ...why,
+  ];
+}
+
 // settled -> archived -----------------------------------------------------------------------------------------
 
 const OWNER_ALL = 0o700;
@@ -473,6 +579,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           attempt: seen.attempt,
           outputId: outputIdOf(world, seen),
           command: seen.attempt && world.engine.command(seen.attempt),
+          attempts: attemptsText(world, name, seen),
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
   await putErrorFile(disk, folder, records, wanted);

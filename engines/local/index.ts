@@ -6,7 +6,19 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism, constants as os } from "node:os";
 import { dirname, join, normalize } from "node:path";
-import type { Attempt, Ended, Engine, Found, Handle, Machine, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import type {
+  Attempt,
+  Ended,
+  Engine,
+  Found,
+  Handle,
+  Machine,
+  News,
+  Plan,
+  Scale,
+  Submitted,
+  Token,
+} from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { isReservedName } from "../../src/files.ts";
 import { outputName, shortId } from "../../src/outputs.ts";
@@ -68,8 +80,8 @@ export class LocalEngine implements Engine {
     this.#wake = wake;
   }
 
-  plan(script: Script): Plan {
-    const directives = readDirectives(script.text);
+  plan(script: Script, scale: Scale = {}): Plan {
+    const directives = readDirectives(script.text, scale.time);
     const jobName = script.jobName ?? directives.jobName ?? script.folderName;
     const ignored = [...directives.ignored];
     const places = Math.min(directives.cpus, this.#options.places);
@@ -86,6 +98,7 @@ export class LocalEngine implements Engine {
       places: places * Math.max(1, Math.min(directives.tasksAtOnce, Math.floor(this.#options.places / places))),
       outputs: outputsOf(directives, jobName, this.#machine.host, ignored),
       ignored,
+      ...(directives.raised && { raised: [directives.raised] }),
     };
   }
 

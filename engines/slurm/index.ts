@@ -4,7 +4,7 @@
  */
 import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Attempt, End, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import type { Attempt, End, Engine, Found, Handle, News, Plan, Scale, Submitted, Token } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { EXIT, recordName } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
@@ -71,8 +71,8 @@ export class SlurmEngine implements Engine {
     this.#options = options;
   }
 
-  plan(script: Script): Plan {
-    return planOf(script, this.#options.engineArgs, this.#shell);
+  plan(script: Script, scale?: Scale): Plan {
+    return planOf(script, this.#options.engineArgs, this.#shell, scale);
   }
 
   command(attempt: Attempt): string {

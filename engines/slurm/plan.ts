@@ -1,8 +1,9 @@
 /** Reads job.sh as sbatch would, for what must be known before and after Slurm runs it. Pure. */
-import type { Plan } from "../../src/engine.ts";
+import type { Plan, Scale } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
 import { directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
+import { raisedMemory, raisedTime } from "../sbatch-units.ts";
 import { OUTPUT, OUTPUT_OF_ARRAY } from "./commands.ts";
 
 /**
@@ -47,7 +48,7 @@ export function checkEngineArgs(engineArgs: readonly string[]): void {
     );
 }
 
-export function planOf(script: Script, engineArgs: readonly string[], shell: string): Plan {
+export function planOf(script: Script, engineArgs: readonly string[], shell: string, scale: Scale = {}): Plan {
   const directives = directiveBlock(script.text);
   const components = sbatchOptions(directives, engineArgs);
   refuseImpossible(components, "job.sh");
@@ -55,11 +56,12 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
   const named = script.jobName ?? (options["job-name"] === undefined ? plainName(script.folderName) : undefined);
   const jobName = named ?? options["job-name"] ?? "";
   const tasks = options.array === undefined ? [] : tasksOf(options.array).tasks;
+  const raised = raisedOf(components, scale);
   return {
     jobName,
     shell,
     directives,
-    args: [...(named === undefined ? [] : [`--job-name=${named}`]), ...engineArgs],
+    args: [...(named === undefined ? [] : [`--job-name=${named}`]), ...engineArgs, ...raised.map(({ arg }) => arg)],
     identity: IDENTITY,
     limitS: 0,
     graceS: 0,
@@ -71,7 +73,22 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
       ? ["job_output.txt"]
       : outputsOf(options, jobName, tasks.length > 0),
     ignored: [],
+    ...(raised.length > 0 && { raised: raised.map(({ arg, instead }) => `${arg} instead of ${instead}`) }),
   };
+}
+
+/**
+ * Arguments for more than job.sh or --engine-arg ask for. They hold for each component of a heterogeneous job, so that
+ * only what all components ask for alike can be raised.
+ */
+function raisedOf(components: readonly SbatchValues[], { memory, time }: Scale): { arg: string; instead: string }[] {
+  const options = ["time", "mem", "mem-per-cpu", "mem-per-gpu"] as const;
+  return options.flatMap((option) => {
+    const [instead, ...others] = components.map((component) => component[option]);
+    const value = option === "time" ? raisedTime(instead, time) : raisedMemory(instead, memory);
+    const isSame = others.every((other) => other === instead);
+    return value === undefined || instead === undefined || !isSame ? [] : [{ arg: `--${option}=${value}`, instead }];
+  });
 }
 
 /**

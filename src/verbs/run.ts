@@ -60,6 +60,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     machine,
     rules: { settleS: settings.settleS, readyFile: settings.readyFile, finishedFile: settings.finishedFile, owners },
     groupWritable: settings.groupWritable,
+    retry: settings.retry,
     assertOwned: () => lock.assertOwned(),
   };
   const limits = {

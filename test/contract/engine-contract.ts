@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
-import type { Attempt, Engine, Found, News, Submitted } from "../../src/engine.ts";
+import type { Attempt, Engine, Found, News, Scale, Submitted } from "../../src/engine.ts";
 import { isEngineError } from "../../src/engine-error.ts";
 import { runnerRecords } from "../../src/records.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
@@ -22,6 +22,8 @@ export interface ContractSubject {
     readonly killedBy9: string;
     /** Goes on until it is cancelled. */
     readonly endless: string;
+    /** Ends well, and names the time that it asks for. */
+    readonly limited: string;
     /** A directive that no machine can honour; undefined if there is none. */
     readonly impossible?: string;
   };
@@ -261,6 +263,16 @@ export function engineContract(name: string, makeSubject: () => ContractSubject)
       const { outcome } = await planned("a", impossible);
       expect(outcome?.outcome.is).toBe("refused");
       expect(outcome?.outcome.why.length).toBeGreaterThan(10);
+    });
+
+    it("asks for more only where job.sh asks for something, and names what it raises", () => {
+      const planned = (text: string, scale?: Scale) => engine.plan({ folderName: "a", text }, scale);
+      const { limited, exit0 } = subject.scripts;
+      expect(planned(limited).raised).toBeUndefined();
+      expect(planned(limited, {}).raised).toBeUndefined();
+      expect(planned(limited, { memory: 2 }).raised).toBeUndefined();
+      expect(planned(limited, { time: 2 }).raised).toEqual([expect.stringContaining("instead of")]);
+      expect(planned(exit0, { time: 2, memory: 2 })).toEqual(planned(exit0));
     });
 
     it("says unavailable while its scheduler is out of reach, and goes on afterwards", async ({ skip }) => {

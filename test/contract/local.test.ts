@@ -13,6 +13,7 @@ engineContract("LocalEngine", () => ({
     exit3: `${RUN}exit 3\n`,
     killedBy9: `${RUN}kill -9 $$\n`,
     endless: `${RUN}exec sleep 1000\n`,
+    limited: `#SBATCH --time=5\n${RUN}exit 0\n`,
     impossible: "#SBATCH --time=whenever\n",
   },
   patienceMs: 20_000,

@@ -12,6 +12,7 @@ engineContract("MemoryEngine", () => {
       exit3: "exit 3\n",
       killedBy9: "signal 9\n",
       endless: "wait\n",
+      limited: "#MEM time 5\nexit 0\n",
       impossible: "#MEM impossible\n",
     },
     async makeUnavailable() {

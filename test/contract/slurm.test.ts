@@ -15,6 +15,7 @@ const SCRIPTS = {
   exit3: `${RUN}exit 3\n`,
   killedBy9: `${RUN}kill -9 $$\n`,
   endless: `${RUN}exec sleep 1000\n`,
+  limited: `#SBATCH --time=5\n${RUN}exit 0\n`,
   impossible: "#SBATCH --wait\n",
 };
 

@@ -25,9 +25,30 @@ const LIMITS = {
   prepareAhead: false,
 };
 
-/** The jobs of the scenario: one that succeeds, one that fails, one that is cancelled, one that ran before. */
-const SCRIPTS: Readonly<Record<string, string>> = { good: "exit 0\n", bad: "exit 3\n", again: "exit 0\n" };
-const EXPECTED: Readonly<Record<string, string>> = { good: "succeeded", bad: "failed", again: "succeeded" };
+interface Job {
+  readonly script: string;
+  readonly state: string;
+  /** How often job.sh is run: once for each attempt. */
+  readonly runs: number;
+  readonly retry?: string;
+}
+
+type Jobs = Readonly<Record<string, Job>>;
+
+/** One that succeeds, one that fails, one that ran before. */
+const JOBS: Jobs = {
+  good: { script: "exit 0\n", state: "succeeded", runs: 1 },
+  bad: { script: "exit 3\n", state: "failed", runs: 1 },
+  again: { script: "exit 0\n", state: "succeeded", runs: 1 },
+};
+
+/** Ones that are run again by rule: until it succeeds, and as often as it may. */
+const MENDED: Jobs = {
+  mended: { script: "fails 1\n", state: "succeeded", runs: 2, retry: "times 5\non 9\npause 0\n" },
+};
+const HOPELESS: Jobs = {
+  hopeless: { script: "exit 9\n", state: "failed", runs: 3, retry: "times 2\non failed\npause 0\n" },
+};
 
 let folder: string;
 let count = 0;
@@ -37,13 +58,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function makeScenario(): Promise<{ root: Root; scheduler: MemoryScheduler }> {
+async function makeScenario(jobs: Jobs): Promise<{ root: Root; scheduler: MemoryScheduler }> {
   const { root } = await setUpRoot(realDisk, join(folder, `root-${count++}`));
-  for (const [name, script] of Object.entries(SCRIPTS)) {
+  for (const [name, { script, retry }] of Object.entries(jobs)) {
     mkdirSync(join(root.inbox, name));
     writeFileSync(join(root.inbox, name, "job.sh"), script);
+    if (retry !== undefined) writeFileSync(join(root.inbox, name, "job_retry.txt"), retry);
     writeFileSync(join(root.inbox, name, "data"), `data of ${name}`);
   }
+  if (!jobs.again) return { root, scheduler: new MemoryScheduler() };
   // A folder that comes back brings the attempt and the error of its earlier life.
   const earlier = join(root.inbox, "again", ".jobmgr", "attempt-20200101T000000-0123456789ab");
   mkdirSync(earlier, { recursive: true });
@@ -54,6 +77,8 @@ async function makeScenario(): Promise<{ root: Root; scheduler: MemoryScheduler 
 }
 
 interface Variant {
+  /** Other jobs than the usual ones. */
+  readonly jobs?: Jobs;
   readonly withoutFind?: boolean;
   readonly withoutClaim?: boolean;
 }
@@ -88,7 +113,7 @@ async function manage(
       () => {},
       () => {},
     );
-    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root); rounds++) {
+    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root, variant); rounds++) {
       await pass.check();
       await pass.idle();
     }
@@ -98,27 +123,35 @@ async function manage(
   return { crashed: clock.crashed, effects: clock.count };
 }
 
-function isDone(root: Root): boolean {
+function isDone(root: Root, { jobs = JOBS }: Variant): boolean {
   const left = [...readdirSync(root.inbox), ...readdirSync(root.pending), ...readdirSync(join(root.own, "finishing"))];
-  return left.length === 0 && readdirSync(root.complete).length === Object.keys(SCRIPTS).length;
+  return left.length === 0 && readdirSync(root.complete).length === Object.keys(jobs).length;
 }
 
 /** What is wrong in the end; empty if nothing is. */
-function faults(root: Root, scheduler: MemoryScheduler): string[] {
+function faults(root: Root, scheduler: MemoryScheduler, jobs: Jobs): string[] {
   const found: string[] = [];
   const expectEqual = (what: string, actual: unknown, wanted: unknown) => {
     if (JSON.stringify(actual) !== JSON.stringify(wanted)) found.push(`${what}: ${JSON.stringify(actual)}`);
   };
-  expectEqual("runs", [...scheduler.ledger].sort(), Object.keys(SCRIPTS).sort());
-  expectEqual("complete", readdirSync(root.complete).sort(), Object.keys(SCRIPTS).sort());
+  expectEqual(
+    "runs",
+    [...scheduler.ledger].sort(),
+    Object.keys(jobs)
+      .flatMap((name) => Array(jobs[name]?.runs).fill(name))
+      .sort(),
+  );
+  expectEqual("complete", readdirSync(root.complete).sort(), Object.keys(jobs).sort());
   expectEqual("left over", [...readdirSync(root.inbox), ...readdirSync(root.pending)], []);
-  for (const [name, script] of Object.entries(SCRIPTS)) {
+  for (const [name, { script, state, runs }] of Object.entries(jobs)) {
     const file = (path: string) => readFileSync(join(root.complete, name, path), "utf8");
     const names = readdirSync(join(root.complete, name));
     expectEqual(`${name}/job.sh`, file("job.sh"), script);
     expectEqual(`${name}/data`, file("data"), `data of ${name}`);
-    expectEqual(`${name} state`, JSON.parse(file("job_status.json") || "{}").state, EXPECTED[name]);
-    expectEqual(`${name} error file`, names.includes("job_error.txt"), EXPECTED[name] !== "succeeded");
+    const status = JSON.parse(file("job_status.json") || "{}");
+    expectEqual(`${name} state`, status.state, state);
+    expectEqual(`${name} attempt`, status.attempt ?? 1, runs);
+    expectEqual(`${name} error file`, names.includes("job_error.txt"), state !== "succeeded");
     expectEqual(`${name} finished file`, names.includes("finished"), true);
     if (names.includes("job_error.txt"))
       expectEqual(`${name} error text`, file("job_error.txt").startsWith(`${name}: failed.`), true);
@@ -130,12 +163,13 @@ async function runWith(
   crashes: readonly CrashPlan[],
   variant: Variant = {},
 ): Promise<{ faults: string[]; crashed: boolean; effects: number }> {
-  const { root, scheduler } = await makeScenario();
+  const { jobs = JOBS } = variant;
+  const { root, scheduler } = await makeScenario(jobs);
   mkdirSync(join(root.own, "finishing"));
   let last = { crashed: false, effects: 0 };
   for (const crash of crashes) last = await manage(root, scheduler, crash, variant);
   await manage(root, scheduler, CALM, variant);
-  const result = { faults: faults(root, scheduler), ...last };
+  const result = { faults: faults(root, scheduler, jobs), ...last };
   rmSync(root.path, { recursive: true });
   return result;
 }
@@ -145,40 +179,62 @@ describe("a crash at every effect", () => {
     expect(await runWith([CALM])).toMatchObject({ faults: [], crashed: false });
   });
 
+  /** What is wrong after a crash at each effect, one at a time. */
+  async function sweep(when: CrashPlan["when"], variant: Variant = {}): Promise<string[]> {
+    const wrong: string[] = [];
+    for (let at = 0; ; at++) {
+      const result = await runWith([{ at, when }], variant);
+      if (result.faults.length > 0) wrong.push(`${when} ${at}: ${result.faults.join("; ")}`);
+      if (!result.crashed) return wrong;
+    }
+  }
+
   for (const when of ["before", "after"] as const) {
     it(`a crash ${when} any effect loses nothing and runs nothing twice`, async () => {
-      const wrong: string[] = [];
-      for (let at = 0; ; at++) {
-        const result = await runWith([{ at, when }]);
-        if (result.faults.length > 0) wrong.push(`${when} ${at}: ${result.faults.join("; ")}`);
-        if (!result.crashed) break;
-      }
-      expect(wrong).toEqual([]);
+      expect(await sweep(when)).toEqual([]);
+    });
+
+    it(`a crash ${when} any effect of a job that is run again by rule leaves the number of its runs as it is`, async () => {
+      expect(await sweep(when, { jobs: HOPELESS })).toEqual([]);
     });
   }
 
-  it("a second crash during the recovery loses nothing and runs nothing twice", { timeout: 240_000 }, async () => {
+  /** What is wrong after each two crashes, of how many; with a stride, after each so many-th pair of them. */
+  async function sweepTwice(variant: Variant, stride = 1): Promise<{ wrong: string[]; runs: number }> {
     const wrong: string[] = [];
     let runs = 0;
     for (let first = 0; ; first++) {
       let firstCrashed = true;
-      for (let second = 0; ; second++) {
+      for (let second = first % stride; ; second += stride) {
         const plans: CrashPlan[] = [
           { at: first, when: "after" },
           { at: second, when: "after" },
         ];
-        const result = await runWith(plans);
+        const result = await runWith(plans, variant);
         runs++;
         if (result.faults.length > 0) wrong.push(`${first}, ${second}: ${result.faults.join("; ")}`);
         if (!result.crashed) {
-          firstCrashed = second > 0 || first === 0;
+          firstCrashed = second >= stride || first === 0;
           break;
         }
       }
       if (!firstCrashed) break;
     }
+    return { wrong, runs };
+  }
+
+  it("a second crash during the recovery loses nothing and runs nothing twice", { timeout: 240_000 }, async () => {
+    const { wrong, runs } = await sweepTwice({});
     expect(wrong).toEqual([]);
     expect(runs).toBeGreaterThan(1000);
+  });
+
+  it("neither does a second crash change the number of runs of a job that is run again by rule", {
+    timeout: 120_000,
+  }, async () => {
+    const { wrong, runs } = await sweepTwice({ jobs: MENDED }, 2);
+    expect(wrong).toEqual([]);
+    expect(runs).toBeGreaterThan(300);
   });
 
   it("the sweep bites: without find and without claim, something runs twice", async () => {

@@ -128,3 +128,41 @@ it("nothing of an allocation, nor of this program's own surroundings, reaches a 
   expect(jobEnvironment(env)).toEqual(kept);
   expect(questionEnvironment(env)).toEqual({ ...kept, TZ: "UTC" });
 });
+
+describe("more than job.sh asks for", () => {
+  const raised = (text: string, args: string[] = [], scale = { memory: 1.5, time: 2 }) => {
+    const { args: made, raised: said } = planOf({ folderName: "a", text, jobName: "a" }, args, "/bin/sh", scale);
+    return { args: made.slice(1), said };
+  };
+
+  it("stands behind all other arguments, so that it wins, and is named", () => {
+    expect(raised("#SBATCH --mem=4G\n#SBATCH -t 1:00:00\n")).toEqual({
+      args: ["--time=2:00:00", "--mem=6G"],
+      said: ["--time=2:00:00 instead of 1:00:00", "--mem=6G instead of 4G"],
+    });
+    expect(raised("#SBATCH --mem=4G\n", ["--mem=10G"])).toEqual({
+      args: ["--mem=10G", "--mem=15G"],
+      said: ["--mem=15G instead of 10G"],
+    });
+    expect(raised("#PBS -l walltime=01:00:00\n").said).toEqual(["--time=2:00:00 instead of 01:00:00"]);
+  });
+
+  it("is asked for in the way in which job.sh asks", () => {
+    expect(raised("#SBATCH --mem-per-cpu=1000\n#SBATCH --mem-per-gpu 2G\n").said).toEqual([
+      "--mem-per-cpu=1500M instead of 1000",
+      "--mem-per-gpu=3G instead of 2G",
+    ]);
+  });
+
+  it("is not asked for where job.sh names nothing, or no limit", () => {
+    for (const text of ["true\n", "#SBATCH --mem=0 --time=UNLIMITED\n"])
+      expect(raised(text)).toEqual({ args: [], said: undefined });
+    expect(raised("#SBATCH --mem=4G --time=60\n", [], { memory: 1, time: 1 })).toEqual({ args: [], said: undefined });
+  });
+
+  it("of a heterogeneous job is what all components ask for alike", () => {
+    const parts = (second: string) => `#SBATCH --mem=4G --time=60\n#SBATCH hetjob\n#SBATCH --mem=${second}\n`;
+    expect(raised(parts("4G")).said).toEqual(["--time=2:00:00 instead of 60", "--mem=6G instead of 4G"]);
+    expect(raised(parts("8G")).said).toEqual(["--time=2:00:00 instead of 60"]);
+  });
+});

@@ -3,11 +3,12 @@
  * answer, to be full, or to forget a job. The scheduler outlives the engine objects that talk to it, as a real one
  * outlives a manager.
  *
- * Its jobs are lines: "exit N" ends with that code, "signal N" with that signal, "wait" goes on until cancelled.
+ * Its jobs are lines: "exit N" ends with that code, "signal N" with that signal, "wait" goes on until cancelled,
+ * "fails N" ends with code 9 so often, and then well. "#MEM time N" and "#MEM memory N" are what they ask for.
  */
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Attempt, Engine, Found, Handle, News, Plan, Submitted, Token } from "../../src/engine.ts";
+import type { Attempt, Engine, Found, Handle, News, Plan, Scale, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
 
@@ -58,8 +59,10 @@ export class MemoryScheduler {
     this.ledger.push(basename(job.folder));
     const text = readFileSync(join(job.folder, "job.sh"), "utf8");
     if (/^wait$/m.test(text)) return;
-    const [, word, number] = /^(exit|signal) (\d+)$/m.exec(text) ?? [];
-    this.#end(job, Number(number ?? 0) + (word === "signal" ? 128 : 0));
+    const [, word, number] = /^(exit|signal|fails) (\d+)$/m.exec(text) ?? [];
+    const runs = this.ledger.filter((name) => name === basename(job.folder)).length;
+    const failing = runs <= Number(number) ? 9 : 0;
+    this.#end(job, word === "fails" ? failing : Number(number ?? 0) + (word === "signal" ? 128 : 0));
   }
 
   #claim(job: Job): boolean {
@@ -108,8 +111,13 @@ export class MemoryEngine implements Engine {
     this.#effect = effect;
   }
 
-  plan(script: Script): Plan {
+  plan(script: Script, scale: Scale = {}): Plan {
     if (script.text.includes("#MEM impossible")) throw new EngineError("refused", "job.sh asks for the impossible.");
+    const raised = (["time", "memory"] as const).flatMap((what) => {
+      const asked = new RegExp(`^#MEM ${what} (\\d+)$`, "m").exec(script.text)?.[1];
+      const factor = scale[what];
+      return asked && factor ? [`${what} ${Number(asked) * factor} instead of ${asked}`] : [];
+    });
     return {
       jobName: script.jobName ?? script.folderName,
       shell: "/bin/sh",
@@ -123,6 +131,7 @@ export class MemoryEngine implements Engine {
       places: 1,
       outputs: ["job_output.txt"],
       ignored: [],
+      ...(raised.length > 0 && { raised }),
     };
   }
 
