@@ -4,7 +4,7 @@
  * what Node itself costs to start.
  */
 import { readFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { basename, join, relative, resolve } from "node:path";
 import { compileFunction } from "node:vm";
 import { build, type Message, type Plugin, transform } from "esbuild";
 import { licencesOf } from "./licences.ts";
@@ -52,12 +52,22 @@ export async function bundle(): Promise<string> {
     logLevel: "silent",
   });
   refuse(built.warnings);
-  const modules = new Map<string, string>();
-  for (const { path, text } of built.outputFiles) modules.set(`./${basename(path)}`, await asCommonJs(text));
-  const main = modules.get("./jobmgr.js");
-  if (main === undefined) throw new Error(`${ENTRY} gave no jobmgr.js`);
-  modules.delete("./jobmgr.js");
-  return `${textOf(main, modules)}\n${licencesOf(HOME, Object.keys(built.metafile.inputs))}`;
+  const modules = new Map<string, Module>();
+  for (const { path, text } of built.outputFiles) {
+    const { imports = [] } = built.metafile.outputs[relative(HOME, path)] ?? {};
+    modules.set(`./${basename(path)}`, {
+      text: await asCommonJs(text),
+      needs: imports.filter(({ kind }) => kind === "import-statement").map((one) => `./${basename(one.path)}`),
+    });
+  }
+  const licences = licencesOf(HOME, Object.keys(built.metafile.inputs));
+  return `${textOf("./jobmgr.js", modules)}\n${licences}`;
+}
+
+interface Module {
+  readonly text: string;
+  /** What is loaded before it. */
+  readonly needs: readonly string[];
 }
 
 /** In strict mode, as the modules are that it is made of. */
@@ -82,15 +92,24 @@ function refuse(warnings: readonly Message[]): void {
   if (first) throw new Error(`${first.location?.file ?? "?"}:${first.location?.line ?? "?"}: ${first.text}`);
 }
 
-function textOf(main: string, modules: ReadonlyMap<string, string>): string {
-  return `const modules=${JSON.stringify(Object.fromEntries(modules))},loaded={};
+/** Modules that `main` needs are functions; the others are strings, which become functions when they are loaded. */
+function textOf(main: string, modules: ReadonlyMap<string, Module>): string {
+  const early = new Set([main]);
+  for (const name of early) for (const need of modules.get(name)?.needs ?? []) early.add(need);
+  const entries = [...modules].map(([name, { text }]) => {
+    const value = early.has(name) ? `function(${PARAMETERS.join(",")}){${text}}` : JSON.stringify(text);
+    return `${JSON.stringify(name)}:${value}`;
+  });
+  return `const modules={${entries.join(",\n")}},loaded={};
 function load(name){
 if(!Object.hasOwn(modules,name))return require(name);
 if(!Object.hasOwn(loaded,name)){
 const module=loaded[name]={exports:{}};
-require("node:vm").compileFunction(modules[name],${JSON.stringify(PARAMETERS)},{filename:"jobmgr/"+name.slice(2)})(load,module,module.exports);
+let run=modules[name];
+if(typeof run==="string")run=require("node:vm").compileFunction(run,${JSON.stringify(PARAMETERS)},{filename:"jobmgr/"+name.slice(2)});
+run(load,module,module.exports);
 }
 return loaded[name].exports;
 }
-(function(${PARAMETERS.join(",")}){${main}})(load,{},{});`;
+load(${JSON.stringify(main)});`;
 }

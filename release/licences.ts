@@ -12,9 +12,12 @@ export function licencesOf(home: string, files: readonly string[]): string {
   return commentOf(["This file contains these packages:", ...texts].join("\n\n"));
 }
 
-/** A text as a comment of JavaScript, which ends where it ends. */
+/** A text as a comment of JavaScript, which ends where it ends. In ASCII: V8 reads a text of one byte a letter faster. */
 export function commentOf(text: string): string {
-  return `/*\n${text.replaceAll("*/", "* /")}\n*/\n`;
+  const escaped = text
+    .replaceAll("*/", "* /")
+    .replace(/[^\x00-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return `/*\n${escaped}\n*/\n`;
 }
 
 function licenceOf(folder: string): string {
