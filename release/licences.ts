@@ -16,7 +16,7 @@ export function licencesOf(home: string, files: readonly string[]): string {
 export function commentOf(text: string): string {
   const escaped = text
     .replaceAll("*/", "* /")
-    .replace(/[^\x00-\x7f]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+    .replace(/[\u0080-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return `/*\n${escaped}\n*/\n`;
 }
 
