@@ -13,9 +13,16 @@ import { NoNodeError } from "./nodes.ts";
 
 const DIST = resolve(import.meta.dirname, "../dist");
 
-/** What a module of ES needs to run the body of a CommonJS module. */
+/** What a module of ES needs to run the body of a CommonJS module; and a word for a Node that could not. */
 const HEAD = `#!/usr/bin/env node
-import{createRequire}from"node:module";const require=createRequire(import.meta.url);
+import { createRequire } from "module";
+const [major, minor] = process.versions.node.split(".").map(Number);
+if (major < 20 || (major === 20 && minor < 9)) {
+  process.stderr.write("jobmgr: it needs Node 20.9 or newer, and this is " + process.version +
+    ". Where no newer one is to be had, jobmgr-linux-x64 brings its own.\\n");
+  process.exit(1);
+}
+const require = createRequire(import.meta.url);
 `;
 
 const wanted = process.argv.slice(2);

@@ -1,11 +1,13 @@
 /** What people copy to a login node, and what npm installs: nothing of this project may be needed beside it. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { NODE_INSIDE } from "../../release/executable.ts";
 import { type NodeVersion, NoNodeError, nodeOf } from "../../release/nodes.ts";
 import { VERBS } from "../../src/command-line.ts";
-import { FAST, jobmgr, makeFolder, makeRoot, runToEnd, start } from "../harness.ts";
+import { FAST, jobmgr, makeFolder, makeRoot, runToEnd, start, waitUntil } from "../harness.ts";
+import { needSlurm, startCluster } from "../slurm/cluster.ts";
+import { PATIENCE_MS, PROMPT, SLURM } from "./slurm-root.ts";
 
 const HOME = resolve(import.meta.dirname, "../..");
 const ONE_FILE = join(HOME, "dist/jobmgr.mjs");
@@ -121,6 +123,31 @@ describe.each(PROGRAMS)("$name, alone in a folder, with no Node on the PATH", ({
         jobmgr(call, { cwd: folder, env }),
       ]);
       expect({ call, ...one }).toEqual({ call, ...other });
+    }
+  });
+});
+
+describe("on Slurm", () => {
+  const sides = [
+    ["jobmgr.mjs", ONE_FILE],
+    ["the executable", EXECUTABLE],
+  ] as const;
+  it("each runs a job, and tells it nothing of its Node", { timeout: 180_000 }, async (context) => {
+    needSlurm(context);
+    const cluster = await startCluster({ cpus: 4, settings: PROMPT });
+    onTestFinished(() => cluster.stop());
+    for (const [name, program] of sides) {
+      if (!existsSync(program) && !process.env.CI) continue;
+      const root = await makeRoot();
+      root.dropLedger(name, "env >env.txt");
+      const manager = start(program, ["--root", root.path, ...SLURM], {
+        env: { ...cluster.env, NODE_NO_WARNINGS: "1" },
+      });
+      await waitUntil(`${name} in complete`, () => root.exists(`complete/${name}`), PATIENCE_MS);
+      expect(await manager.stop()).toBe(130);
+      expect(root.runs()).toEqual([name]);
+      expect(root.status(name)).toMatchObject({ state: "succeeded", engine: "SlurmEngine" });
+      expect(root.read(`complete/${name}/env.txt`)).not.toMatch(/^NODE_/m);
     }
   });
 });
