@@ -53,14 +53,8 @@ export async function nodeOf(version: NodeVersion): Promise<NodeFiles> {
 
 /** By npm itself, which knows the registry, its certificates and proxies. */
 async function fetchPackage(version: NodeVersion, folder: string): Promise<void> {
-  const args = [
-    "pack",
-    `${PACKAGE}@${version}`,
-    "--silent",
-    "--prefer-offline",
-    "--fetch-retries=1",
-    "--dry-run=false",
-  ];
+  const patience = ["--fetch-retries=1", "--fetch-retry-mintimeout=1000", "--fetch-timeout=60000"];
+  const args = ["pack", `${PACKAGE}@${version}`, "--silent", "--prefer-offline", "--dry-run=false", ...patience];
   try {
     await promisify(execFile)("npm", [...args, "--pack-destination", folder], { cwd: folder, timeout: FETCH_MS });
   } catch (error) {

@@ -1,7 +1,18 @@
 /** What people copy to a login node, and what npm installs: nothing of this project may be needed beside it. */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { NODE_INSIDE } from "../../release/executable.ts";
 import { type NodeVersion, NoNodeError, nodeOf } from "../../release/nodes.ts";
 import { VERBS } from "../../src/command-line.ts";
@@ -19,14 +30,18 @@ const VERSIONS: readonly NodeVersion[] = ["20.9.0", "22.23.3", NODE_INSIDE];
 
 interface Program {
   readonly name: string;
-  /** Where it is not here, for want of a registry. */
-  readonly missing: boolean;
-  /** Its command line, with a copy of it in that folder. */
-  copyTo(folder: string): readonly [string, ...string[]];
+  /** The Node that runs it, where it has none inside. */
+  readonly node?: NodeVersion;
+  readonly file: string;
 }
 
-const nodes = new Map<string, string | undefined>();
-for (const version of VERSIONS) nodes.set(version, await programOf(version));
+const PROGRAMS: readonly Program[] = [
+  ...VERSIONS.map((node): Program => ({ name: `jobmgr.mjs under Node ${node}`, node, file: ONE_FILE })),
+  { name: "the executable", file: EXECUTABLE },
+];
+
+/** Those that can be had: CI has a registry, elsewhere one may work without. */
+const nodes = new Map(await Promise.all(VERSIONS.map(async (version) => [version, await programOf(version)] as const)));
 
 async function programOf(version: NodeVersion): Promise<string | undefined> {
   try {
@@ -37,54 +52,51 @@ async function programOf(version: NodeVersion): Promise<string | undefined> {
   }
 }
 
-function copied(file: string, folder: string): string {
-  const copy = join(folder, file.slice(dirname(file).length + 1));
-  copyFileSync(file, copy);
-  return copy;
+function there(file: string | undefined): string {
+  if (file !== undefined && existsSync(file)) return file;
+  throw new Error(`There is no ${file ?? "such Node"}: npm run build makes it, where the npm registry can be reached.`);
 }
 
-const PROGRAMS: readonly Program[] = [
-  ...VERSIONS.map(
-    (version): Program => ({
-      name: `jobmgr.mjs under Node ${version}`,
-      missing: nodes.get(version) === undefined,
-      copyTo: (folder) => [nodes.get(version) ?? "", copied(ONE_FILE, folder)],
-    }),
-  ),
-  {
-    name: "the executable",
-    missing: !existsSync(EXECUTABLE),
-    copyTo: (folder) => [copied(EXECUTABLE, folder)],
-  },
-];
+/** What all tests here share: a folder with all programs of this machine but Node, to be the PATH. */
+const shared = mkdtempSync(join(tmpdir(), "jobmgr-test-"));
+const PATH = join(shared, "bin");
 
-/** All programs of this machine but Node. */
-function pathWithoutNode(folder: string): string {
-  const path = join(folder, "bin");
-  mkdirSync(path);
+beforeAll(() => {
+  mkdirSync(PATH);
   for (const from of ["/bin", "/usr/bin"]) {
     for (const name of readdirSync(from)) {
-      if (/^(node|nodejs|npm|npx|corepack)$/.test(name) || existsSync(join(path, name))) continue;
-      symlinkSync(join(from, name), join(path, name));
+      if (/^(node|nodejs|npm|npx|corepack)$/.test(name) || existsSync(join(PATH, name))) continue;
+      symlinkSync(join(from, name), join(PATH, name));
     }
   }
-  return path;
-}
+});
 
-describe.each(PROGRAMS)("$name, alone in a folder, with no Node on the PATH", ({ missing, copyTo }) => {
-  // CI has a registry; elsewhere one may work without.
-  const test = it.skipIf(missing && !process.env.CI);
+afterAll(() => {
+  rmSync(shared, { recursive: true, force: true, maxRetries: 5 });
+});
+
+describe.each(PROGRAMS)("$name, alone in a folder, with no Node on the PATH", ({ name, node, file }) => {
+  const isMissing = node === undefined ? !existsSync(file) : nodes.get(node) === undefined;
+  const test = it.skipIf(isMissing && !process.env.CI);
+  const home = join(shared, name);
+  const copy = join(home, basename(file));
+  const command = (): readonly [string, ...string[]] => (node === undefined ? [copy] : [there(nodes.get(node)), copy]);
+
+  beforeAll(() => {
+    mkdirSync(home);
+    if (existsSync(file)) copyFileSync(file, copy);
+  });
 
   test("does the whole demo", async () => {
     const folder = makeFolder();
-    const { code, stdout, stderr } = await runToEnd("bash", [join(HOME, "docs/demo.sh"), ...copyTo(folder)], {
-      cwd: folder,
-      env: { PATH: pathWithoutNode(folder), DEMO_PERIOD: "0.2", DEMO_SETTLE: "0.2", TMPDIR: folder },
+    const { code, stdout, stderr } = await runToEnd("bash", [join(HOME, "docs/demo.sh"), ...command()], {
+      cwd: home,
+      env: { PATH, DEMO_PERIOD: "0.2", DEMO_SETTLE: "0.2", TMPDIR: folder },
     });
     expect(stderr).not.toMatch(/warning|Error/i);
     expect(code).toBe(0);
-    for (const name of ["100-primes", "200-words", "300-array", "500-late"])
-      expect(stdout).toMatch(new RegExp(`finished ${name}: succeeded`));
+    for (const job of ["100-primes", "200-words", "300-array", "500-late"])
+      expect(stdout).toMatch(new RegExp(`finished ${job}: succeeded`));
     expect(stdout).toContain("400-broken: failed. Exit code 127");
     expect(stdout).toContain("0 waiting, 0 pending, 5 complete.");
     expect(stdout).toContain("complete/300-array/job_output_3.txt");
@@ -93,15 +105,15 @@ describe.each(PROGRAMS)("$name, alone in a folder, with no Node on the PATH", ({
   test("leaves jobs running when it is killed, collects them, and tells them nothing of its Node", async () => {
     const root = await makeRoot();
     const folder = makeFolder();
-    const [program, ...first] = copyTo(folder);
-    const env = { PATH: pathWithoutNode(folder), NODE_NO_WARNINGS: "1" };
+    const [program, ...first] = command();
+    const options = { cwd: home, env: { PATH, NODE_NO_WARNINGS: "1" } };
     root.dropLedger("one", `env >env.txt; touch '${folder}/begun'; while [ ! -e '${folder}/go' ]; do sleep 0.05; done`);
     const args = [...first, "--root", root.path, ...FAST];
-    const manager = start(program, args, { cwd: folder, env });
-    await expect.poll(() => existsSync(join(folder, "begun")), { timeout: 20_000 }).toBe(true);
+    const manager = start(program, args, options);
+    await waitUntil("the job runs", () => existsSync(join(folder, "begun")));
     manager.signal("SIGKILL");
     expect(await manager.ended).toBe("SIGKILL");
-    const next = start(program, args, { cwd: folder, env });
+    const next = start(program, args, options);
     mkdirSync(join(folder, "go"));
     await root.completed("one");
     expect(await next.stop()).toBe(130);
@@ -112,16 +124,15 @@ describe.each(PROGRAMS)("$name, alone in a folder, with no Node on the PATH", ({
     expect(seen).not.toMatch(/^NODE_/m);
   });
 
+  // The help of each verb is made of one table, under whichever Node.
+  const verbs = node === NODE_INSIDE || node === undefined ? Object.keys(VERBS) : [];
+
   test("says its version, its help and what is wrong as the program it was made of", async () => {
-    const folder = makeFolder();
-    const [program, ...first] = copyTo(folder);
-    const env = { PATH: pathWithoutNode(folder), COLUMNS: "90" };
-    const calls = [["--version"], ["--help"], ["--no-such-option"], ["statsu"], ["status", "--root", folder]];
-    for (const call of [...calls, ...Object.keys(VERBS).map((verb) => [verb, "--help"])]) {
-      const [one, other] = await Promise.all([
-        runToEnd(program, [...first, ...call], { cwd: folder, env }),
-        jobmgr(call, { cwd: folder, env }),
-      ]);
+    const [program, ...first] = command();
+    const options = { cwd: home, env: { PATH, COLUMNS: "90" } };
+    const calls = [["--version"], ["--help"], ["--no-such-option"], ["statsu"], ["status", "--root", home]];
+    for (const call of [...calls, ...verbs.map((verb) => [verb, "--help"])]) {
+      const [one, other] = await Promise.all([runToEnd(program, [...first, ...call], options), jobmgr(call, options)]);
       expect({ call, ...one }).toEqual({ call, ...other });
     }
   });
@@ -140,7 +151,7 @@ describe("on Slurm", () => {
       if (!existsSync(program) && !process.env.CI) continue;
       const root = await makeRoot();
       root.dropLedger(name, "env >env.txt");
-      const manager = start(program, ["--root", root.path, ...SLURM], {
+      const manager = start(there(program), ["--root", root.path, ...SLURM], {
         env: { ...cluster.env, NODE_NO_WARNINGS: "1" },
       });
       await waitUntil(`${name} in complete`, () => root.exists(`complete/${name}`), PATIENCE_MS);
