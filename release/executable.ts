@@ -30,6 +30,9 @@ const SETTINGS = {
   execArgvExtension: "none",
 };
 
+/** Node leaves there what was typed, which is a path of nothing if the PATH led here. */
+const HEAD = "process.argv[1]=process.execPath;\n";
+
 const POSTJECT = fileURLToPath(import.meta.resolve("postject/dist/cli.js"));
 
 /** By which Node finds what was put into it. */
@@ -39,7 +42,7 @@ const FUSE = "NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2";
 /** Makes the executable, or takes the one that was made of the same program. Throws NoNodeError. */
 export async function makeExecutable(program: string, path: string): Promise<void> {
   const node = await nodeOf(NODE_INSIDE);
-  const text = `${program}${commentOf(`And Node ${NODE_INSIDE}:\n\n${readFileSync(node.licence, "utf8")}`)}`;
+  const text = `${HEAD}${program}${commentOf(`And Node ${NODE_INSIDE}:\n\n${readFileSync(node.licence, "utf8")}`)}`;
   const recipe = [text, JSON.stringify(SETTINGS), NODE_INSIDE, NOTE, FUSE].join("\0");
   const made = join(CACHE, `executable-${createHash("sha256").update(recipe).digest("hex").slice(0, 16)}`);
   if (!existsSync(made)) make(node.program, text, made);
