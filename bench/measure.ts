@@ -11,6 +11,9 @@ import { delimiter, join, resolve } from "node:path";
 import { promisify } from "node:util";
 
 export const PROGRAM = resolve(import.meta.dirname, "../dist/bin/jobmgr.js");
+/** What people install: the same in one file, and with a Node of its own. */
+export const ONE_FILE = resolve(import.meta.dirname, "../dist/jobmgr.mjs");
+export const EXECUTABLE = resolve(import.meta.dirname, "../dist/jobmgr-linux-x64");
 
 /** A line of the table. `reached` is undefined where there is no goal. */
 export interface Row {

@@ -15,7 +15,11 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+/** The version, where all of the program is one file, with no package.json near it; set by release/bundle.ts. */
+declare const JOBMGR_VERSION: string | undefined;
+
 function version(): string {
+  if (typeof JOBMGR_VERSION === "string") return JOBMGR_VERSION;
   for (const path of ["../package.json", "../../package.json"]) {
     try {
       return JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")).version;
@@ -53,6 +57,7 @@ function exitCodeOf(error: unknown): number {
   return exitCode;
 }
 
+// No await at the top: the main file of an executable is CommonJS, which has none.
 commandLine(version(), (exitCode) => {
   process.exitCode = exitCode;
 })

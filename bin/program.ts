@@ -54,18 +54,27 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
       ended(await call(command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
     });
   addSettings(main, NAMES);
-  for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb, ended);
+  for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
+  main.configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` });
+  // Options of twenty verbs would be made at each start, and one verb is called.
+  main.hook("preSubcommand", (_main, command) => completeVerb(command, command.name() as VerbName, ended));
   return main;
 }
 
-function addVerb(main: Command, name: VerbName, verb: VerbDefinition, ended: (exitCode: number) => void): void {
-  const usage = ["[options]", verb.arguments].filter(Boolean).join(" ");
-  const command = main
+/** What the list of verbs shows of it. */
+function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
+  main
     .command(verb.arguments ? `${name} ${verb.arguments}` : name)
-    .usage(usage)
+    .usage(["[options]", verb.arguments].filter(Boolean).join(" "))
     .summary(verb.help)
+    .helpGroup(`${verb.group}:`);
+}
+
+/** The rest of it, when it is called. */
+function completeVerb(command: Command, name: VerbName, ended: (exitCode: number) => void): void {
+  const verb: VerbDefinition = VERBS[name];
+  command
     .description(`${verb.help[0]?.toUpperCase()}${verb.help.slice(1)}.`)
-    .helpGroup(`${verb.group}:`)
     .addHelpText("before", `Examples:\n${verb.examples.map((line) => `  ${line}\n`).join("")}`)
     .exitOverride()
     .action(async () => {

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # The main job on a temporary root: folders are dropped while jobmgr runs, one of them fails, one comes later.
-# Usage: npm run demo. Ends by itself; leaves nothing behind.
+# Usage: npm run demo, or: demo.sh PROGRAM [ARGUMENT...]. Ends by itself; leaves nothing behind.
+# DEMO_PERIOD and DEMO_SETTLE are the seconds of --period and --settle.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+if [ $# = 0 ]; then set -- "$(dirname "$0")/../dist/jobmgr.mjs"; fi
+program=("$@")
+period=${DEMO_PERIOD:-2} settle=${DEMO_SETTLE:-1}
 root=$(mktemp -d)/jobs
-jobmgr() { node dist/bin/jobmgr.js "$@"; }
+jobmgr() { "${program[@]}" "$@"; }
 show() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
 [ -t 1 ] || show() { printf '\n$ %s\n' "$*"; }
 
@@ -26,8 +29,8 @@ complete() {
 show jobmgr --root "$root" --setup
 jobmgr --root "$root" --setup
 
-show jobmgr --root "$root" -e LocalEngine -p 2 --settle 1 '&'
-node dist/bin/jobmgr.js --root "$root" -e LocalEngine -p 2 --settle 1 &
+show jobmgr --root "$root" -e LocalEngine -p "$period" --settle "$settle" '&'
+"${program[@]}" --root "$root" -e LocalEngine -p "$period" --settle "$settle" &
 manager=$!
 trap 'kill $manager 2>/dev/null || true; rm -rf "$(dirname "$root")"' EXIT
 
