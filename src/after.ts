@@ -56,6 +56,16 @@ export function parseAfter(bytes: Uint8Array): AfterRead {
   return { dependencies: [...found.values()] };
 }
 
+/** The text of a job_after.txt with these lines. A name that ends in a space cannot be written, nor one of two lines. */
+export function afterText(dependencies: readonly Dependency[]): string {
+  return dependencies
+    .map(({ name, any }) => `${any ? "any " : ""}${NEEDS_COVER.test(name) ? "./" : ""}${name}\n`)
+    .join("");
+}
+
+/** Names that begin like something else in this file. */
+const NEEDS_COVER = /^(any[ \t]|#|[ \t\r]|\ufeff)/;
+
 function dependencyOf(line: string): Dependency | undefined {
   const text = line.replace(/^[ \t\r]+|[ \t\r]+$/g, "");
   if (text === "" || text.startsWith("#")) return undefined;
@@ -78,19 +88,21 @@ const NAMED_MAX = 3;
 
 /** What follows from how the jobs stand. One that failed outweighs those that have not ended: nothing can mend it. */
 export function verdictOf(dependencies: readonly Dependency[], stateOf: (name: string) => JobState): Verdict {
-  const waits: string[] = [];
+  const waits: { name: string; state: Unended }[] = [];
   for (const { name, any } of dependencies) {
     const state = stateOf(name);
-    if (state.is !== "ended") waits.push(waitOf(name, state));
+    if (state.is !== "ended") waits.push({ name, state });
     else if (!any && state.result !== "succeeded") return failedAfter(name, state);
   }
   if (waits.length === 0) return { is: "met" };
-  const shown = waits.slice(0, NAMED_MAX);
+  const shown = waits.slice(0, NAMED_MAX).map(({ name, state }) => waitOf(name, state));
   const more = waits.length - shown.length;
   return { is: "waits", why: `waits for ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}` };
 }
 
-function waitOf(name: string, state: Exclude<JobState, { is: "ended" }>): string {
+type Unended = Exclude<JobState, { is: "ended" }>;
+
+function waitOf(name: string, state: Unended): string {
   if (state.is === "going") return `"${name}" (${state.word})`;
   if (state.is === "unclear") return `"${name}" (${state.why})`;
   const nearest = state.nearest ?? [];

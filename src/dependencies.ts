@@ -49,9 +49,23 @@ const GAP_MAX = 4;
  * of them does, and ended as the one that ended last. The order of the looks is that in which a job moves.
  */
 export function stateOfJob(disk: Disk, root: Root, name: string, asker: Asker): JobState {
+  for (const form of formsOf(name)) {
+    const state = stateOfExactly(disk, root, form, asker);
+    if (state.is !== "unknown") return state;
+  }
+  return { is: "unknown" };
+}
+
+/** The name as it is written, and as other systems write the same letters: macOS takes accents apart. */
+function formsOf(name: string): ReadonlySet<string> {
+  return new Set([name, name.normalize("NFC"), name.normalize("NFD")]);
+}
+
+function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): JobState {
   for (const place of ["inbox", "pending"] as const) {
     for (const { name: one } of namesakes(disk, root, place, name, asker)) {
-      const word = place === "inbox" ? "waiting" : wordOf(disk, jobFolder(root, place, one));
+      const folder = jobFolder(root, place, one);
+      const word = place === "pending" ? wordOf(disk, folder) : isHeld(disk, folder) ? "held" : "waiting";
       return { is: "going", word: one === name ? word : `${word}, as "${one}"` };
     }
   }
@@ -109,6 +123,10 @@ function* namesakes(disk: Disk, root: Root, place: Place, name: string, asker: A
 interface Namesake {
   readonly name: string;
   readonly look: Look;
+}
+
+function isHeld(disk: Disk, folder: string): boolean {
+  return disk.look(join(folder, FILES.hold)) !== undefined;
 }
 
 /** Where a job in pending is, for people. */

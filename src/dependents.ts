@@ -23,6 +23,10 @@ import { jobFolder, type Root, unnumberedName } from "./root.ts";
 /** So many folders are asked at each check whether they have such a file: new ones first, then the others in turns. */
 const LOOKS_MAX = 500;
 
+/** While such turns find so many cancelled folders, others follow at the same check. */
+const CANCELLED_MANY = 10;
+const TURNS_MAX = 10;
+
 /** Of the folders that are known to wait for others, so many are judged anew at each check, in turns. */
 const JUDGED_MAX = 500;
 
@@ -49,8 +53,8 @@ export class Dependents {
   #looksFrom = 0;
   readonly #known = new Map<string, Dependent>();
   #judgedFrom = 0;
-  /** Who waits for a job, by its name. */
-  readonly #waiters = new Map<string, Set<string>>();
+  /** Who waits for a job, by its name in one form of Unicode, and the forms in which it is written. */
+  readonly #waiters = new Map<string, { readonly names: Set<string>; readonly who: Set<string> }>();
   readonly #cancelled = new Set<string>();
   /** Those for whom something has changed since they were judged. */
   readonly #unsettled = new Set<string>();
@@ -75,7 +79,8 @@ export class Dependents {
     this.#names = names;
     this.#hints.list(names);
     this.#forgetGone();
-    for (const name of isSmall ? names : this.#turn()) this.#lookInto(name);
+    if (isSmall) for (const name of names) this.#lookInto(name);
+    else for (let turns = 0; turns < TURNS_MAX && this.#lookIntoSome(); turns++);
     this.#findCircles();
     const known = [...this.#known.keys()];
     const from = this.#judgedFrom % Math.max(1, known.length);
@@ -86,9 +91,13 @@ export class Dependents {
 
   /** A job has ended, or has gone back to the inbox: those that wait for it are judged anew. */
   changed(...names: readonly string[]): void {
-    this.#states = new Map();
-    for (const name of names.flatMap((one) => [one, unnumberedName(one)]))
-      for (const waiter of this.#waiters.get(name) ?? []) this.#unsettled.add(waiter);
+    for (const name of names.flatMap((one) => [one, unnumberedName(one)])) {
+      const waiters = this.#waiters.get(keyOf(name));
+      if (waiters === undefined) continue;
+      // The others stand as they did: a job that waits for a thousand must not look for all when one has ended.
+      for (const form of waiters.names) this.#states.delete(form);
+      for (const waiter of waiters.who) this.#unsettled.add(waiter);
+    }
   }
 
   /** Judges those for whom something has changed; returns the names of those that may run by now. */
@@ -114,6 +123,7 @@ export class Dependents {
     // The last one to be judged is the last one of those to be shown.
     this.#failed.delete(name);
     if (dependent.verdict.is === "failed") this.#failed.add(name);
+    this.#unsettled.delete(name);
     return dependent.verdict;
   }
 
@@ -155,6 +165,13 @@ export class Dependents {
     return [...turn, ...others];
   }
 
+  /** True if many were cancelled at once, so that there may be more. */
+  #lookIntoSome(): boolean {
+    const before = this.#cancelled.size;
+    for (const name of this.#turn()) this.#lookInto(name);
+    return this.#cancelled.size >= before + CANCELLED_MANY;
+  }
+
   #lookInto(name: string): void {
     try {
       const folder = jobFolder(this.#root, "inbox", name);
@@ -185,9 +202,10 @@ export class Dependents {
     this.#unsettled.add(name);
     this.#circlesMayDiffer = true;
     for (const { name: one } of dependenciesIn(read)) {
-      const waiters = this.#waiters.get(one);
-      if (waiters) waiters.add(name);
-      else this.#waiters.set(one, new Set([name]));
+      const waiters = this.#waiters.get(keyOf(one)) ?? { names: new Set(), who: new Set() };
+      waiters.names.add(one);
+      waiters.who.add(name);
+      this.#waiters.set(keyOf(one), waiters);
     }
     return dependent;
   }
@@ -225,9 +243,9 @@ export class Dependents {
     this.#failed.delete(name);
     this.#circlesMayDiffer ||= this.#inCircle.has(name);
     for (const { name: one } of dependenciesIn(dependent.read)) {
-      const waiters = this.#waiters.get(one);
-      waiters?.delete(name);
-      if (waiters?.size === 0) this.#waiters.delete(one);
+      const waiters = this.#waiters.get(keyOf(one));
+      waiters?.who.delete(name);
+      if (waiters?.who.size === 0) this.#waiters.delete(keyOf(one));
     }
   }
 
@@ -257,6 +275,10 @@ export class Dependents {
     }
     return graph;
   }
+}
+
+function keyOf(name: string): string {
+  return name.normalize("NFC");
 }
 
 function dependenciesIn(read: AfterRead): readonly Dependency[] {

@@ -42,6 +42,8 @@ describe("a job that has not ended", () => {
   it("waits in the inbox", () => {
     mkdirSync(join(root.inbox, "job"));
     expect(stateOf("job")).toEqual({ is: "going", word: "waiting" });
+    writeFileSync(join(root.inbox, "job", "job_hold"), "");
+    expect(stateOf("job")).toEqual({ is: "going", word: "held" });
   });
 
   it.each([
@@ -106,6 +108,14 @@ describe("a job that has ended", () => {
     ended(long, "failed", 1);
     ended(numberedName(long, 2), "succeeded", 2);
     expect(stateOf(long)).toMatchObject({ result: "succeeded" });
+  });
+
+  it("is found by the same letters, however they are put together", () => {
+    const name = "größe-é";
+    ended(name.normalize("NFD"), "succeeded");
+    expect(stateOf(name.normalize("NFC"))).toMatchObject({ result: "succeeded" });
+    ended("Å", "failed");
+    expect(stateOf("A\u030a")).toMatchObject({ result: "failed" });
   });
 
   it("was put there by hand if it has no outcome, and says nothing; beside one that has, it does not matter", () => {

@@ -122,7 +122,15 @@ describe("kinds of names", () => {
   });
 
   it("an output may not have a name that means something", () => {
-    for (const name of ["job.sh", "job_error.txt", "job_status.json", "job_cancel", "job_hold", "job_name.txt"])
+    for (const name of [
+      "job.sh",
+      "job_error.txt",
+      "job_status.json",
+      "job_cancel",
+      "job_hold",
+      "job_name.txt",
+      "job_after.txt",
+    ])
       expect(isReservedName(name)).toBe(true);
     for (const name of ["job_output.txt", "out.txt", "job_output_1.txt"]) expect(isReservedName(name)).toBe(false);
   });
