@@ -735,8 +735,9 @@ export class Pass {
       .filter(Boolean)
       .join(" ");
     this.#say({ is: "finished", name: job.name, result: outcome.is, succeeded, durationS, ...(more && { more }) });
-    const isOwnFault = !succeeded && outcome.is !== "cancelled" && outcome.after === undefined;
-    const pause = this.#brakes.note(isOwnFault, performance.now());
+    // One failure is counted once, and not again for each job that was to run after it.
+    if (outcome.after !== undefined) return;
+    const pause = this.#brakes.note(!succeeded && outcome.is !== "cancelled", performance.now());
     if (pause) this.#note("warn", `${pause}.`);
   }
 

@@ -34,7 +34,6 @@ export const KINDS = {
     state: "cancelled",
     more: { job_cancel: "changed my mind\n" },
   },
-  thus: { script: `echo thus >>${LEDGER}\n`, runs: 0, state: "refused", more: { "job_after.txt": "bad\n" } },
   unfit: { script: `echo unfit >>${LEDGER}\r\n`, runs: 0, state: "refused" },
 } as const satisfies Record<string, Kind>;
 
@@ -128,7 +127,6 @@ export async function fullInbox(engine: SceneEngine): Promise<Scene> {
   drop("bad");
   drop("good");
   drop("halted");
-  drop("thus");
   drop("unfit");
   return scene;
 }
@@ -222,18 +220,7 @@ export function faultsOfJob({ engine }: Scene, folder: string, script: string): 
   const state = stateOf(folder);
   const hasError = existsSync(join(folder, "job_error.txt"));
   check(hasError === (state !== "succeeded"), `it is ${state}, and job_error.txt is ${hasError ? "" : "not "}there`);
-  const known = [
-    ".jobmgr",
-    "code",
-    "data.bin",
-    "deep",
-    "done",
-    "job.sh",
-    "job_after.txt",
-    "job_error.txt",
-    "job_status.json",
-    "result",
-  ];
+  const known = [".jobmgr", "code", "data.bin", "deep", "done", "job.sh", "job_error.txt", "job_status.json", "result"];
   const isOutput = (name: string) => name.replace(engine.output, "") === "";
   for (const name of readdirSync(folder)) check(known.includes(name) || isOutput(name), `${name} is left over`);
   const inForce = attemptsOf(folder).filter((path) => path.includes("/attempt-"));
