@@ -50,12 +50,34 @@ export function goesOn(disk: Disk, folder: string, attempts: Attempts, own: Toke
   return disk.look(join(last, "outcome")) ? undefined : readRecord(disk, last, "intent")?.again;
 }
 
-/** The attempt that waits for its time, in a folder that is in the inbox; undefined for any other folder. */
-export function waitingRetry(disk: Disk, folder: string): (RetryRecord & { readonly atMs: number }) | undefined {
+export interface Waiting extends RetryRecord {
+  /** Where the records of the attempt are that ended. */
+  readonly records: string;
+  /** When it was sent back, by the clock of the file system. */
+  readonly atMs: number;
+}
+
+/**
+ * The attempt that waits for its time, in a folder that jobmgr moved to the inbox; undefined for any other folder, also
+ * for a copy of one, which may be on its way still.
+ */
+export function waitingRetry(disk: Disk, folder: string): Waiting | undefined {
   // What else has this name is reported when the folder is claimed.
   if (disk.look(ownFolder(folder))?.kind !== "folder") return undefined;
   const last = latestAttempt(disk, folder, attemptsOf(disk, folder));
   const retry = last === undefined ? undefined : readRecord(disk, last, "retry");
-  const atMs = retry && disk.look(join(last ?? "", "retry"))?.ctimeMs;
-  return retry && atMs !== undefined ? { ...retry, atMs } : undefined;
+  if (!retry || last === undefined || disk.look(last)?.ino !== retry.ino) return undefined;
+  const atMs = disk.look(join(last, "retry"))?.ctimeMs;
+  return atMs === undefined ? undefined : { ...retry, records: last, atMs };
+}
+
+/**
+ * The job_after.txt of a folder that waits for another attempt is the one that was met before the last attempt: jobs
+ * before it that were moved away since then are not missed.
+ */
+export function wasMet(disk: Disk, folder: string): boolean {
+  const after = disk.look(join(folder, FILES.after));
+  const waiting = after && waitingRetry(disk, folder);
+  const judged = waiting && disk.look(join(waiting.records, "intent"));
+  return judged !== undefined && after.ctimeMs <= judged.ctimeMs;
 }

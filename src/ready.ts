@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { waitingRetry } from "./again.ts";
+import { type Waiting, waitingRetry, wasMet } from "./again.ts";
 import type { Disk, Look } from "./disk.ts";
 import { FILES, isResultName } from "./files.ts";
 import type { RetryRecord } from "./records.ts";
@@ -81,9 +81,9 @@ export function readinessOf(
       );
   }
   if (names.includes(FILES.hold)) return unready("it is held. To release it, delete its file job_hold");
-  const waits = names.includes(FILES.after) ? waitsFor() : undefined;
-  if (waits !== undefined) return unready(waits);
   const retry = names.includes(".jobmgr") ? waitingRetry(disk, folder) : undefined;
+  const waits = names.includes(FILES.after) && !wasMet(disk, folder) ? waitsFor() : undefined;
+  if (waits !== undefined) return unready(waits);
   if (retry) return retryReadiness(disk, folder, top, rules, retry, nowMs());
   if (rules.readyFile !== undefined) {
     if (!names.includes(rules.readyFile)) return unready(`it has no ${rules.readyFile} yet`);
@@ -101,7 +101,7 @@ function retryReadiness(
   folder: string,
   top: Look,
   rules: ReadyRules,
-  retry: NonNullable<ReturnType<typeof waitingRetry>>,
+  retry: Waiting,
   nowMs: number,
 ): Readiness {
   const untilMs = retry.atMs + retry.waitS * 1000;

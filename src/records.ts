@@ -64,6 +64,8 @@ export interface RetryRecord extends Series {
   readonly waitS: number;
   /** What the next attempt asks for instead, in words. */
   readonly raised: readonly string[];
+  /** Of the folder of this record: a copy of it elsewhere is another. */
+  readonly ino: number;
   readonly at: string;
 }
 
@@ -88,6 +90,7 @@ const SHAPES: { readonly [K in keyof RecordOf]: Readonly<Record<string, "string"
     waitS: "number",
     scale: "object",
     raised: "object",
+    ino: "number",
     at: "string",
   },
 };
@@ -183,13 +186,15 @@ function turnHolder(disk: Disk, link: string): Token | undefined {
  * this one out. Those that never came to be do not count.
  */
 export function latestAttempt(disk: Disk, folder: string, attempts: Attempts, but?: Token): string | undefined {
+  const cameToBe = (records: string) => disk.list(records).some((name) => name in SHAPES);
   const [inForce] = attempts.inForce;
-  if (inForce !== undefined && inForce !== but) return attemptFolder(folder, inForce);
+  if (inForce !== undefined && inForce !== but && cameToBe(attemptFolder(folder, inForce)))
+    return attemptFolder(folder, inForce);
   for (const turn of attempts.turns.toSorted((a, b) => b - a)) {
     const holder = turnHolder(disk, join(ownFolder(folder), TURN + turn));
     if (holder === undefined || holder === but || !attempts.past.includes(holder)) continue;
     const records = pastFolder(folder, holder);
-    if (disk.list(records).some((name) => name in SHAPES)) return records;
+    if (cameToBe(records)) return records;
   }
   return undefined;
 }

@@ -3,7 +3,7 @@
  * cut short anywhere, by a crash or an error, and done again; each ends with one rename.
  */
 import { basename, join } from "node:path";
-import { goesOn, retryRulesOf } from "./again.ts";
+import { goesOn, retryRulesOf, wasMet } from "./again.ts";
 import { verdictOfFolder } from "./dependencies.ts";
 import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
 import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Scale, Token } from "./engine.ts";
@@ -258,8 +258,8 @@ export async function plan(world: World, name: string): Promise<Seen | { why: st
   const folder = jobFolder(root, "pending", name);
   world.assertOwned();
   const cancelReason = cancelReasonOf(disk, folder);
-  const verdict =
-    cancelReason === undefined ? verdictOfFolder(disk, root, { place: "pending", name }) : ({ is: "met" } as const);
+  const isMet = cancelReason !== undefined || wasMet(disk, folder);
+  const verdict = isMet ? ({ is: "met" } as const) : verdictOfFolder(disk, root, { place: "pending", name });
   if (verdict.is === "waits") {
     putBack(world, name);
     return { why: verdict.why };
@@ -501,6 +501,7 @@ function retryOf(world: World, name: string, seen: Seen): { record: RetryRecord 
     waitS: again.waitS,
     scale: again.scale,
     raised: Object.values(raised).flat(),
+    ino: disk.look(records)?.ino ?? 0,
     at: new Date().toISOString(),
   };
   return { record };

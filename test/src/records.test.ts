@@ -43,7 +43,7 @@ const RECORDS: RecordOf = {
   handle: { handle: "1" as RecordOf["handle"]["handle"], at: AT },
   cancel: { reason: "why", at: AT },
   outcome: { outcome: { is: "failed", why: "Exit code 1." }, at: AT },
-  retry: { number: 2, of: 3, ends: ["failed. Exit code 1."], waitS: 60, scale: {}, raised: [], at: AT },
+  retry: { number: 2, of: 3, ends: ["failed. Exit code 1."], waitS: 60, scale: {}, raised: [], ino: 7, at: AT },
 };
 const NAMES = Object.keys(RECORDS) as (keyof RecordOf)[];
 
