@@ -1,7 +1,15 @@
 /** The command line, made of the tables of options and verbs. Each verb is loaded when it is called. */
 import { Command, Option as Flag } from "commander";
 import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line.ts";
-import { OPTIONS, type Option, type OptionName, type RawOptions, settingsOf, UsageError } from "../src/config.ts";
+import {
+  OPTIONS,
+  type Option,
+  type OptionName,
+  type RawOptions,
+  settingsOf,
+  UsageError,
+  variableOf,
+} from "../src/config.ts";
 import { didYouMean } from "../src/nearest.ts";
 import type { Call, Verb } from "../src/verbs/call.ts";
 
@@ -51,7 +59,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknownVerb(command);
-      ended(await call(command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
+      ended(await call(version, command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
     });
   addSettings(main, NAMES);
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
@@ -81,7 +89,7 @@ function completeVerb(command: Command, name: VerbName, ended: (exitCode: number
       const all: Record<string, unknown> = command.optsWithGlobals();
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
-      ended(await call(LOADS[name], command.args, given, all as RawOptions));
+      ended(await call(main.version() ?? "", LOADS[name], command.args, given, all as RawOptions));
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
@@ -96,6 +104,7 @@ function appended(value: string, list: readonly string[] | undefined): readonly 
 
 /** Loads a verb, lays the flags over the configuration, and calls it. */
 async function call(
+  version: string,
   loads: Loads,
   words: readonly string[],
   options: object,
@@ -118,7 +127,9 @@ async function call(
     systemFile: "/etc/jobmgr.toml",
   });
   const settings = settingsOf(raw, origins);
-  const around = surroundingsOf(settings);
+  // What is a secret is none of the jobs': they inherit this environment.
+  for (const name of NAMES) if ((OPTIONS[name] as Option).isSecret) delete process.env[variableOf(name)];
+  const around = surroundingsOf(settings, version);
   const terminal = realTerminal(settings.color);
   const verb = (await loads()) as Verb<object>;
   return verb({ words, options, settings, raw, origins, files, around, terminal } satisfies Call);

@@ -6,10 +6,11 @@ import type { Surroundings } from "../src/verbs/call.ts";
 
 const ID_TIMEOUT_MS = 60_000;
 
-export function surroundingsOf(settings: Settings): Surroundings {
+export function surroundingsOf(settings: Settings, version: string): Surroundings {
   const around: Surroundings = {
     makeEngine: () => makeEngine(settings.engine, settings),
     machine: thisMachine(),
+    version,
     processStart: startOf(process.pid) ?? "",
     isAlive,
     isIgnored,
@@ -17,6 +18,10 @@ export function surroundingsOf(settings: Settings): Surroundings {
     async runProgram(program, args, timeoutMs) {
       const { runProgram } = await import("../engines/run-program.ts");
       return runProgram(program, args, timeoutMs);
+    },
+    async feedProgram(...order) {
+      const { feedProgram } = await import("../engines/run-program.ts");
+      return feedProgram(...order);
     },
   };
   return around;

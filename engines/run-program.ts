@@ -64,6 +64,27 @@ export async function runToFiles(
   }
 }
 
+/**
+ * Runs a program that is told something on its standard input, and whose output is nobody's. A limit reached ends its
+ * whole group, and so does `stop`. Never throws.
+ */
+export async function feedProgram(
+  program: string,
+  args: readonly string[],
+  input: string,
+  timeoutMs: number,
+  stop: AbortSignal,
+): Promise<RanToFiles> {
+  const child = spawn(program, args, { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  const kill = () => signalGroup(child, "SIGKILL");
+  stop.addEventListener("abort", kill, { once: true });
+  if (stop.aborted) kill();
+  // A program need not read what it is given.
+  child.stdin.on("error", () => {});
+  child.stdin.end(input);
+  return endOf(child, timeoutMs).finally(() => stop.removeEventListener("abort", kill));
+}
+
 function endOf(child: ChildProcess, timeoutMs: number): Promise<RanToFiles> {
   return new Promise((done) => {
     let timedOut = false;

@@ -4,7 +4,7 @@
  */
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { LEVELS, type Level } from "./events.ts";
+import { LEVELS, type Level, OCCASIONS, type Occasion } from "./events.ts";
 import { FILES } from "./files.ts";
 import {
   NO_RETRY,
@@ -36,6 +36,7 @@ interface OptionBase {
     | "When jobs fail"
     | "What the scheduler is asked"
     | "Who may drop jobs"
+    | "Who is told"
     | "What is shown";
   /** Only a flag: it says what to do this time. */
   readonly isFlagOnly?: true;
@@ -47,7 +48,7 @@ export type Option = OptionBase &
   (
     | { readonly type: "switch" }
     | { readonly type: "text"; readonly default?: string; readonly shown?: string; readonly isPath?: true }
-    | { readonly type: "list" }
+    | { readonly type: "list"; readonly shown?: string }
     | { readonly type: "choice"; readonly default: string; readonly choices: readonly string[] }
     | {
         readonly type: "number";
@@ -338,6 +339,62 @@ export const OPTIONS = {
     group: "Who may drop jobs",
     help: "a manager whose heartbeat stands still for so long has lost the root",
   },
+  notifyOn: {
+    flags: "--notify-on <words>",
+    type: "list",
+    shown: "failure, batch",
+    group: "Who is told",
+    help: "what is told: end (of each job), failure, batch (one message when nothing is left to run)",
+  },
+  notifyCommand: {
+    flags: "--notify-command <path>",
+    type: "text",
+    isPath: true,
+    group: "Who is told",
+    help: "start this program, with the event's name as its argument and the message (JSON) as its input",
+  },
+  notifyUrl: {
+    flags: "--notify-url <url>",
+    type: "text",
+    isSecret: true,
+    group: "Who is told",
+    help: "post the message (JSON) there",
+  },
+  notifyUrlFile: {
+    flags: "--notify-url-file <path>",
+    type: "text",
+    isPath: true,
+    group: "Who is told",
+    help: "the same; the address is the first line of this file, where it is a secret",
+  },
+  notifyHeaderFile: {
+    flags: "--notify-header-file <path>",
+    type: "text",
+    isPath: true,
+    group: "Who is told",
+    help: 'headers that are posted along, as lines "Name: value"',
+  },
+  notifyMail: {
+    flags: "--notify-mail <address>",
+    type: "list",
+    group: "Who is told",
+    help: "mail the message there (may be repeated; needs the package nodemailer)",
+  },
+  notifySmtpFile: {
+    flags: "--notify-smtp-file <path>",
+    type: "text",
+    shown: "this machine's sendmail",
+    isPath: true,
+    group: "Who is told",
+    help: "mail by the server that the first line of this file names: smtp://user:password@host:587",
+  },
+  metrics: {
+    flags: "--metrics <file>",
+    type: "text",
+    isPath: true,
+    group: "What is shown",
+    help: "write figures for Prometheus there at each check (a .prom file of node_exporter's textfile collector)",
+  },
   logFile: {
     flags: "-L, --log-file <path>",
     type: "text",
@@ -375,6 +432,17 @@ export type Origin =
   | { readonly is: "here" };
 export type Origins = Partial<Record<OptionName, Origin>>;
 
+export interface NotifySettings {
+  readonly on: readonly Occasion[];
+  readonly command: string | undefined;
+  /** One of both at most. */
+  readonly url: URL | undefined;
+  readonly urlFile: string | undefined;
+  readonly headerFile: string | undefined;
+  readonly mail: readonly string[];
+  readonly smtpFile: string | undefined;
+}
+
 export interface Settings {
   readonly root: string;
   readonly engine: string;
@@ -404,6 +472,9 @@ export interface Settings {
   readonly allowOwners: readonly string[];
   readonly allowShared: boolean;
   readonly lockPatienceS: number;
+  /** undefined: nobody is told. */
+  readonly notify: NotifySettings | undefined;
+  readonly metricsFile: string | undefined;
   readonly logFile: string | undefined;
   readonly logLevel: Level;
   readonly color: "auto" | "always" | "never";
@@ -440,6 +511,8 @@ export function settingsOf(raw: RawOptions, origins: Origins = {}): Settings {
     allowOwners: listOf(given, "allowOwner"),
     allowShared: raw.allowShared === true,
     lockPatienceS: numberOf(given, "lockPatience") ?? OPTIONS.lockPatience.default,
+    notify: notifyOf(given),
+    metricsFile: pathOf(given, "metrics"),
     logFile: pathOf(given, "logFile"),
     logLevel: choiceOf(given, "logLevel") as Level,
     color: choiceOf(given, "color") as Settings["color"],
@@ -525,6 +598,50 @@ function retryOf(given: Given): RetryRules {
 function factorOf(given: Given, name: OptionName): number | undefined {
   const factor = numberOf(given, name);
   return factor === 1 ? undefined : factor;
+}
+
+function notifyOf(given: Given): NotifySettings | undefined {
+  const settings: NotifySettings = {
+    on: notifyOnOf(given),
+    command: pathOf(given, "notifyCommand"),
+    url: webAddressOf(given, "notifyUrl"),
+    urlFile: pathOf(given, "notifyUrlFile"),
+    headerFile: pathOf(given, "notifyHeaderFile"),
+    mail: addressesOf(given, "notifyMail"),
+    smtpFile: pathOf(given, "notifySmtpFile"),
+  };
+  const { command, url, urlFile, headerFile, mail, smtpFile } = settings;
+  const isUrl = url !== undefined || urlFile !== undefined;
+  const needs = (name: OptionName, what: string) => refusal(given, name, "", `it says nothing without ${what}`);
+  if (url && urlFile !== undefined) throw refusal(given, "notifyUrlFile", urlFile, "--notify-url is given as well");
+  if (headerFile !== undefined && !isUrl) throw needs("notifyHeaderFile", "--notify-url or --notify-url-file");
+  if (smtpFile !== undefined && mail.length === 0) throw needs("notifySmtpFile", "--notify-mail");
+  if (command !== undefined || isUrl || mail.length > 0) return settings;
+  if (given.raw.notifyOn === undefined) return undefined;
+  throw needs("notifyOn", "--notify-command, --notify-url or --notify-mail");
+}
+
+function notifyOnOf(given: Given): readonly Occasion[] {
+  const words = listOf(given, "notifyOn").flatMap((text) => text.split(/[\s,]+/).filter(Boolean));
+  const unknown = words.find((word) => !(OCCASIONS as readonly string[]).includes(word));
+  if (unknown !== undefined) throw refusal(given, "notifyOn", unknown, `it must be of ${OCCASIONS.join(", ")}`);
+  return words.length === 0 ? ["failure", "batch"] : (words as Occasion[]);
+}
+
+function webAddressOf(given: Given, name: OptionName): URL | undefined {
+  const text = textOf(given, name);
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url && /^https?:$/.test(url.protocol)) return url;
+  throw refusal(given, name, text, "it must be an address that begins with http:// or https://");
+}
+
+/** An address is handed to sendmail, which takes what begins with "-" for an option of its own. */
+function addressesOf(given: Given, name: OptionName): readonly string[] {
+  const addresses = listOf(given, name).flatMap((text) => text.split(/[\s,]+/).filter(Boolean));
+  const wrong = addresses.find((address) => !/^[^-\s<>"',;@][^\s<>"',;@]*(@[^\s<>"',;@]+)?$/.test(address));
+  if (wrong !== undefined) throw refusal(given, name, wrong, "it must be an address, such as ada@example.org");
+  return addresses;
 }
 
 /** Every number is checked here, also where the caller has a default. */

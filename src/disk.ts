@@ -168,6 +168,15 @@ export function putForReading(disk: Disk, folder: string, name: string, data: st
   unstage(disk, folder, name);
 }
 
+/** As putForReading, for other users too, whatever the mask says. */
+export function putForAll(disk: Disk, folder: string, name: string, data: string): void {
+  stage(disk, folder, name, data);
+  disk.addMode(stagedPath(folder, name), ALL_READ);
+  unstage(disk, folder, name);
+}
+
+const ALL_READ = 0o644;
+
 /**
  * Puts a file into place, whole or not at all, and never empty after a power loss. If it throws, the old file (or
  * none) is there, and perhaps a staged one, which the next put replaces.

@@ -31,3 +31,7 @@ export type Event =
   | { readonly is: "check" };
 
 export type Say = (event: Event) => void;
+
+/** The occasions on which somebody may be told (--notify-on). */
+export const OCCASIONS = ["end", "failure", "batch"] as const;
+export type Occasion = (typeof OCCASIONS)[number];

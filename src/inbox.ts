@@ -75,6 +75,19 @@ export class Inbox {
     return this.#names.length - this.#next;
   }
 
+  /** Those that may be ready, as far as is known: how many, and the first of them in order. */
+  waiting(firstMax: number): { count: number; first: string[] } {
+    const first: string[] = [];
+    let count = 0;
+    for (let i = this.#next; i < this.#names.length; i++) {
+      const name = this.#names[i] ?? "";
+      if (this.#unready.has(name)) continue;
+      count++;
+      if (first.length < firstMax) first.push(name);
+    }
+    return { count, first };
+  }
+
   /** Why folders wait that were looked into, by name. */
   reasons(): ReadonlyMap<string, string> {
     const looked = [...this.#unready].map(([name, { why }]): [string, string] => [name, why]);

@@ -114,6 +114,24 @@ const DISK_WIDE = new Set(["ENOSPC", "EDQUOT", "EROFS", "EIO", "ESTALE", "EMFILE
 /** A job that cannot step holds no place; but not all the inbox is to end so. */
 const STUCK_MAX = 100;
 
+/** So many folders that wait are looked at to tell the age of the oldest. */
+const FIRST_WAITING = 100;
+
+/** What a pass knows, in figures. */
+export interface Facts {
+  /** Folders of the inbox that are ready, or have not been looked into. */
+  readonly waiting: number;
+  /** Those that are held, incomplete or cannot be taken. */
+  readonly unready: number;
+  /** The first of those that wait, by name. */
+  readonly first: readonly string[];
+  /** Jobs in pending/, by stage; of those that were submitted, the engine's last news. */
+  readonly pending: ReadonlyMap<string, number>;
+  /** How long the engine has not answered; undefined if it does. */
+  readonly outageMs: number | undefined;
+  readonly problems: number;
+}
+
 export class Pass {
   readonly #world: World;
   readonly #limits: Limits;
@@ -248,6 +266,50 @@ export class Pass {
 
   get running(): number {
     return [...this.#jobs.values()].filter(isInQueue).length;
+  }
+
+  /** Tokens of the jobs that have not arrived in complete/. */
+  underWay(): ReadonlySet<string> {
+    return new Set([...this.#jobs.values()].map((job) => job.seen?.token).filter((token) => token !== undefined));
+  }
+
+  /**
+   * Whether something goes on, or waits and could run. What is held, incomplete, or needs somebody's hand does not
+   * count, and neither does what waits while the intake is closed; "settling": there are only folders that become
+   * ready by themselves.
+   */
+  get rest(): "busy" | "settling" | "drained" {
+    if (this.#problems.has("list") || [...this.#jobs.values()].some(goesOn)) return "busy";
+    if (this.spent !== undefined || this.#problems.has("pause")) return "drained";
+    if (this.#inbox.known > 0) return "busy";
+    return this.#inbox.againAtMs() === undefined ? "drained" : "settling";
+  }
+
+  /** For --metrics: what is known, without another look at the disk. */
+  facts(): Facts {
+    const pending = new Map<string, number>();
+    for (const job of this.#jobs.values()) {
+      const state = stateOf(job);
+      pending.set(state, (pending.get(state) ?? 0) + 1);
+    }
+    const { count: waiting, first } = this.#inbox.waiting(FIRST_WAITING);
+    const retries = [this.#pollRetry, this.#submitRetry].map((retry) => retry?.sinceMs);
+    const since = [...retries, this.#outageSinceMs].filter((ms) => ms !== undefined);
+    return {
+      waiting,
+      unready: this.#inbox.reasons().size,
+      first,
+      pending,
+      outageMs: since.length === 0 ? undefined : performance.now() - Math.min(...since),
+      problems: this.#problems.size,
+    };
+  }
+
+  /** Keeps in sight (`jobmgr status`) what is wrong elsewhere, or no longer (undefined). Said once, unless it was said before. */
+  problem(about: string, text: string | undefined, wasSaid = false): void {
+    if (text === undefined) this.#problems.delete(about);
+    else if (this.#problems.has(about) || wasSaid) this.#problems.set(about, text);
+    else this.#report(about, "warn", text);
   }
 
   /** Milliseconds until something is known to be due before the next check; undefined if nothing is. */
@@ -904,6 +966,19 @@ function isOnItsWay(job: Job, hasQueue: boolean): boolean {
   if (job.ending) return false;
   if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
   return job.seen?.stage === "claimed" && !job.stuck;
+}
+
+function stateOf({ seen, news }: Job): string {
+  if (seen?.stage === "submitted") return news?.is ?? "submitted";
+  return seen?.stage ?? "left_alone";
+}
+
+/** False for a job that will not end unless somebody does something. */
+function goesOn(job: Job): boolean {
+  if (job.busy) return true;
+  if (job.seen?.stage === undefined || job.aside) return false;
+  if (job.news?.is === "queued" && job.news.stuck) return false;
+  return !(job.stuck && job.retryS >= RETRY_S.most && !isInQueue(job));
 }
 
 function isInQueue(job: Job): boolean {

@@ -40,6 +40,21 @@ import { commandOfScript, faultOfScript, SCRIPT_BYTES_MAX, type Script } from ".
 import { type Place, type Stage, stageOf } from "./stage.ts";
 import { statusText } from "./status-file.ts";
 
+/** A job on its way to complete/, for those who are to be told of it. */
+export interface Ending {
+  readonly token: Token;
+  /** Its name in complete/. */
+  readonly name: string;
+  readonly record: OutcomeRecord;
+  readonly handle: Handle | undefined;
+}
+
+/** Who tells people that a job has ended. */
+export interface Notices {
+  /** Notes an end, durably, before the folder moves. Never throws: a job does not wait for its messages. Safe to repeat. */
+  put(ending: Ending): Promise<void>;
+}
+
 /** All that a step may touch or ask. */
 export interface World {
   readonly disk: Disk;
@@ -50,6 +65,8 @@ export interface World {
   readonly groupWritable: boolean;
   /** When a job is run again that says nothing of it itself; undefined: never. */
   readonly retry?: RetryRules;
+  /** Where nobody is to be told, there is none. */
+  readonly notices?: Notices | undefined;
   /** Throws if another manager has taken over; called before every step that others could see. */
   assertOwned(): void;
 }
@@ -587,6 +604,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   if (world.groupWritable) openToGroup(disk, folder);
   const marker = world.rules.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
+  await world.notices?.put({ token: seen.token, name: target, record, handle: seen.handle });
   disk.rename(folder, jobFolder(root, "complete", target));
   return target;
 }

@@ -1,6 +1,7 @@
 /** What a verb is given, whichever it is: its words, the settings, and what only the composition root knows. */
 import type { Origins, RawOptions, Settings } from "../config.ts";
 import type { Engine, Machine } from "../engine.ts";
+import type { FeedProgram } from "../notify/target.ts";
 import type { Paint } from "../paint.ts";
 
 /** Where a verb speaks, and how wide it may. */
@@ -34,6 +35,8 @@ export interface Surroundings {
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
   readonly machine: Machine;
+  /** Of jobmgr. */
+  readonly version: string;
   readonly processStart: string;
   isAlive(pid: number, start: string): boolean;
   /** True if this process was started so that it survives that signal (nohup). */
@@ -42,6 +45,8 @@ export interface Surroundings {
   uidOf(user: string): Promise<number | undefined>;
   /** Runs a program to its end, without a shell. Never throws. */
   runProgram(program: string, args: readonly string[], timeoutMs: number): Promise<Answer>;
+  /** Runs a program that reads `input`, without a shell, until it ends or `stop` aborts. Never throws. */
+  feedProgram: FeedProgram;
 }
 
 /** One call of a verb: what stands behind it on the command line, checked, and where it happens. */

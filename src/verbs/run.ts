@@ -3,11 +3,14 @@ import { constants, userInfo } from "node:os";
 import { type Settings, UsageError } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
+import type { Event } from "../events.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openRootFolder } from "../group.ts";
 import { type Lock, type Locker, takeLock } from "../lock.ts";
 import { Log } from "../log.ts";
 import { Manager } from "../manager.ts";
+import type { Metrics } from "../metrics.ts";
+import type { Notifier } from "../notify/index.ts";
 import { Pass } from "../pass.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
@@ -21,7 +24,9 @@ export async function run({ settings, around, terminal }: Call): Promise<number>
   const root = openRoot(realDisk, settings.root);
   refuseOpenRoot(root, settings);
   const owners = await ownersOf(settings, around);
-  const engine = await around.makeEngine();
+  const bare = await around.makeEngine();
+  const { engine, metrics } = await meteredOf(settings, root, bare, around);
+  const makeNotifier = await notifierMaker(settings, root, around);
   if (settings.groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
   const lock = takeLock(realDisk, root, lockerOf(settings, around));
   const log = logOf(settings, terminal);
@@ -34,6 +39,8 @@ export async function run({ settings, around, terminal }: Call): Promise<number>
       lock,
       log,
       isIgnored: around.isIgnored,
+      metrics,
+      notifier: makeNotifier?.({ assertOwned: () => lock.assertOwned(), say: (event) => log.say(event) }),
     });
   } finally {
     log.close();
@@ -49,10 +56,68 @@ interface Parts {
   readonly lock: Lock;
   readonly log: Log;
   readonly isIgnored: Surroundings["isIgnored"];
+  readonly metrics: Metrics | undefined;
+  readonly notifier: Notifier | undefined;
 }
 
+/** With --metrics, the engine's calls are counted. */
+async function meteredOf(
+  { metricsFile }: Settings,
+  root: Root,
+  bare: Engine,
+  { version }: Surroundings,
+): Promise<{ engine: Engine; metrics: Metrics | undefined }> {
+  if (metricsFile === undefined) return { engine: bare, metrics: undefined };
+  const { CallCounts, Metrics, metered } = await import("../metrics.ts");
+  const counts = new CallCounts();
+  const about = { engine: bare.name, version, node: process.version };
+  return { engine: metered(bare, counts), metrics: new Metrics(realDisk, root, metricsFile, counts, about) };
+}
+
+type Office = Pick<ConstructorParameters<typeof Notifier>[5], "assertOwned" | "say">;
+
+/** Reads whom to tell, and what is needed for that. Throws ConfigError. Nothing is loaded where nobody is told. */
+async function notifierMaker(
+  { notify, once }: Settings,
+  root: Root,
+  around: Surroundings,
+): Promise<((office: Office) => Notifier) | undefined> {
+  if (!notify) return undefined;
+  const [{ Notifier }, { targetsOf }] = await Promise.all([import("../notify/index.ts"), import("../notify/rules.ts")]);
+  const { host } = around.machine;
+  const writer = { user: userName(), host, rootId: root.id };
+  const targets = await targetsOf(realDisk, notify, writer, (...order) => around.feedProgram(...order));
+  const rules = { on: new Set(notify.on), isOnce: once };
+  return (office) => new Notifier(realDisk, root, host, rules, targets, office);
+}
+
+/** Runs the manager to its end, and tells what can be told within these limits; the rest is left to the next one. */
+async function runTelling(
+  manager: Manager,
+  once: boolean,
+  notifier: Notifier | undefined,
+  pass: () => Pass | undefined,
+  isSignalled: () => boolean,
+): Promise<void> {
+  let patienceMs = 0;
+  try {
+    await manager.run();
+    const jobs = pass();
+    if (isSignalled()) patienceMs = STOP_TELLING_MS;
+    else if (jobs && (once || jobs.spent !== undefined)) await notifier?.flush(jobs, ONCE_TELLING_MS);
+  } finally {
+    await notifier?.close(patienceMs);
+  }
+}
+
+/** How long the messages of one pass are waited for. */
+const ONCE_TELLING_MS = 10_000;
+
+/** How long a message that is under way may take when the manager is stopped. */
+const STOP_TELLING_MS = 5_000;
+
 async function manage(settings: Settings, parts: Parts): Promise<number> {
-  const { engine, machine, root, owners, lock, log } = parts;
+  const { engine, machine, root, owners, lock, log, notifier, metrics } = parts;
   const world = {
     disk: realDisk,
     root,
@@ -61,6 +126,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     rules: { settleS: settings.settleS, readyFile: settings.readyFile, finishedFile: settings.finishedFile, owners },
     groupWritable: settings.groupWritable,
     retry: settings.retry,
+    notices: notifier,
     assertOwned: () => lock.assertOwned(),
   };
   const limits = {
@@ -80,8 +146,12 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     coolDownS: settings.errorCoolDownS,
   };
   let pass: Pass | undefined;
+  const say = (event: Event) => {
+    log.say(event);
+    for (const ear of [notifier, metrics]) if (pass) ear?.hear(event, pass);
+  };
   const makePass = (wake: () => void) => {
-    pass = new Pass(world, limits, brakes, (event) => log.say(event), wake);
+    pass = new Pass(world, limits, brakes, say, wake);
     return pass;
   };
   const schedule = {
@@ -98,7 +168,13 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     log.print(`Watching inbox: ${root.inbox}`);
   }
   const stopped = listenToSignals(manager, log, parts.isIgnored);
-  await manager.run();
+  await runTelling(
+    manager,
+    settings.once,
+    notifier,
+    () => pass,
+    () => stopped.signal !== undefined,
+  );
   const { signal } = stopped;
   const going = pass?.running ?? 0;
   const left =

@@ -1,0 +1,147 @@
+/** Telling people: ends are noted in an outbox for each target, and told from there. It never holds up a job. */
+import type { Disk } from "../disk.ts";
+import type { Event } from "../events.ts";
+import type { Root } from "../root.ts";
+import type { Ending, Notices } from "../step.ts";
+import { Courier, type Office } from "./courier.ts";
+import { type Ended, occasionOf } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import type { Rules } from "./rules.ts";
+import type { Target } from "./target.ts";
+
+/** What the notifier asks of the pass. */
+export interface Jobs {
+  /** Tokens of the jobs that have not arrived in complete/. */
+  underWay(): ReadonlySet<string>;
+  /** Whether something goes on, or waits and could run; "settling": only folders that become ready by themselves. */
+  readonly rest: "busy" | "settling" | "drained";
+  problem(about: string, text: string | undefined, wasSaid?: boolean): void;
+}
+
+/** Folders that settle for longer than this hold no message back: somebody writes into one for ever. */
+const SETTLING_MS = 600_000;
+
+export class Notifier implements Notices {
+  readonly #rules: Rules;
+  readonly #office: Omit<Office, "underWay" | "problem">;
+  readonly #posts: readonly { outbox: Outbox; courier: Courier; name: string }[];
+  #jobs: Jobs | undefined;
+  #settlingSinceMs: number | undefined;
+  /** There may be a batch that goes on. */
+  #isOpen = true;
+
+  constructor(
+    disk: Disk,
+    root: Root,
+    host: string,
+    rules: Rules,
+    targets: readonly Target[],
+    office: Omit<Office, "underWay" | "problem">,
+  ) {
+    this.#rules = rules;
+    this.#office = office;
+    const sender = { root: root.path, complete: root.complete, host };
+    const whole: Office = {
+      ...office,
+      underWay: () => this.#jobs?.underWay() ?? new Set(),
+      problem: (...what) => this.#jobs?.problem(...what),
+    };
+    this.#posts = targets.map((target) => {
+      const outbox = new Outbox(disk, root, target.name);
+      return { outbox, courier: new Courier(target, outbox, rules, sender, whole), name: target.name };
+    });
+  }
+
+  async put(ending: Ending): Promise<void> {
+    const ended = endedOf(ending);
+    const asSingle = occasionOf(ended.result, this.#rules.on) !== undefined;
+    const inBatch = this.#rules.on.has("batch");
+    if (!asSingle && !inBatch) return;
+    this.#isOpen = true;
+    for (const { outbox, name } of this.#posts) {
+      await outbox.put(ended, asSingle, inBatch).then(
+        () => this.#jobs?.problem(`note ${name}`, undefined),
+        (error) => this.#notNoted(name, ended.name, error),
+      );
+    }
+  }
+
+  #notNoted(target: string, job: string, error: unknown): void {
+    const text = `Nobody is told by ${target} how ${job} ended, nor others, for the outbox cannot be written: ${(error as Error).message}`;
+    this.#jobs?.problem(`note ${target}`, text);
+  }
+
+  /** Hears what happens, and tells what is due. Returns at once. */
+  hear(event: Event, jobs: Jobs): void {
+    if (event.is !== "check" && event.is !== "finished") return;
+    const isFirst = this.#jobs === undefined;
+    this.#jobs = jobs;
+    const isSealed = event.is === "check" && this.#seal(jobs);
+    if (isFirst || isSealed || event.is === "finished") this.#poke();
+  }
+
+  /** Tells all that can be told now, waiting for no longer than this. */
+  async flush(jobs: Jobs, patienceMs: number): Promise<void> {
+    this.#jobs = jobs;
+    this.#seal(jobs);
+    this.#poke();
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, patienceMs);
+    });
+    await Promise.race([limit, Promise.all(this.#posts.map(({ courier }) => courier.idle()))]);
+    clearTimeout(timer);
+  }
+
+  /** Begins nothing new, and gives up what is under way after so many milliseconds; the next manager goes on. */
+  async close(patienceMs: number): Promise<void> {
+    await Promise.all(this.#posts.map(({ courier }) => courier.close(patienceMs)));
+  }
+
+  #poke(): void {
+    for (const { courier } of this.#posts) courier.poke();
+  }
+
+  /** Closes the batch when nothing is left that it should wait for. */
+  #seal(jobs: Jobs): boolean {
+    if (!this.#isOpen || !this.#isOver(jobs)) return false;
+    try {
+      this.#office.assertOwned();
+      for (const { outbox } of this.#posts) outbox.seal(new Date());
+      this.#isOpen = this.#posts.some(({ outbox }) => outbox.isOpen);
+      jobs.problem("drain", undefined);
+      return true;
+    } catch (error) {
+      jobs.problem(
+        "drain",
+        `The message about a batch waits, for its outbox cannot be used: ${(error as Error).message}`,
+      );
+      return false;
+    }
+  }
+
+  #isOver({ rest }: Jobs): boolean {
+    const now = performance.now();
+    this.#settlingSinceMs = rest === "settling" ? (this.#settlingSinceMs ?? now) : undefined;
+    return rest === "drained" || (this.#settlingSinceMs !== undefined && now - this.#settlingSinceMs > SETTLING_MS);
+  }
+}
+
+const WHY_LENGTH_MAX = 2000;
+
+function endedOf({ token, name, record, handle }: Ending): Ended {
+  const { is: result, why, exitCode, signal } = record.outcome;
+  const { startedAt, endedAt } = record;
+  return {
+    token,
+    name,
+    result,
+    why: why.length > WHY_LENGTH_MAX ? `${why.slice(0, WHY_LENGTH_MAX)}...` : why,
+    ...(exitCode !== undefined && { exitCode }),
+    ...(signal !== undefined && { signal }),
+    ...(handle !== undefined && { id: handle }),
+    ...(startedAt !== undefined && { startedAt }),
+    ...(endedAt !== undefined && { endedAt }),
+    at: new Date().toISOString(),
+  };
+}
