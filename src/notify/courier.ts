@@ -8,9 +8,6 @@ import type { Outbox, Parcel } from "./outbox.ts";
 import type { Rules } from "./rules.ts";
 import { DeliveryError, type Target } from "./target.ts";
 
-/** Pauses after a failure, in seconds: doubled each time, up to the most. */
-const PAUSE_S = { first: 10, most: 3600 } as const;
-
 const KEPT_DAYS = 7;
 
 /** A message that was not taken so often goes behind the others. */
@@ -49,7 +46,7 @@ export class Courier {
   readonly #tried = new Map<string, Tried>();
   /** The target as such takes nothing before then. */
   #resumeAtMs = 0;
-  #pauseS: number = PAUSE_S.first;
+  #pauseS: number;
   #isFailing = false;
   /** Delivered, but the outbox could not be told: it must not be sent again. */
   #unmarked: Parcel | undefined;
@@ -65,6 +62,7 @@ export class Courier {
     this.#rules = rules;
     this.#sender = sender;
     this.#office = office;
+    this.#pauseS = rules.pauses.firstS;
   }
 
   /** There may be something to tell. */
@@ -159,7 +157,7 @@ export class Courier {
   }
 
   #taken(): void {
-    this.#pauseS = PAUSE_S.first;
+    this.#pauseS = this.#rules.pauses.firstS;
     for (const [id, tried] of this.#tried) this.#tried.set(id, { ...tried, isOdd: true });
     if (!this.#isFailing) return;
     this.#isFailing = false;
@@ -169,14 +167,15 @@ export class Courier {
   }
 
   #notTaken(parcel: Parcel, error: unknown): boolean {
+    const { pauses } = this.#rules;
     const before = this.#tried.get(parcel.id);
-    const pauseS = before ? Math.min(before.pauseS * 2, PAUSE_S.most) : PAUSE_S.first;
+    const pauseS = before ? Math.min(before.pauseS * 2, pauses.mostS) : pauses.firstS;
     const now = performance.now();
     const times = (before?.times ?? 0) + 1;
     this.#tried.set(parcel.id, { atMs: now + pauseS * 1000, pauseS, times, isOdd: before?.isOdd === true });
     if (before?.isOdd) return true;
     this.#resumeAtMs = now + this.#pauseS * 1000;
-    this.#pauseS = Math.min(this.#pauseS * 2, PAUSE_S.most);
+    this.#pauseS = Math.min(this.#pauseS * 2, pauses.mostS);
     if (this.#isFailing) return false;
     this.#isFailing = true;
     const why = error instanceof DeliveryError ? error.message : "an unexpected error";
@@ -215,7 +214,7 @@ export class Courier {
       this.#closing = true;
       return;
     }
-    this.#resumeAtMs = performance.now() + PAUSE_S.first * 1000;
+    this.#resumeAtMs = performance.now() + this.#rules.pauses.firstS * 1000;
     const text = `The outbox of ${this.#target.name} cannot be used, so that messages wait: ${(error as Error).message}`;
     this.#office.problem(`outbox ${this.#target.name}`, text);
     this.#setAlarm();

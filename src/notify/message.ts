@@ -142,17 +142,20 @@ const FAILED_NAMES_MAX = 20;
 /** Counts ends, one after the other, so that any number of them fits into memory. */
 export class Tally {
   readonly #results: Partial<Record<Result, number>> = {};
-  readonly #failedNames: string[] = [];
+  /** The first that failed, by their ends. */
+  #failed: { readonly name: string; readonly at: string }[] = [];
   #since: string | undefined;
   #until: string | undefined;
 
   add(ended: Ended): void {
     this.#results[ended.result] = (this.#results[ended.result] ?? 0) + 1;
-    if (isFailure(ended.result) && this.#failedNames.length < FAILED_NAMES_MAX) this.#failedNames.push(ended.name);
     const from = ended.startedAt ?? ended.endedAt ?? ended.at;
     const to = ended.endedAt ?? ended.at;
     if (this.#since === undefined || from < this.#since) this.#since = from;
     if (this.#until === undefined || to > this.#until) this.#until = to;
+    if (!isFailure(ended.result)) return;
+    const failed = [...this.#failed, { name: ended.name, at: to }];
+    this.#failed = failed.sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at))).slice(0, FAILED_NAMES_MAX);
   }
 
   /** undefined if nothing was counted. */
@@ -162,7 +165,7 @@ export class Tally {
     const jobs = Object.values(results).reduce((sum, count) => sum + count, 0);
     const { succeeded = 0, cancelled = 0 } = results;
     const failed = jobs - succeeded - cancelled;
-    const failedNames = this.#failedNames;
+    const failedNames = this.#failed.map(({ name }) => name);
     return { jobs, succeeded, failed, cancelled, results, failedNames, since: this.#since, until: this.#until };
   }
 }

@@ -106,6 +106,7 @@ export class Outbox {
       const ended = underWay.has(tokenOf(name)) ? undefined : this.#read("due", name);
       if (ended) parcels.push({ is: "single", id: ended.token, at: Date.parse(ended.at), ended });
     }
+    parcels.sort((a, b) => a.at - b.at);
     for (const folder of this.#sealedNames()) {
       const summary = await this.#summaryOf(folder, underWay);
       if (summary) parcels.push({ is: "many", id: folder, at: Date.parse(summary.until), summary });

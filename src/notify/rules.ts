@@ -8,7 +8,11 @@ export interface Rules {
   readonly on: ReadonlySet<Occasion>;
   /** This manager lives for one pass: what an earlier one has said is not said again. */
   readonly isOnce: boolean;
+  /** After a failure, in seconds: doubled each time, up to the most. */
+  readonly pauses: { readonly firstS: number; readonly mostS: number };
 }
+
+export const PAUSES: Rules["pauses"] = { firstS: 10, mostS: 3600 };
 
 /** Who writes. */
 export interface Writer {

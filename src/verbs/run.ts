@@ -83,11 +83,14 @@ async function notifierMaker(
   around: Surroundings,
 ): Promise<((office: Office) => Notifier) | undefined> {
   if (!notify) return undefined;
-  const [{ Notifier }, { targetsOf }] = await Promise.all([import("../notify/index.ts"), import("../notify/rules.ts")]);
+  const [{ Notifier }, { PAUSES, targetsOf }] = await Promise.all([
+    import("../notify/index.ts"),
+    import("../notify/rules.ts"),
+  ]);
   const { host } = around.machine;
   const writer = { user: userName(), host, rootId: root.id };
   const targets = await targetsOf(realDisk, notify, writer, (...order) => around.feedProgram(...order));
-  const rules = { on: new Set(notify.on), isOnce: once };
+  const rules = { on: new Set(notify.on), isOnce: once, pauses: PAUSES };
   return (office) => new Notifier(realDisk, root, host, rules, targets, office);
 }
 
@@ -114,7 +117,7 @@ async function runTelling(
 const ONCE_TELLING_MS = 10_000;
 
 /** How long a message that is under way may take when the manager is stopped. */
-const STOP_TELLING_MS = 5_000;
+const STOP_TELLING_MS = 3_000;
 
 async function manage(settings: Settings, parts: Parts): Promise<number> {
   const { engine, machine, root, owners, lock, log, notifier, metrics } = parts;

@@ -1,12 +1,17 @@
-/** The engine of the tests keeps the contract too, so that what is tested with it is true of the others. */
+/** The engine of the tests keeps the contract too, so that what is tested with it is true of the others; and so does one whose calls are counted. */
 import { basename } from "node:path";
+import type { Engine, Submitted } from "../../src/engine.ts";
+import { CallCounts, metered } from "../../src/metrics.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 import { engineContract } from "./engine-contract.ts";
 
-engineContract("MemoryEngine", () => {
+engineContract("MemoryEngine", () => memoryScene((engine) => engine));
+engineContract("MemoryEngine, metered", () => memoryScene((engine) => metered(engine, new CallCounts())));
+
+function memoryScene(wrapped: (engine: Engine) => Engine) {
   const scheduler = new MemoryScheduler();
   return {
-    makeEngine: () => new MemoryEngine(scheduler),
+    makeEngine: () => wrapped(new MemoryEngine(scheduler)),
     scripts: {
       exit0: "exit 0\n",
       exit3: "exit 3\n",
@@ -22,8 +27,8 @@ engineContract("MemoryEngine", () => {
       };
     },
     loseNextAnswer: () => scheduler.faults.push("lost answer"),
-    forget: async (job) => scheduler.forget(job.token),
+    forget: async (job: Submitted) => scheduler.forget(job.token),
     patienceMs: 2000,
-    runsOf: (folder) => scheduler.ledger.filter((name) => name === basename(folder)).length,
+    runsOf: (folder: string) => scheduler.ledger.filter((name) => name === basename(folder)).length,
   };
-});
+}
