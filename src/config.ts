@@ -602,7 +602,7 @@ function factorOf(given: Given, name: OptionName): number | undefined {
 
 function notifyOf(given: Given): NotifySettings | undefined {
   const settings: NotifySettings = {
-    on: toldOf(given),
+    on: notifyOnOf(given),
     command: pathOf(given, "notifyCommand"),
     url: webAddressOf(given, "notifyUrl"),
     urlFile: pathOf(given, "notifyUrlFile"),
@@ -621,7 +621,7 @@ function notifyOf(given: Given): NotifySettings | undefined {
   throw needs("notifyOn", "--notify-command, --notify-url or --notify-mail");
 }
 
-function toldOf(given: Given): readonly Occasion[] {
+function notifyOnOf(given: Given): readonly Occasion[] {
   const words = listOf(given, "notifyOn").flatMap((text) => text.split(/[\s,]+/).filter(Boolean));
   const unknown = words.find((word) => !(OCCASIONS as readonly string[]).includes(word));
   if (unknown !== undefined) throw refusal(given, "notifyOn", unknown, `it must be of ${OCCASIONS.join(", ")}`);

@@ -142,6 +142,11 @@ export class Inbox {
     return soonest;
   }
 
+  /** True while a folder waits that becomes ready by itself. */
+  get settles(): boolean {
+    return [...this.#unready.values()].some(({ againAtMs }) => againAtMs !== undefined);
+  }
+
   /** The next folder that is ready, in order, without taking it; "later" if others should have a turn first. */
   peek(): { name: string; signature: string } | "later" | undefined {
     this.#settle();

@@ -282,7 +282,7 @@ export class Pass {
     if (this.#problems.has("list") || [...this.#jobs.values()].some(goesOn)) return "busy";
     if (this.spent !== undefined || this.#problems.has("pause")) return "drained";
     if (this.#inbox.known > 0) return "busy";
-    return this.#inbox.againAtMs() === undefined ? "drained" : "settling";
+    return this.#inbox.settles ? "settling" : "drained";
   }
 
   /** For --metrics: what is known, without another look at the disk. */

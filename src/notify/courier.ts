@@ -135,9 +135,9 @@ export class Courier {
       } catch (error) {
         return this.#stop.signal.aborted ? false : this.#notTaken(parcel, error);
       }
-      this.#taken();
     }
     this.#unmarked = parcel;
+    if (message) this.#taken();
     await this.#mark();
     return true;
   }
@@ -161,9 +161,9 @@ export class Courier {
     for (const [id, tried] of this.#tried) this.#tried.set(id, { ...tried, isOdd: true });
     if (!this.#isFailing) return;
     this.#isFailing = false;
-    this.#outbox.noteFailing(undefined);
     this.#office.problem(`tell ${this.#target.name}`, undefined);
     this.#office.say({ is: "note", level: "info", text: `Messages to ${this.#target.title} are delivered again.` });
+    this.#outbox.noteFailing(undefined);
   }
 
   #notTaken(parcel: Parcel, error: unknown): boolean {
@@ -180,8 +180,8 @@ export class Courier {
     this.#isFailing = true;
     const why = error instanceof DeliveryError ? error.message : "an unexpected error";
     const text = `Messages to ${this.#target.title} cannot be delivered: ${why}. They are kept, and tried again for ${KEPT_DAYS} days.`;
-    this.#outbox.noteFailing(text);
     this.#office.problem(`tell ${this.#target.name}`, text);
+    this.#outbox.noteFailing(text);
     return false;
   }
 

@@ -19,7 +19,7 @@ export interface Jobs {
 }
 
 /** Folders that settle for longer than this hold no message back: somebody writes into one for ever. */
-const SETTLING_MS = 600_000;
+const SETTLING_MS = 3_600_000;
 
 export class Notifier implements Notices {
   readonly #rules: Rules;
@@ -27,6 +27,8 @@ export class Notifier implements Notices {
   readonly #posts: readonly { outbox: Outbox; courier: Courier; name: string }[];
   #jobs: Jobs | undefined;
   #settlingSinceMs: number | undefined;
+  /** Since the last check something was taken in, or has ended: that may have made others ready. */
+  #hasMoved = false;
   /** There may be a batch that goes on. */
   #isOpen = true;
 
@@ -73,17 +75,19 @@ export class Notifier implements Notices {
 
   /** Hears what happens, and tells what is due. Returns at once. */
   hear(event: Event, jobs: Jobs): void {
-    if (event.is !== "check" && event.is !== "finished") return;
+    if (event.is === "note") return;
     const isFirst = this.#jobs === undefined;
     this.#jobs = jobs;
-    const isSealed = event.is === "check" && this.#seal(jobs);
+    if (event.is !== "check") this.#hasMoved = true;
+    const isSealed = event.is === "check" && !this.#hasMoved && this.#seal(jobs);
+    if (event.is === "check") this.#hasMoved = false;
     if (isFirst || isSealed || event.is === "finished") this.#poke();
   }
 
-  /** Tells all that can be told now, waiting for no longer than this. */
-  async flush(jobs: Jobs, patienceMs: number): Promise<void> {
+  /** Tells all that can be told now, waiting for no longer than this. `isLast`: nothing will be taken in any more. */
+  async flush(jobs: Jobs, isLast: boolean, patienceMs: number): Promise<void> {
     this.#jobs = jobs;
-    this.#seal(jobs);
+    if (isLast) this.#seal(jobs);
     this.#poke();
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((resolve) => {

@@ -1,7 +1,7 @@
 /** Messages by mail: through an SMTP server, or the sendmail program of this machine. The only importer of nodemailer. */
 import { ConfigError } from "../config.ts";
 import type { Message } from "./message.ts";
-import { codeOf, DeliveryError, type FeedProgram, type Target } from "./target.ts";
+import { DeliveryError, type FeedProgram, type Target, wordsFor } from "./target.ts";
 
 export interface MailPlan {
   readonly to: readonly string[];
@@ -89,23 +89,21 @@ function bySmtp(mailer: Mailer, plan: MailPlan, smtp: URL): Target["deliver"] {
       connectionTimeout: LIMIT_MS / 2,
       greetingTimeout: LIMIT_MS / 2,
       socketTimeout: LIMIT_MS / 2,
+      // The server may take its time to say goodbye; this program does not.
+      socketCloseTimeout: 0,
     });
-    let limit: NodeJS.Timeout | undefined;
-    const over = new Promise<never>((_, fail) => {
-      const end = () => fail(new DeliveryError(`it did not take the message within ${LIMIT_MS / 1000} s`));
-      limit = setTimeout(end, LIMIT_MS);
-      stop.addEventListener("abort", end, { once: true });
-    });
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), LIMIT_MS);
     try {
-      await Promise.race([transport.sendMail({ ...letterOf(message, plan), from }), over]);
+      const signal = AbortSignal.any([stop, limit.signal]);
+      await transport.sendMail({ ...letterOf(message, plan), from, signal });
     } catch (error) {
-      if (error instanceof DeliveryError) throw error;
+      if (limit.signal.aborted) throw new DeliveryError(`it did not take the message within ${LIMIT_MS / 1000} s`);
       const { responseCode } = error as { responseCode?: number };
-      throw new DeliveryError(
-        `it cannot be sent (${codeOf(error)}${typeof responseCode === "number" ? `, the server answered ${responseCode}` : ""})`,
-      );
+      const answer = typeof responseCode === "number" ? `, the server answered ${responseCode}` : "";
+      throw new DeliveryError(`it cannot be sent: ${wordsFor(error)}${answer}`);
     } finally {
-      clearTimeout(limit);
+      clearTimeout(timer);
       transport.close();
     }
   };

@@ -27,8 +27,27 @@ export class DeliveryError extends Error {
   override readonly name = "DeliveryError";
 }
 
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "nobody listens there",
+  ECONNRESET: "it closed the connection",
+  UND_ERR_SOCKET: "it closed the connection",
+  ENOTFOUND: "there is no host of that name",
+  EDNS: "there is no host of that name",
+  EAI_AGAIN: "its name cannot be looked up for now",
+  UND_ERR_CONNECT_TIMEOUT: "no connection comes about",
+  ETIMEDOUT: "no connection comes about",
+  EAUTH: "it does not accept the user and password",
+};
+
+/** What went wrong, by its code: "nobody listens there (ECONNREFUSED)". */
+export function wordsFor(error: unknown): string {
+  const code = codeOf(error);
+  const words = WORDS[code];
+  return words === undefined ? code : `${words} (${code})`;
+}
+
 /** A word for what went wrong, if it is only that: "ECONNREFUSED". */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   for (let at = error; typeof at === "object" && at !== null; at = (at as Error).cause) {
     const { code } = at as NodeJS.ErrnoException;
     if (typeof code === "string" && /^[A-Z][A-Z0-9_]{2,40}$/.test(code)) return code;
@@ -87,7 +106,7 @@ export function webhookTarget(address: URL, headers: Headers): Target {
       } catch (error) {
         if (error instanceof DeliveryError) throw error;
         if (limit.signal.aborted) throw new DeliveryError(`it did not answer within ${WEBHOOK_LIMIT_MS / 1000} s`);
-        throw new DeliveryError(`it cannot be reached (${codeOf(error)})`);
+        throw new DeliveryError(`it cannot be reached: ${wordsFor(error)}`);
       } finally {
         clearTimeout(timer);
       }

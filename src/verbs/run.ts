@@ -107,7 +107,8 @@ async function runTelling(
     await manager.run();
     const jobs = pass();
     if (isSignalled()) patienceMs = STOP_TELLING_MS;
-    else if (jobs && (once || jobs.spent !== undefined)) await notifier?.flush(jobs, ONCE_TELLING_MS);
+    else if (jobs && (once || jobs.spent !== undefined))
+      await notifier?.flush(jobs, jobs.spent !== undefined, ONCE_TELLING_MS);
   } finally {
     await notifier?.close(patienceMs);
   }
