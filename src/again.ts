@@ -77,7 +77,8 @@ export function waitingRetry(disk: Disk, folder: string): Waiting | undefined {
  */
 export function wasMet(disk: Disk, folder: string): boolean {
   const after = disk.look(join(folder, FILES.after));
-  const waiting = after && waitingRetry(disk, folder);
+  if (!after) return false;
+  const waiting = waitingRetry(disk, folder);
   const judged = waiting && disk.look(join(waiting.records, "intent"));
   return judged !== undefined && after.ctimeMs <= judged.ctimeMs;
 }
