@@ -36,11 +36,21 @@ const JSON_OUTPUT: VerbOption = { flags: "--json", help: "as one JSON value (sch
 export const VERBS = {
   status: {
     group: "See",
-    arguments: "",
+    arguments: "[name...]",
+    completes: "job",
     help: "what is waiting, running and finished, from the disk alone",
-    options: [JSON_OUTPUT, { flags: "--all", help: "all finished jobs, not only the latest" }],
+    options: [
+      { flags: "--all", help: "all jobs, not only the next and the latest" },
+      { flags: "--failed", help: "the finished jobs that did not succeed, all of them" },
+      { flags: "--watch", help: "live, every two seconds, until q or ctrl-C" },
+      JSON_OUTPUT,
+    ],
     settings: [],
-    examples: ["jobmgr --root ~/jobs status", "jobmgr status --root ~/jobs --json | jq '.jobs[] | .name'"],
+    examples: [
+      "jobmgr --root ~/jobs status",
+      "jobmgr status --watch",
+      "jobmgr status 'mesh-*' --json | jq '.jobs[] | .name'",
+    ],
   },
   config: {
     group: "Set up",
