@@ -52,6 +52,21 @@ export const VERBS = {
       "jobmgr status 'mesh-*' --json | jq '.jobs[] | .name'",
     ],
   },
+  logs: {
+    group: "See",
+    arguments: "<name>",
+    completes: "job",
+    help: "what a job has printed, wherever its engine puts it",
+    options: [
+      { flags: "-f, --follow", help: "go on with what it prints, until it ends" },
+      { flags: "-n, --lines <n>", help: "the last n lines of each file (default all; with -f, 10)" },
+      { flags: "--attempt <k>", help: "that of its k-th attempt (default the last)" },
+      { flags: "--task <t>", help: "that of one task of an array" },
+      { flags: "--exit-code", help: "with -f: end with the exit code of the job, or 4 if it has none" },
+    ],
+    settings: [],
+    examples: ["jobmgr logs 300-mesh", "jobmgr logs -f 300-mesh", "jobmgr logs 300-mesh -n 50 --attempt 1"],
+  },
   config: {
     group: "Set up",
     arguments: "",
