@@ -52,6 +52,15 @@ export const VERBS = {
       "jobmgr status 'mesh-*' --json | jq '.jobs[] | .name'",
     ],
   },
+  explain: {
+    group: "See",
+    arguments: "<name>",
+    completes: "job",
+    help: "why a job is where it is, how it was submitted, and its attempts",
+    options: [JSON_OUTPUT],
+    settings: [],
+    examples: ["jobmgr explain 300-mesh", "jobmgr explain complete/300-mesh"],
+  },
   logs: {
     group: "See",
     arguments: "<name>",

@@ -2,9 +2,9 @@
 import type { Disk } from "./disk.ts";
 import { lastBeatMs, type Owner, readOwner } from "./lock.ts";
 import { readWord, type WordRead } from "./manager-word.ts";
-import { durationText } from "./outcome.ts";
 import { printable } from "./printable.ts";
 import type { Root } from "./root.ts";
+import { ago } from "./times.ts";
 
 export interface ManagerState {
   /** Undefined when nobody manages the root. */
@@ -49,14 +49,10 @@ export function managerLines(root: Root, { owner, silentSince, word }: ManagerSt
 }
 
 /** What is wrong, in sentences; what a dead manager said last is not known to hold. */
-export function problemsOf({ owner, word }: ManagerState, now: string): string[] {
+export function problemsOf({ owner, word }: ManagerState, now: string, only?: string): string[] {
   if (!owner) return [];
-  return [...word.problems].map(([about, text]) =>
+  const problems = [...word.problems].filter(([about]) => only === undefined || about === only);
+  return problems.map(([about, text]) =>
     about === "engine" && word.outage ? `For ${ago(word.outage.since, now)}: ${text}` : text,
   );
-}
-
-/** How long ago, for people. */
-export function ago(at: string, now: string): string {
-  return durationText(Math.max(0, Math.floor((Date.parse(now) - Date.parse(at)) / 1000)));
 }

@@ -8,6 +8,7 @@ import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
 import { AbsentError, selectJobs } from "../selection.ts";
+import { clockOf, secondsBetween, shortDuration } from "../times.ts";
 import type { Call, Screen, Terminal } from "./call.ts";
 
 /** What is shown without --all. */
@@ -133,7 +134,7 @@ function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
     shortSince(job.since, at),
     ...(isWide ? [shortTook(job, at)] : []),
     ...(isWider ? [clockOf(job.startedAt, at), printable(job.engine ?? "-")] : []),
-    printable(whyOf(job)),
+    printable(whyOf(job, at)),
   ]);
   const titles = [
     "NAME",
@@ -151,8 +152,8 @@ function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
   ];
 }
 
-function whyOf(job: Row): string {
-  const soon = job.expectedStart === undefined ? "" : ` (expected to start ${clockOf(job.expectedStart)})`;
+function whyOf(job: Row, now: string): string {
+  const soon = job.expectedStart === undefined ? "" : ` (expected to start ${clockOf(job.expectedStart, now)})`;
   return `${job.why ?? ""}${job.place === "pending" ? soon : ""}`.replace(/\s+/g, " ").trim();
 }
 
@@ -173,32 +174,10 @@ function countsLine({ counts, jobs }: Report): string {
   return `${counts.waiting} waiting, ${counts.pending} pending, ${counts.complete} complete.${more}`;
 }
 
-/** One number is enough in a table: "9 s", "12 min", "26 h", "12 d". */
-function shortDuration(seconds: number): string {
-  const whole = Math.max(0, Math.floor(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min`;
-  return whole < 48 * 3600 ? `${Math.floor(whole / 3600)} h` : `${Math.floor(whole / 86_400)} d`;
-}
-
-function secondsBetween(from: string, to: string): number {
-  return (Date.parse(to) - Date.parse(from)) / 1000;
-}
-
 function shortSince(since: string | undefined, now: string): string {
   return since === undefined ? "-" : shortDuration(secondsBetween(since, now));
 }
 
 function shortTook({ startedAt, endedAt }: Row, now: string): string {
   return startedAt === undefined ? "-" : shortDuration(secondsBetween(startedAt, endedAt ?? now));
-}
-
-/** By this machine's clock and time zone: the time of day, with the date if it is another day's. */
-function clockOf(at: string | undefined, now = new Date().toISOString()): string {
-  if (at === undefined) return "-";
-  const two = (number: number) => String(number).padStart(2, "0");
-  const [then, today] = [new Date(at), new Date(now)];
-  const time = `${two(then.getHours())}:${two(then.getMinutes())}`;
-  const isToday = then.toDateString() === today.toDateString();
-  return isToday ? time : `${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())} ${time}`;
 }
