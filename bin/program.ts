@@ -18,6 +18,8 @@ type Loads = () => Promise<Verb<never>>;
 /** Where each verb is. */
 const LOADS: Readonly<Record<VerbName, Loads>> = {
   status: async () => (await import("../src/verbs/status.ts")).status,
+  explain: async () => (await import("../src/verbs/explain.ts")).explain,
+  logs: async () => (await import("../src/verbs/logs.ts")).logs,
   config: async () => (await import("../src/verbs/config.ts")).config,
 };
 

@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import type { Settings } from "../src/config.ts";
 import { makePaint, wantsColour } from "../src/paint.ts";
 import type { Terminal } from "../src/verbs/call.ts";
+import { openScreen } from "./screen.ts";
 
 /** Of a pipe: wide enough for whole lines. */
 const PIPE_COLUMNS = 200;
@@ -16,6 +17,7 @@ export function realTerminal(color: Settings["color"]): Terminal {
     isTerminal,
     width: () => Number(env.COLUMNS) || (isTerminal ? stdout.columns || 80 : PIPE_COLUMNS),
     paint: makePaint(wantsColour(color, isTerminal, env)),
+    openScreen: () => (isTerminal ? openScreen() : undefined),
     async ask(question) {
       if (!stdin.isTTY || !stderr.isTTY) return undefined;
       const reader = createInterface({ input: stdin, output: stderr });

@@ -2,6 +2,8 @@
  * What sbatch reads of a script: the directives at its head, the options that take effect, the tasks of an array.
  * Every rule here was read off sbatch 22.05 (test/slurm/sbatch-script.test.ts asks it again). Pure.
  */
+
+import type { Asked } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 
 /**
@@ -462,6 +464,22 @@ export function sbatchOptions(text: string, args: readonly string[] = []): reado
   });
   const [first = {}, ...more] = components;
   return [first, ...more];
+}
+
+/** What options ask for, for people to read. */
+export function askedOf(options: SbatchValues): Asked | undefined {
+  const perCpu = options["mem-per-cpu"];
+  const values = {
+    time: options.time,
+    memory: options.mem ?? (perCpu === undefined ? undefined : `${perCpu} per processor`),
+    cpus: options["cpus-per-task"],
+    tasks: options.ntasks,
+    nodes: options.nodes,
+    gpus: options.gpus ?? options.gres,
+    partition: options.partition,
+  };
+  const named = Object.entries(values).filter(([, value]) => value !== undefined && value !== "");
+  return named.length === 0 ? undefined : Object.fromEntries(named);
 }
 
 /** What stands in a script, in the order in which sbatch 22.05 reads it. */

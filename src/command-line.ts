@@ -36,11 +36,45 @@ const JSON_OUTPUT: VerbOption = { flags: "--json", help: "as one JSON value (sch
 export const VERBS = {
   status: {
     group: "See",
-    arguments: "",
+    arguments: "[name...]",
+    completes: "job",
     help: "what is waiting, running and finished, from the disk alone",
-    options: [JSON_OUTPUT, { flags: "--all", help: "all finished jobs, not only the latest" }],
+    options: [
+      { flags: "--all", help: "all jobs, not only the next and the latest" },
+      { flags: "--failed", help: "the finished jobs that did not succeed, all of them" },
+      { flags: "--watch", help: "live, every two seconds, until q or ctrl-C" },
+      JSON_OUTPUT,
+    ],
     settings: [],
-    examples: ["jobmgr --root ~/jobs status", "jobmgr status --root ~/jobs --json | jq '.jobs[] | .name'"],
+    examples: [
+      "jobmgr --root ~/jobs status",
+      "jobmgr status --watch",
+      "jobmgr status 'mesh-*' --json | jq '.jobs[] | .name'",
+    ],
+  },
+  explain: {
+    group: "See",
+    arguments: "<name>",
+    completes: "job",
+    help: "why a job is where it is, how it was submitted, and its attempts",
+    options: [JSON_OUTPUT],
+    settings: [],
+    examples: ["jobmgr explain 300-mesh", "jobmgr explain complete/300-mesh"],
+  },
+  logs: {
+    group: "See",
+    arguments: "<name>",
+    completes: "job",
+    help: "what a job has printed, wherever its engine puts it",
+    options: [
+      { flags: "-f, --follow", help: "go on with what it prints, until it ends" },
+      { flags: "-n, --lines <n>", help: "the last n lines of each file (default all; with -f, 10)" },
+      { flags: "--attempt <k>", help: "that of its k-th attempt (default the last)" },
+      { flags: "--task <t>", help: "that of one task of an array" },
+      { flags: "--exit-code", help: "with -f: end with the exit code of the job, or 4 if it has none" },
+    ],
+    settings: [],
+    examples: ["jobmgr logs 300-mesh", "jobmgr logs -f 300-mesh", "jobmgr logs 300-mesh -n 50 --attempt 1"],
   },
   config: {
     group: "Set up",

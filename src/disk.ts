@@ -31,6 +31,8 @@ export interface Disk {
   read(path: string, bytesMax?: number): Buffer | undefined;
   /** The last `bytesMax` bytes of a regular file; undefined if there is none. */
   readTail(path: string, bytesMax: number): Buffer | undefined;
+  /** At most `bytesMax` bytes of a regular file from `offset` on; empty at its end; undefined if there is none. */
+  readFrom(path: string, offset: number, bytesMax: number): Buffer | undefined;
   readLink(path: string): string | undefined;
   /** The path without links in it. Throws if nothing is there. */
   realPath(path: string): string;
@@ -87,14 +89,15 @@ function withOpen<T>(path: string, flags: number, action: (fd: number) => T): T 
   }
 }
 
-function readPart(path: string, bytesMax: number, fromEnd: boolean): Buffer | undefined {
+function readPart(path: string, bytesMax: number, from: number | "end"): Buffer | undefined {
   return unlessAbsent(() =>
     withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => {
       const stat = fs.fstatSync(fd);
       if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-      const length = Math.min(stat.size, bytesMax);
+      const offset = from === "end" ? Math.max(0, stat.size - bytesMax) : from;
+      const length = Math.max(0, Math.min(stat.size - offset, bytesMax));
       const buffer = Buffer.alloc(length);
-      const count = fs.readSync(fd, buffer, 0, length, fromEnd ? stat.size - length : 0);
+      const count = fs.readSync(fd, buffer, 0, length, offset);
       return buffer.subarray(0, count);
     }),
   );
@@ -116,8 +119,9 @@ export const realDisk: Disk = {
     return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
   },
 
-  read: (path, bytesMax = 1024 * 1024) => readPart(path, bytesMax, false),
-  readTail: (path, bytesMax) => readPart(path, bytesMax, true),
+  read: (path, bytesMax = 1024 * 1024) => readPart(path, bytesMax, 0),
+  readTail: (path, bytesMax) => readPart(path, bytesMax, "end"),
+  readFrom: (path, offset, bytesMax) => readPart(path, bytesMax, offset),
   realPath: (path) => fs.realpathSync(path),
   readLink: (path) => unlessAbsent(() => fs.readlinkSync(path)),
 

@@ -47,6 +47,8 @@ export interface Plan {
   readonly ignored: readonly string[];
   /** What is asked for instead of what job.sh names, because an earlier attempt had too little: "--mem=6G instead of 4G". */
   readonly raised?: readonly string[];
+  /** What job.sh asks for, for people to read: as it was written, of those that are named. */
+  readonly asked?: Asked;
 }
 
 /** How many times as much as job.sh names is to be asked for. What job.sh does not name, or has no limit, stays so. */
@@ -54,6 +56,11 @@ export interface Scale {
   readonly memory?: number;
   readonly time?: number;
 }
+
+/** What a job asks its engine for, as it was written: "2:00:00", "4G". */
+export type Asked = Readonly<
+  Partial<Record<"time" | "memory" | "cpus" | "tasks" | "nodes" | "gpus" | "partition", string>>
+>;
 
 /** The machine that a manager runs on; a process id means nothing without it. */
 export interface Machine {
@@ -121,7 +128,13 @@ export interface Ended extends End {
 
 export type News =
   /** `stuck`: it will not start unless somebody does something. */
-  | { readonly is: "queued"; readonly why?: string; readonly stuck?: boolean }
+  | {
+      readonly is: "queued";
+      readonly why?: string;
+      readonly stuck?: boolean;
+      /** When the engine expects to start it, as ISO-8601 UTC. */
+      readonly expectedStart?: string;
+    }
   | { readonly is: "running" }
   /** It is over or will soon be, but how is not certain yet: nothing is decided. */
   | { readonly is: "ending"; readonly why: string }

@@ -36,6 +36,12 @@ export function readOwner(disk: Disk, root: Root): Owner | undefined {
   return parseOwner(disk.read(join(root.own, "lock", OWNER)));
 }
 
+/** When the owner last showed that it lives, in milliseconds by the clock of the file system; undefined if nobody owns the root. */
+export function lastBeatMs(disk: Disk, root: Root): number | undefined {
+  const path = join(root.own, "lock");
+  return (disk.look(join(path, BEAT)) ?? disk.look(join(path, OWNER)))?.ctimeMs;
+}
+
 /** undefined if there is no owner's record, or a damaged one. */
 function parseOwner(bytes: Buffer | undefined): Owner | undefined {
   try {

@@ -63,6 +63,19 @@ function displayWidth(text: string): number {
   return width;
 }
 
+/** A text in lines of at most so many columns, broken at blanks; each but the first after this indent. */
+export function wrapped(text: string, width: number, indent = ""): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && displayWidth(`${line} ${word}`) > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}
+
 /** A text of at most so many columns, with "..." where something was left out. */
 export function cut(text: string, width: number): string {
   if (displayWidth(text) <= width) return text.trimEnd();

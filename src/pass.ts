@@ -14,10 +14,11 @@ import type { Say } from "./events.ts";
 import { FILES } from "./files.ts";
 import { Inbox } from "./inbox.ts";
 import { LockError } from "./lock.ts";
+import type { ManagerWord } from "./manager-word.ts";
 import { durationText } from "./outcome.ts";
 import { whyItWaitsAgain } from "./ready.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
-import { statusText } from "./status-file.ts";
+import { type JobStatus, statusText } from "./status-file.ts";
 import {
   archive,
   claim,
@@ -428,7 +429,8 @@ export class Pass {
   }
 
   #hear(job: Job, news: News | undefined): void {
-    const changed = job.news?.is !== news?.is || whyOf(job.news) !== whyOf(news);
+    const changed =
+      job.news?.is !== news?.is || whyOf(job.news) !== whyOf(news) || expectedOf(job.news) !== expectedOf(news);
     job.news = news;
     job.unweighed = news?.is === "ended" || news?.is === "missing" || news?.is === "unknown";
     if (news?.is === "ended") this.#roomMade();
@@ -438,7 +440,26 @@ export class Pass {
     const isStuck = news.is === "queued" && news.stuck === true;
     if (news.is === "unknown" || isStuck) this.#report(`news ${job.name}`, "warn", `${job.name}: ${why}`);
     else this.#resolve(`news ${job.name}`, "debug", `${job.name} is in order again.`);
-    this.#writeStatus(job, news.is, why, isStuck);
+    const expectedStart = expectedOf(news);
+    this.#writeStatus(job, news.is, {
+      ...(why !== undefined && { why, whySince: this.#whySince(job, why) }),
+      ...(isStuck && { stuck: true }),
+      ...(expectedStart !== undefined && { expectedStart }),
+    });
+  }
+
+  /** What the last status said, if it is the same reason still: a manager that was just started does not know. For people. */
+  #whySince(job: Job, why: string): string {
+    const { disk, root } = this.#world;
+    const now = new Date().toISOString();
+    try {
+      const path = join(jobFolder(root, "pending", job.name), FILES.status);
+      const last = JSON.parse(disk.read(path)?.toString("utf8") ?? "null") as Partial<JobStatus> | null;
+      const isSame = last?.token === job.seen?.token && last?.why === why && (last?.whySince ?? now) < now;
+      return isSame ? (last?.whySince ?? now) : now;
+    } catch {
+      return now;
+    }
   }
 
   /** One of our jobs has ended, so that a limit may leave room for another. */
@@ -452,17 +473,14 @@ export class Pass {
     this.#say({ is: "started", name: job.name });
   }
 
-  #writeStatus(job: Job, state: string, why?: string, stuck = false): void {
+  #writeStatus(job: Job, state: string, more: Parameters<typeof statusText>[4] = {}): void {
     const { disk, root, engine } = this.#world;
     try {
       putForReading(
         disk,
         jobFolder(root, "pending", job.name),
         FILES.status,
-        statusText(engine, job.name, state, job.seen ?? { stage: undefined }, {
-          ...(why !== undefined && { why }),
-          ...(stuck && { stuck }),
-        }),
+        statusText(engine, job.name, state, job.seen ?? { stage: undefined }, more),
       );
     } catch (error) {
       this.#report(
@@ -911,11 +929,21 @@ export class Pass {
   #leaveWord(): void {
     const { disk, root, engine } = this.#world;
     const reasons = Object.fromEntries([...this.#inbox.reasons()].slice(0, 200));
-    const word = {
+    const outage = this.#outage();
+    const pausedMs = this.#brakes.pausedForMs(performance.now());
+    const word: ManagerWord = {
       schema: 1,
       engine: engine.name,
       at: new Date().toISOString(),
       problems: Object.fromEntries(this.#problems),
+      ...(outage && { outage }),
+      ...(pausedMs > 0 && { brakedUntil: new Date(Date.now() + pausedMs).toISOString() }),
+      queue: {
+        jobsMax: this.#limits.jobsMax,
+        pendingMax: this.#limits.pendingMax,
+        taken: this.#placesTaken(),
+        waiting: this.#waiting(),
+      },
       reasons,
     };
     try {
@@ -924,6 +952,16 @@ export class Pass {
     } catch (error) {
       this.#report("word", "warn", `${root.own}/manager.json cannot be written: ${(error as Error).message}`);
     }
+  }
+
+  #outage(): ManagerWord["outage"] {
+    const text = this.#problems.get("engine");
+    const sinceMs = [this.#outageSinceMs, this.#pollRetry?.sinceMs, this.#submitRetry?.sinceMs].filter(
+      (ms) => ms !== undefined,
+    );
+    if (text === undefined || sinceMs.length === 0) return undefined;
+    const since = new Date(Date.now() - (performance.now() - Math.min(...sinceMs))).toISOString();
+    return { since, text };
   }
 
   #busy(): Promise<void>[] {
@@ -960,6 +998,10 @@ function retryAfter(before: Retry | undefined, waits: { first: number; most: num
 function whyOf(news: News | undefined): string | undefined {
   if (news?.is === "unknown") return news.word;
   return news?.is === "queued" || news?.is === "ending" ? news.why : undefined;
+}
+
+function expectedOf(news: News | undefined): string | undefined {
+  return news?.is === "queued" ? news.expectedStart : undefined;
 }
 
 /** One whose step failed holds no place, unless it may be in a queue all the same. */

@@ -23,6 +23,8 @@ export interface Intent {
   /** sha256 of job.sh when it was planned. */
   readonly script: string;
   readonly at: string;
+  /** The submit command as a person would type it. */
+  readonly command?: string;
   /** The records of a job that was found running were destroyed, and made again. */
   readonly adopted?: boolean;
   /** It follows another attempt by rule. */
@@ -42,6 +44,8 @@ export interface Series {
 export interface HandleRecord {
   readonly handle: Handle;
   readonly at: string;
+  /** What stands for "%j" in the names of its outputs. */
+  readonly outputId?: string;
 }
 
 export interface CancelRecord {
@@ -105,6 +109,11 @@ const ATTEMPT = "attempt-";
 const PAST = "past-";
 const TURN = "turn-";
 
+/** True for what has the form of a token. */
+export function isToken(text: string): text is Token {
+  return TOKEN.test(text);
+}
+
 /** A new name for an attempt: sorts by time, never used before. */
 export function newToken(now: Date): Token {
   const time = now.toISOString().replace(/[-:]/g, "").slice(0, 15);
@@ -158,6 +167,22 @@ export function attemptsOf(disk: Disk, folder: string): Attempts {
   }
   const turns = names.filter((name) => /^turn-\d{1,9}$/.test(name)).map((name) => Number(name.slice(TURN.length)));
   return { inForce, past: tokens(PAST).sort(), turns };
+}
+
+/** All attempts of a job in the order of their turns; those without a turn, by their tokens, first. */
+export function attemptsInOrder(
+  disk: Disk,
+  folder: string,
+): readonly { readonly token: Token; readonly isInForce: boolean }[] {
+  const attempts = attemptsOf(disk, folder);
+  const turns = new Map<Token, number>();
+  for (const turn of attempts.turns) {
+    const holder = turnHolder(disk, join(ownFolder(folder), TURN + turn));
+    if (holder !== undefined) turns.set(holder, turn);
+  }
+  const turnOf = (token: Token) => turns.get(token) ?? 0;
+  const all = [...attempts.past, ...attempts.inForce].sort((a, b) => turnOf(a) - turnOf(b) || (a < b ? -1 : 1));
+  return all.map((token) => ({ token, isInForce: attempts.inForce.includes(token) }));
 }
 
 /**

@@ -1,5 +1,5 @@
 /** The text of job_status.json: for people and programs, never read back for a decision. */
-import type { Engine } from "./engine.ts";
+import type { Asked, Engine } from "./engine.ts";
 import { outputName } from "./outputs.ts";
 import type { Seen } from "./step.ts";
 
@@ -21,6 +21,10 @@ export interface JobStatus {
   readonly why?: string;
   /** It waits for something that will not come by itself. */
   readonly stuck?: boolean;
+  /** Since when it waits for that. */
+  readonly whySince?: string;
+  /** When the engine expects to start it. */
+  readonly expectedStart?: string;
   readonly exitCode?: number;
   readonly signal?: string;
   readonly tasks?: Readonly<Record<string, number | null>>;
@@ -32,6 +36,10 @@ export interface JobStatus {
   readonly next?: { readonly attempt: number; readonly of: number; readonly waitS: number };
   readonly ignoredDirectives?: readonly string[];
   readonly outputs?: readonly string[];
+  /** The submit command as a person would type it. */
+  readonly command?: string;
+  /** What job.sh asks for, as it was written. */
+  readonly asked?: Asked;
 }
 
 export function statusText(
@@ -39,7 +47,7 @@ export function statusText(
   name: string,
   state: string,
   seen: Seen,
-  more: Pick<JobStatus, "startedAt" | "why" | "stuck" | "next"> = {},
+  more: Pick<JobStatus, "startedAt" | "why" | "stuck" | "whySince" | "expectedStart" | "next"> = {},
 ): string {
   const { intent, outcome } = seen;
   const ignored = intent?.plan.ignored;
@@ -59,6 +67,8 @@ export function statusText(
     ...(intent?.again && { attempt: intent.again.number }),
     ...(intent?.plan.raised && { raised: intent.plan.raised }),
     ...(ignored && ignored.length > 0 && { ignoredDirectives: ignored }),
+    ...(intent?.command !== undefined && { command: intent.command }),
+    ...(intent?.plan.asked && { asked: intent.plan.asked }),
   };
   return `${JSON.stringify(status, undefined, 1)}\n`;
 }

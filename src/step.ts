@@ -302,12 +302,14 @@ async function putIntent(
   const { disk, engine, machine } = world;
   const records = attemptFolder(folder, token);
   putRunner(world, { token, folder, records, plan }, read.script.text);
+  const attempt = { token, folder, records, runner: join(records, "run.sh"), plan, madeOn: machine };
   const intent: Intent = {
     token,
     engine: engine.name,
     plan,
     madeOn: machine,
     script: read.sha256,
+    command: engine.command(attempt),
     ...(read.adopted && { adopted: true }),
     ...(read.again && { again: read.again }),
     at: new Date().toISOString(),
@@ -386,11 +388,12 @@ async function adopt(world: World, name: string, found: Extract<Found, { is: "fo
   const script: Script = "fault" in read ? { folderName: name, text: "" } : read.script;
   disk.makeFolder(ownFolder(folder));
   disk.makeFolder(attemptFolder(folder, found.token));
-  await putIntent(world, folder, found.token, engine.plan(script), { script, sha256: "", adopted: true });
-  await putRecord(disk, attemptFolder(folder, found.token), "handle", {
-    handle: found.handle,
-    at: new Date().toISOString(),
+  const intent = await putIntent(world, folder, found.token, engine.plan(script), {
+    script,
+    sha256: "",
+    adopted: true,
   });
+  await putHandle(world, attemptOf(folder, intent), found.handle);
 }
 
 // submitting -> submitted -------------------------------------------------------------------------------------
@@ -434,7 +437,8 @@ export async function submit(
 
 async function putHandle(world: World, attempt: Attempt, handle: Handle) {
   const at = new Date().toISOString();
-  await putRecord(world.disk, attempt.records, "handle", { handle, at });
+  const outputId = world.engine.outputId({ ...attempt, handle });
+  await putRecord(world.disk, attempt.records, "handle", { handle, at, outputId });
   return { stage: "submitted", handle, submittedAt: at } as const;
 }
 

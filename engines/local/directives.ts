@@ -1,6 +1,7 @@
 /** What LocalEngine honours of the options in job.sh, which it reads as sbatch does. Pure. */
+import type { Asked } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
-import { givenOptions, sbatchOptions, tasksOf } from "../sbatch-script.ts";
+import { askedOf, givenOptions, sbatchOptions, tasksOf } from "../sbatch-script.ts";
 import { raisedTime, timeInS } from "../sbatch-units.ts";
 
 export interface Directives {
@@ -13,6 +14,7 @@ export interface Directives {
   readonly jobName: string | undefined;
   readonly tasks: readonly number[];
   readonly tasksAtOnce: number;
+  readonly asked: Asked | undefined;
   /** As written. */
   readonly ignored: readonly string[];
 }
@@ -39,6 +41,7 @@ export function readDirectives(text: string, timeFactor?: number): Directives {
     jobName: options["job-name"] || undefined,
     tasks,
     tasksAtOnce: atOnce,
+    asked: askedOf(options),
     ignored: ignored.map(({ written }) => written),
   };
 }

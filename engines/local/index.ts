@@ -99,6 +99,7 @@ export class LocalEngine implements Engine {
       outputs: outputsOf(directives, jobName, this.#machine.host, ignored),
       ignored,
       ...(directives.raised && { raised: [directives.raised] }),
+      ...(directives.asked && { asked: directives.asked }),
     };
   }
 

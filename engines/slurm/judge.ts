@@ -52,9 +52,19 @@ export function livingNews(rows: readonly Row[]): News | undefined {
   if (queued.length === 0) return undefined;
   const reasons = queued.flatMap((row) => ("reason" in row ? [{ word: row.reason, ...whyItWaits(row.reason) }] : []));
   const worst = reasons.find((reason) => !reason.heals) ?? reasons[0];
-  if (!worst || worst.word === "None") return { is: "queued" };
+  const expectedStart = expectedStartOf(queued);
+  const soon = expectedStart !== undefined && { expectedStart };
+  if (!worst || worst.word === "None") return { is: "queued", ...soon };
   const why = worst.sentence === worst.word ? worst.word : `${worst.word}: ${worst.sentence}`;
-  return { is: "queued", why, ...(!worst.heals && { stuck: true }) };
+  return { is: "queued", why, ...(!worst.heals && { stuck: true }), ...soon };
+}
+
+/** The earliest that Slurm expects; it makes such a guess for the next few jobs only, and makes it anew all the time. */
+function expectedStartOf(rows: readonly Row[]): string | undefined {
+  const times = rows.flatMap((row) =>
+    "startTime" in row && /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/.test(row.startTime) ? [`${row.startTime}Z`] : [],
+  );
+  return times.sort()[0];
 }
 
 /** How each task ended, or the plain job (undefined); of what was started more than once, the last. */

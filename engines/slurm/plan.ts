@@ -2,7 +2,7 @@
 import type { Plan, Scale } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
-import { directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
+import { askedOf, directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
 import { raisedMemory, raisedTime } from "../sbatch-units.ts";
 import { OUTPUT, OUTPUT_OF_ARRAY } from "./commands.ts";
 
@@ -57,6 +57,8 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
   const jobName = named ?? options["job-name"] ?? "";
   const tasks = options.array === undefined ? [] : tasksOf(options.array).tasks;
   const raised = raisedOf(components, scale);
+  const [asking] = sbatchOptions(directives, [...engineArgs, ...raised.map(({ arg }) => arg)]);
+  const asked = askedOf(asking);
   return {
     jobName,
     shell,
@@ -74,6 +76,7 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
       : outputsOf(options, jobName, tasks.length > 0),
     ignored: [],
     ...(raised.length > 0 && { raised: raised.map(({ arg, instead }) => `${arg} instead of ${instead}`) }),
+    ...(asked && { asked }),
   };
 }
 

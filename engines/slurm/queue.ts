@@ -15,6 +15,8 @@ export interface QueueRow {
   readonly timeUsed: string;
   readonly memory: string;
   readonly nodes: string;
+  /** When it started, or is expected to start: by the clock of the question's time zone, which is UTC; "N/A". */
+  readonly startTime: string;
   readonly folder: string;
   readonly command: string;
   readonly cluster: string;
@@ -31,6 +33,7 @@ const QUEUE_FIELDS = [
   "TimeUsed",
   "MinMemory",
   "NodeList",
+  "StartTime",
   "Cluster",
   "WorkDir",
   "Command",
@@ -59,7 +62,7 @@ export function parseQueue(text: string, nonce: string): QueueRow[] | undefined 
   for (const chunk of chunks) {
     const values = chunk.replace(/^(?:\n|CLUSTER: \S+\n)*/, "").split(field);
     const [shownId = "", state = "", reason = "", exitCode = "", restarts = "", ...others] = values;
-    const [timeLimit = "", timeUsed = "", memory = "", nodes = "", ...names] = others;
+    const [timeLimit = "", timeUsed = "", memory = "", nodes = "", startTime = "", ...names] = others;
     const [cluster = "", folder = "", command = ""] = names;
     if (values.length !== QUEUE_FIELDS.length || !/^\w/.test(state)) return undefined;
     if (state === "STATE") {
@@ -67,7 +70,7 @@ export function parseQueue(text: string, nonce: string): QueueRow[] | undefined 
       continue;
     }
     if (!/^\d+/.test(shownId)) return undefined;
-    const facts = { shownId, state, reason, exitCode, restarts, timeLimit, timeUsed, memory, nodes };
+    const facts = { shownId, state, reason, exitCode, restarts, timeLimit, timeUsed, memory, nodes, startTime };
     rows.push({ ...facts, cluster, folder, command });
   }
   return hasHeader ? rows : undefined;

@@ -6,8 +6,8 @@ import type { Paint } from "../paint.ts";
 
 /** Where a verb speaks, and how wide it may. */
 export interface Terminal {
-  /** Data, for stdout. */
-  out(text: string): void;
+  /** Data, for stdout; bytes go there as they are. */
+  out(text: string | Uint8Array): void;
   /** Messages, for stderr. */
   err(text: string): void;
   /** stdout is a terminal. */
@@ -15,8 +15,20 @@ export interface Terminal {
   /** Columns; of a pipe wide enough for a whole line. */
   width(): number;
   readonly paint: Paint;
+  /** Takes the whole terminal, until it is closed; undefined where stdout is none. */
+  openScreen(): Screen | undefined;
   /** Asks a person; undefined where there is none to ask (stdin or stderr is no terminal). */
   ask(question: string): Promise<string | undefined>;
+}
+
+/** A terminal that one view has to itself. What was on it is there again after `close`, or a signal that ends the program. */
+export interface Screen {
+  height(): number;
+  /** Shows these lines, of which each must fit, in place of what was there. */
+  show(lines: readonly string[]): void;
+  /** Resolves with the key that was pressed, "resize", or undefined after so many milliseconds. Ctrl-C is the key "\x03". */
+  next(ms: number): Promise<string | undefined>;
+  close(): void;
 }
 
 /** What a program said and how it ended. */

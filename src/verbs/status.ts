@@ -1,219 +1,183 @@
 /** `jobmgr status`: what is where, read off the disk alone, whether a manager runs or not. */
-import { join } from "node:path";
+import { UsageError } from "../config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
-import { FILES } from "../files.ts";
-import { readOwner } from "../lock.ts";
-import { durationText } from "../outcome.ts";
+import { type ManagerState, managerLines, managerOf } from "../manager-state.ts";
+import { ALL, type Report, type Row, reportOf, shownId, type View } from "../overview.ts";
 import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
-import { attemptsOf } from "../records.ts";
-import { jobFolder, openRoot, type Root } from "../root.ts";
-import { namesIn } from "../selection.ts";
-import type { Place } from "../stage.ts";
-import type { JobStatus } from "../status-file.ts";
-import type { Call } from "./call.ts";
+import { openRoot, type Root } from "../root.ts";
+import { AbsentError, selectJobs } from "../selection.ts";
+import { clockOf, secondsBetween, shortDuration } from "../times.ts";
+import type { Call, Screen, Terminal } from "./call.ts";
 
-/** The finished jobs that are shown without --all. */
-const FINISHED_SHOWN = 10;
+/** What is shown without --all. */
+const SHOWN: View["most"] = { pending: 50, waiting: 20, finished: 10 };
 
-/** A long name must not push the reason out of sight. */
-const NAME_COLUMNS_MAX = 32;
+/** `--json` lists what waits and runs whole. */
+const SHOWN_AS_JSON: View["most"] = { ...ALL, finished: 10 };
 
-export interface Row {
-  readonly name: string;
-  readonly place: Place;
-  readonly state: string;
-  readonly id?: string;
-  readonly why?: string;
-  /** It waits for something that will not come by itself. */
-  readonly stuck?: boolean;
-  readonly plannedAt?: string;
-  readonly submittedAt?: string;
-  readonly startedAt?: string;
-  readonly endedAt?: string;
-  readonly exitCode?: number;
-  readonly signal?: string;
+const WATCH_MS = 2000;
+const CTRL_C = "\x03";
+const INTERRUPTED = 130;
+
+interface Options {
+  readonly json?: boolean;
+  readonly all?: boolean;
+  readonly failed?: boolean;
+  readonly watch?: boolean;
 }
 
-/** The value of `status --json`. */
-export interface Report {
-  readonly schema: 1;
-  readonly root: string;
-  readonly at: string;
-  /** Absent when nobody manages the root. */
-  readonly manager?: {
-    readonly host: string;
-    readonly pid: number;
-    readonly since: string;
-    readonly lastCheckAt?: string;
-    readonly engine?: string;
+/** Shows the report, as lines, as JSON or live. Throws RootError, AbsentError, UsageError. */
+export async function status(call: Call<Options>): Promise<number> {
+  const { words, options, settings, around, terminal } = call;
+  const disk = realDisk;
+  const root = openRoot(disk, settings.root);
+  const observer = { host: around.machine.host, isAlive: around.isAlive, patienceS: settings.lockPatienceS };
+  const look = (most: View["most"]): Sight => {
+    const manager = managerOf(disk, root, observer);
+    const selected = words.length === 0 ? {} : { selected: selectJobs(disk, root, words) };
+    const isWhole = options.all === true || words.length > 0;
+    const view = { ...selected, failedOnly: options.failed === true, most: isWhole ? ALL : most };
+    return { root, manager, report: reportOf(disk, root, manager, view) };
   };
-  readonly problems: readonly string[];
-  readonly counts: { readonly waiting: number; readonly pending: number; readonly complete: number };
-  readonly jobs: readonly Row[];
-}
-
-interface Word {
-  readonly engine?: string;
-  readonly at?: string;
-  readonly problems?: Readonly<Record<string, string>>;
-  readonly reasons?: Readonly<Record<string, string>>;
-}
-
-/** Shows the report, as lines or as JSON. Throws RootError. */
-export async function status({
-  options,
-  settings,
-  around,
-  terminal,
-}: Call<{ json?: boolean; all?: boolean }>): Promise<number> {
-  const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
-  const all = report(settings.root, options.all === true, isAlive, around.machine.host);
-  const text = options.json
-    ? JSON.stringify(all, undefined, 1)
-    : reportLines(all, terminal.width(), terminal.paint).join("\n");
-  terminal.out(`${text}\n`);
+  if (options.watch) return watch(terminal, options, look);
+  if (options.json) terminal.out(`${JSON.stringify(look(SHOWN_AS_JSON).report, undefined, 1)}\n`);
+  else terminal.out(`${linesOf(look(SHOWN), terminal.width(), terminal.paint).join("\n")}\n`);
   return EXIT.ok;
 }
 
-/** Reads everything. Throws RootError. */
-export function report(
-  path: string,
-  all: boolean,
-  isAlive: (pid: number, start: string) => boolean,
-  thisHost: string,
-): Report {
-  const disk = realDisk;
-  const root = openRoot(disk, path);
-  const word = jsonFile<Word>(disk, join(root.own, "manager.json")) ?? {};
-  const owner = readOwner(disk, root);
-  const lives = owner && (owner.host !== thisHost || isAlive(owner.pid, owner.start));
-  const waiting = namesIn(disk, root, "inbox");
-  const pending = namesIn(disk, root, "pending");
-  const complete = namesIn(disk, root, "complete");
-  const finished = complete
-    .map((name) => ({ name, atMs: disk.look(jobFolder(root, "complete", name))?.ctimeMs ?? 0 }))
-    .sort((a, b) => b.atMs - a.atMs);
-  const jobs = [
-    ...pending.map((name) => pendingRow(disk, root, name)),
-    ...waiting.map((name) => waitingRow(disk, root, name, word)),
-    ...finished
-      .slice(0, all ? undefined : FINISHED_SHOWN)
-      .map(({ name }) => rowOf(name, "complete", statusOf(disk, root, "complete", name), "finished")),
-  ];
-  return {
-    schema: 1,
-    root: root.path,
-    at: new Date().toISOString(),
-    ...(lives && {
-      manager: {
-        host: owner.host,
-        pid: owner.pid,
-        since: owner.since,
-        ...(word.at && { lastCheckAt: word.at }),
-        ...(word.engine && { engine: word.engine }),
-      },
-    }),
-    problems: lives ? Object.values(word.problems ?? {}) : [],
-    counts: { waiting: waiting.length, pending: pending.length, complete: complete.length },
-    jobs,
-  };
+/** What was seen at one moment. */
+export interface Sight {
+  readonly root: Root;
+  readonly manager: ManagerState;
+  readonly report: Report;
 }
 
-function jsonFile<T>(disk: Disk, path: string): T | undefined {
+/** Reads everything. */
+export function sightOf(disk: Disk, root: Root, manager: ManagerState, most: View["most"] = SHOWN): Sight {
+  return { root, manager, report: reportOf(disk, root, manager, { failedOnly: false, most }) };
+}
+
+/** Shows it anew each two seconds, and at each key, until q or Ctrl-C. */
+async function watch(terminal: Terminal, options: Options, look: (most: View["most"]) => Sight): Promise<number> {
+  if (options.json) throw new UsageError("--watch and --json do not go together. Ask for --json as often as you like.");
+  // A name that is not there is told before the screen is taken; later it may go and come.
+  look(SHOWN);
+  const screen = terminal.openScreen();
+  if (!screen)
+    throw new UsageError(
+      "--watch needs a terminal. Ask for `jobmgr status --json` as often as you like, or follow one job: jobmgr logs -f NAME",
+    );
   try {
-    return JSON.parse(disk.read(path)?.toString("utf8") ?? "null") ?? undefined;
-  } catch {
-    return undefined;
+    for (;;) {
+      screen.show(screenful(screen, terminal, look));
+      const key = await screen.next(WATCH_MS);
+      if (key === "q" || key === "Q") return EXIT.ok;
+      if (key === CTRL_C) return INTERRUPTED;
+    }
+  } finally {
+    screen.close();
   }
 }
 
-function statusOf(disk: Disk, root: Root, place: Place, name: string): Partial<JobStatus> {
-  return jsonFile<JobStatus>(disk, join(jobFolder(root, place, name), FILES.status)) ?? {};
-}
-
-function pendingRow(disk: Disk, root: Root, name: string): Row {
-  return rowOf(
-    name,
-    "pending",
-    statusOf(disk, root, "pending", name),
-    attempted(disk, root, name) ? "submitting" : "claimed",
-  );
-}
-
-function attempted(disk: Disk, root: Root, name: string): boolean {
+/** As many rows as fit: what runs before what waits, and room for the last ones that ended. */
+function screenful(screen: Screen, terminal: Terminal, look: (most: View["most"]) => Sight): string[] {
+  const height = screen.height();
+  const width = terminal.width();
   try {
-    return attemptsOf(disk, jobFolder(root, "pending", name)).inForce.length > 0;
-  } catch {
-    return false;
+    const few = look(SHOWN);
+    const around = linesOf({ ...few, report: { ...few.report, jobs: [] } }, width, terminal.paint, true).length + 2;
+    const room = Math.max(1, height - around);
+    const { counts } = few.report;
+    const finished = Math.min(counts.complete, Math.max(3, Math.floor(room / 3)));
+    const pending = Math.min(counts.pending, Math.max(1, room - finished));
+    const waiting = Math.min(counts.waiting, Math.max(0, room - finished - pending));
+    const most = { pending, waiting, finished: Math.max(finished, room - pending - waiting) };
+    return linesOf(look(most), width, terminal.paint, true).slice(0, height);
+  } catch (error) {
+    // A root may be out of reach for a while, and a job may go.
+    if (error instanceof AbsentError || (error as NodeJS.ErrnoException).syscall !== undefined)
+      return [cut(printable((error as Error).message), width)];
+    throw error;
   }
 }
 
-/** An inbox folder has no status file of this life; one that it brought along is of an earlier one. */
-function waitingRow(disk: Disk, root: Root, name: string, word: Word): Row {
-  const held = disk.look(join(jobFolder(root, "inbox", name), FILES.hold)) !== undefined;
-  const why = word.reasons?.[name];
-  return { name, place: "inbox", state: held ? "held" : "waiting", ...(why !== undefined && { why }) };
+/** The report as people read it. The rows fit the width; so do, with `isCut`, all lines. */
+export function linesOf({ root, manager, report }: Sight, width: number, paint: Paint, isCut = false): string[] {
+  const fitting = (line: string) => (isCut ? cut(line, width) : line);
+  const { counts, jobs } = report;
+  const [who = "", ...problems] = managerLines(root, manager, report.at).map(fitting);
+  const lines = [who, ...problems.map((line) => paint.level("warn", line)), ""];
+  const total = counts.waiting + counts.pending + counts.complete;
+  if (total === 0)
+    return [...lines, `No jobs. Move a folder that holds a job.sh into ${root.path}/inbox.`].map(fitting);
+  return [...lines, ...(jobs.length > 0 ? [...tableOf(report, width, paint), ""] : []), fitting(countsLine(report))];
 }
 
-/** A job may have written anything into its job_status.json. */
-function rowOf(name: string, place: Place, status: Partial<Record<keyof JobStatus, unknown>>, otherwise: string): Row {
-  const text = (value: unknown) => (typeof value === "string" ? value : undefined);
-  const time = (value: unknown) => (Number.isNaN(Date.parse(text(value) ?? "")) ? undefined : text(value));
-  const facts = {
-    id: text(status.id),
-    why: text(status.why),
-    stuck: status.stuck === true ? true : undefined,
-    plannedAt: time(status.plannedAt),
-    submittedAt: time(status.submittedAt),
-    startedAt: time(status.startedAt),
-    endedAt: time(status.endedAt),
-    exitCode: typeof status.exitCode === "number" ? status.exitCode : undefined,
-    signal: text(status.signal),
-  };
-  const known = Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
-  return { name, place, state: text(status.state) ?? otherwise, ...known };
+/** From so many columns on there is room for more than name, state, time and reason. */
+const WIDE = 110;
+const WIDER = 140;
+
+/** A long name must not push the reason out of sight. */
+function nameColumns(width: number): number {
+  return Math.max(12, Math.min(60, Math.floor(width * 0.3)));
 }
 
-/** The report as people read it. */
-export function reportLines(all: Report, width: number, paint: Paint): string[] {
-  const { counts, jobs } = all;
-  const lines = [managerLine(all), ...all.problems.map((problem) => `! ${printable(problem)}`), ""];
-  if (jobs.length === 0) return [...lines, `No jobs. Move a folder that holds a job.sh into ${all.root}/inbox.`];
+function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
+  const isWide = width >= WIDE;
+  const isWider = width >= WIDER;
   const rows = jobs.map((job) => [
-    printable(job.name),
-    printable(job.state),
-    sinceOf(job, all.at),
-    printable(job.why ?? ""),
+    cut(printable(job.name), nameColumns(width)),
+    cut(printable(job.state), 12),
+    cut(printable(shownId(job)), 16),
+    shortSince(job.since, at),
+    ...(isWide ? [shortTook(job, at)] : []),
+    ...(isWider ? [clockOf(job.startedAt, at), printable(job.engine ?? "-")] : []),
+    printable(whyOf(job, at)),
   ]);
-  const [head = "", ...body] = table(
-    [["NAME", "STATE", "SINCE", "WHY"], ...rows.map(([name = "", ...rest]) => [cut(name, NAME_COLUMNS_MAX), ...rest])],
-    width,
-  );
-  lines.push(paint.dim(head), ...body.map((line, i) => colourState(line, jobs[i]?.state ?? "", paint)));
-  const hidden = counts.complete - jobs.filter((job) => job.place === "complete").length;
-  const more = hidden > 0 ? ` (${hidden} of them not shown: --all)` : "";
-  return [...lines, "", `${counts.waiting} waiting, ${counts.pending} pending, ${counts.complete} complete${more}.`];
+  const titles = [
+    "NAME",
+    "STATE",
+    "ID",
+    "SINCE",
+    ...(isWide ? ["TOOK"] : []),
+    ...(isWider ? ["STARTED", "ENGINE"] : []),
+    "WHY",
+  ];
+  const [head = "", ...body] = table([titles, ...rows], width);
+  return [
+    paint.dim(head),
+    ...body.map((line, i) => colourState(line, rows[i]?.[0] ?? "", jobs[i]?.state ?? "", paint)),
+  ];
 }
 
-function colourState(line: string, state: string, paint: Paint): string {
-  const at = line.indexOf(`  ${state}`);
+function whyOf(job: Row, now: string): string {
+  const soon = job.expectedStart === undefined ? "" : ` (expected to start ${clockOf(job.expectedStart, now)})`;
+  return `${job.why ?? ""}${job.place === "pending" ? soon : ""}`.replace(/\s+/g, " ").trim();
+}
+
+/** Also where the name of a job is that of a state. */
+function colourState(line: string, name: string, state: string, paint: Paint): string {
+  const at = line.indexOf(`  ${state}`, name.length);
   return at === -1 ? line : `${line.slice(0, at + 2)}${paint.state(state)}${line.slice(at + 2 + state.length)}`;
 }
 
-function managerLine(all: Report): string {
-  const { manager } = all;
-  if (!manager) return `${all.root}: no manager is running. To start one: jobmgr --root ${all.root}`;
-  const checked = manager.lastCheckAt === undefined ? "" : `, last check ${ago(manager.lastCheckAt, all.at)} ago`;
-  return `${all.root}: ${manager.engine ?? "a manager"} on ${manager.host} (process ${manager.pid})${checked}`;
+function countsLine({ counts, jobs }: Report): string {
+  const shown = (place: Row["place"]) => jobs.filter((job) => job.place === place).length;
+  const hidden = [
+    [counts.waiting - shown("inbox"), "waiting"],
+    [counts.pending - shown("pending"), "pending"],
+    [counts.complete - shown("complete"), "complete"],
+  ].filter(([count]) => Number(count) > 0);
+  const more = hidden.length === 0 ? "" : ` Not shown: ${hidden.map((one) => one.join(" ")).join(", ")} (--all).`;
+  return `${counts.waiting} waiting, ${counts.pending} pending, ${counts.complete} complete.${more}`;
 }
 
-function sinceOf(job: Row, now: string): string {
-  const at = job.endedAt ?? job.startedAt ?? job.submittedAt ?? job.plannedAt;
-  return at === undefined ? "-" : ago(at, now);
+function shortSince(since: string | undefined, now: string): string {
+  return since === undefined ? "-" : shortDuration(secondsBetween(since, now));
 }
 
-function ago(at: string, now: string): string {
-  return durationText(Math.max(0, Math.floor((Date.parse(now) - Date.parse(at)) / 1000)));
+function shortTook({ startedAt, endedAt }: Row, now: string): string {
+  return startedAt === undefined ? "-" : shortDuration(secondsBetween(startedAt, endedAt ?? now));
 }

@@ -32,6 +32,7 @@ function row(shownId: string, state: string, more: Partial<QueueRow> = {}): Queu
     timeUsed: "0:10",
     memory: "0",
     nodes: "n1",
+    startTime: "N/A",
     cluster: "c",
     folder: "/r/pending/a",
     command: `/r/pending/a/.jobmgr/attempt-${TOKEN}/run.sh`,

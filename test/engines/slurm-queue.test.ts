@@ -23,7 +23,7 @@ function row(
   command = `${folder}/.jobmgr/attempt-${TOKEN}/run.sh`,
   cluster = "c",
 ) {
-  return [id, state, "None", "0", "0", "1:00", "0:00", "0", "n1", cluster, folder, command].join(FIELD) + END;
+  return [id, state, "None", "0", "0", "1:00", "0:00", "0", "n1", "N/A", cluster, folder, command].join(FIELD) + END;
 }
 
 const HEADER = row("JOB_ARRAY_ID", "STATE", "WORK_DIR", "COMMAND");

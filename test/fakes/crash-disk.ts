@@ -71,6 +71,7 @@ export function crashDisk(clock: CrashClock): Disk {
     look: (path) => look(() => realDisk.look(path)),
     read: (path, bytesMax) => look(() => realDisk.read(path, bytesMax)),
     readTail: (path, bytesMax) => look(() => realDisk.readTail(path, bytesMax)),
+    readFrom: (path, offset, bytesMax) => look(() => realDisk.readFrom(path, offset, bytesMax)),
     realPath: (path) => look(() => realDisk.realPath(path)),
     readLink: (path) => look(() => realDisk.readLink(path)),
     create: (path, data, mode) =>

@@ -4,11 +4,26 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import { takeLock } from "../../src/lock.ts";
+import { managerOf } from "../../src/manager-state.ts";
+import { ALL } from "../../src/overview.ts";
 import { cut, makePaint, table } from "../../src/paint.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
 import { statusText } from "../../src/status-file.ts";
-import { type Report, report, reportLines } from "../../src/verbs/status.ts";
+import { linesOf, type Sight, sightOf } from "../../src/verbs/status.ts";
 import { makeFolder } from "../harness.ts";
+
+const TOKEN = "20260101T000000-0123456789ab";
+const AT = "2026-01-01T00:00:00.000Z";
+const INTENT = JSON.stringify({
+  jobmgr: 1,
+  record: "intent",
+  token: TOKEN,
+  engine: "E",
+  plan: { tasks: [], outputs: [] },
+  madeOn: {},
+  script: "",
+  at: AT,
+});
 
 let root: Root;
 
@@ -22,9 +37,16 @@ function put(place: "inbox" | "pending" | "complete", name: string, status?: obj
   if (status !== undefined) writeFileSync(join(root[place], name, "job_status.json"), text);
 }
 
-const all = (every = false, isAlive = true, host = "here") => report(root.path, every, () => isAlive, host);
+const seen = (every = false, isAlive = true, host = "here", patienceS = 180) =>
+  sightOf(
+    realDisk,
+    root,
+    managerOf(realDisk, root, { host, isAlive: () => isAlive, patienceS }),
+    ...(every ? [ALL] : []),
+  );
+const all = (...how: Parameters<typeof seen>) => seen(...how).report;
 const row = (name: string) => all(true).jobs.find((job) => job.name === name);
-const lines = (what: Report, width = 80) => reportLines(what, width, makePaint(false));
+const lines = (what: Sight, width = 80) => linesOf(what, width, makePaint(false));
 
 const lock = () =>
   takeLock(realDisk, root, {
@@ -41,16 +63,17 @@ describe("the report", () => {
     const empty = all();
     expect(empty).toMatchObject({ schema: 1, root: root.path, jobs: [], problems: [] });
     expect(empty.counts).toEqual({ waiting: 0, pending: 0, complete: 0 });
-    expect(lines(empty).join("\n")).toMatch(/no manager is running.*\n\nNo jobs\. Move a folder/);
+    expect(lines(seen()).join("\n")).toMatch(/no manager is running.*\n\nNo jobs\. Move a folder/);
   });
 
   it("shows pending first, then waiting, then the finished, each with its place", () => {
     put("inbox", "w");
     put("pending", "p", { state: "running", startedAt: "2026-01-01T00:00:00.000Z" });
     put("complete", "c", { state: "failed", exitCode: 3, why: "Exit code 3." });
+    const since = "2026-01-01T00:00:00.000Z";
     expect(all().jobs).toEqual([
-      { name: "p", place: "pending", state: "running", startedAt: "2026-01-01T00:00:00.000Z" },
-      { name: "w", place: "inbox", state: "waiting" },
+      { name: "p", place: "pending", state: "running", startedAt: since, since },
+      { name: "w", place: "inbox", state: "waiting", since: expect.any(String) },
       { name: "c", place: "complete", state: "failed", exitCode: 3, why: "Exit code 3." },
     ]);
   });
@@ -58,7 +81,13 @@ describe("the report", () => {
   it("a waiting folder has the reason that the manager left, and never the status of an earlier life", () => {
     put("inbox", "w", { state: "succeeded", exitCode: 0 });
     writeFileSync(join(root.own, "manager.json"), JSON.stringify({ reasons: { w: "it has no job.sh yet" } }));
-    expect(row("w")).toEqual({ name: "w", place: "inbox", state: "waiting", why: "it has no job.sh yet" });
+    expect(row("w")).toEqual({
+      since: expect.any(String),
+      name: "w",
+      place: "inbox",
+      state: "waiting",
+      why: "it has no job.sh yet",
+    });
   });
 
   it("a held folder is shown as held, without a manager too", () => {
@@ -67,11 +96,41 @@ describe("the report", () => {
     expect(row("w")?.state).toBe("held");
   });
 
-  it("a pending folder without a status is claimed, or submitting when it has an attempt", () => {
+  it("a pending folder without a status has the state that its records show", () => {
     put("pending", "a");
-    put("pending", "b");
-    mkdirSync(join(root.pending, "b/.jobmgr/attempt-20260101T000000-0123456789ab"), { recursive: true });
-    expect([row("a")?.state, row("b")?.state]).toEqual(["claimed", "submitting"]);
+    for (const name of ["b", "c", "d"]) {
+      put("pending", name);
+      const records = join(root.pending, name, `.jobmgr/attempt-${TOKEN}`);
+      mkdirSync(records, { recursive: true });
+      if (name !== "b") writeFileSync(join(records, "intent"), INTENT);
+      if (name === "d") writeFileSync(join(records, "started"), `jobmgr-started 1 ${TOKEN} n1 b 7 8 12@c 0 end\n`);
+    }
+    expect(["a", "b", "c", "d"].map((name) => row(name)?.state)).toEqual([
+      "claimed",
+      "claimed",
+      "submitting",
+      "running",
+    ]);
+  });
+
+  it("the status of an earlier attempt says nothing of one that is under way", () => {
+    put("pending", "a", { token: "20250101T000000-0123456789ab", state: "queued", why: "old" });
+    mkdirSync(join(root.pending, `a/.jobmgr/attempt-${TOKEN}`), { recursive: true });
+    expect(row("a")).toEqual({ name: "a", place: "pending", state: "claimed", token: TOKEN });
+  });
+
+  it("a finished job whose status file is spoiled is told by its records", () => {
+    put("complete", "a", "{");
+    const records = join(root.complete, `a/.jobmgr/attempt-${TOKEN}`);
+    mkdirSync(records, { recursive: true });
+    const outcome = {
+      jobmgr: 1,
+      record: "outcome",
+      outcome: { is: "failed", why: "Exit code 3.", exitCode: 3 },
+      at: AT,
+    };
+    writeFileSync(join(records, "outcome"), JSON.stringify(outcome));
+    expect(row("a")).toMatchObject({ state: "failed", why: "Exit code 3.", exitCode: 3, endedAt: AT });
   });
 
   it.each(["", "{", "null", "[]", "7", '"text"', "\0"])("a status file that is %j spoils nothing", (text) => {
@@ -79,24 +138,24 @@ describe("the report", () => {
     put("complete", "b", { state: "succeeded" });
     expect(row("a")).toMatchObject({ name: "a", state: "finished" });
     expect(row("b")?.state).toBe("succeeded");
-    expect(lines(all()).join("\n")).toContain("2 complete");
+    expect(lines(seen()).join("\n")).toContain("2 complete");
   });
 
   it.each(["{", "null", "[]", '{"reasons":7}'])("a word of the manager that is %j spoils nothing", (text) => {
     put("inbox", "w");
     writeFileSync(join(root.own, "manager.json"), text);
-    expect(row("w")).toEqual({ name: "w", place: "inbox", state: "waiting" });
+    expect(row("w")).toEqual({ since: expect.any(String), name: "w", place: "inbox", state: "waiting" });
   });
 
   it("a status file with members of other types is shown without a crash", () => {
     put("pending", "a", { state: 7, why: ["x"], startedAt: "yesterday", exitCode: "three" });
-    expect(() => lines(all())).not.toThrow();
+    expect(() => lines(seen())).not.toThrow();
   });
 
   it("shows the ten that finished last; with --all every one", () => {
     for (let i = 0; i < 15; i++) put("complete", `c${i}`, { state: "succeeded" });
     expect(all().jobs).toHaveLength(10);
-    expect(lines(all()).at(-1)).toBe("0 waiting, 0 pending, 15 complete (5 of them not shown: --all).");
+    expect(lines(seen()).at(-1)).toBe("0 waiting, 0 pending, 15 complete. Not shown: 5 complete (--all).");
     expect(all(true).jobs).toHaveLength(15);
   });
 
@@ -112,11 +171,16 @@ describe("the report", () => {
     expect(times()).toEqual(timesBefore);
   });
 
-  it("shows every job that waits or runs, however many", () => {
-    for (let i = 0; i < 1000; i++) put(i % 2 ? "inbox" : "pending", `job-${i}`);
-    const seen = all();
-    expect(seen.counts).toEqual({ waiting: 500, pending: 500, complete: 0 });
-    expect(lines(seen).filter((line) => line.startsWith("job-"))).toHaveLength(1000);
+  it("shows of many what runs and what comes next, and says how many more there are; with --all every one", () => {
+    for (let i = 0; i < 300; i++) put(i % 2 ? "inbox" : "pending", `job-${String(i).padStart(3, "0")}`);
+    const shown = lines(seen()).filter((line) => line.startsWith("job-"));
+    expect(shown).toHaveLength(70);
+    expect(shown[50]).toMatch(/^job-001 +waiting/);
+    expect(lines(seen()).at(-1)).toBe(
+      "150 waiting, 150 pending, 0 complete. Not shown: 130 waiting, 100 pending (--all).",
+    );
+    expect(lines(seen(true)).filter((line) => line.startsWith("job-"))).toHaveLength(300);
+    expect(all(true).jobs).toHaveLength(300);
   });
 });
 
@@ -127,9 +191,8 @@ describe("who manages", () => {
       join(root.own, "manager.json"),
       JSON.stringify({ engine: "LocalEngine", at: new Date().toISOString(), problems: { x: "the disk is full" } }),
     );
-    const seen = all();
-    expect(seen.manager).toMatchObject({ host: "here", pid: 42, engine: "LocalEngine" });
-    expect(lines(seen).slice(0, 2).join("\n")).toMatch(
+    expect(all().manager).toMatchObject({ host: "here", pid: 42, engine: "LocalEngine" });
+    expect(lines(seen()).slice(0, 2).join("\n")).toMatch(
       /: LocalEngine on here \(process 42\), last check \d+ s ago\n! the disk is full/,
     );
   });
@@ -137,9 +200,37 @@ describe("who manages", () => {
   it("is nobody when the owner is dead, and its old problems are not shown", () => {
     lock();
     writeFileSync(join(root.own, "manager.json"), JSON.stringify({ problems: { x: "the disk is full" } }));
-    const seen = all(false, false);
-    expect(seen.manager).toBeUndefined();
-    expect(seen.problems).toEqual([]);
+    const told = all(false, false);
+    expect(told.manager).toBeUndefined();
+    expect(told.problems).toEqual([]);
+  });
+
+  it("has been silent since its last sign of life, when that is long ago, and what is shown is as old", () => {
+    lock();
+    utimesSync(join(root.own, "lock/heartbeat"), 1e9, 1e9);
+    expect(all().manager).not.toHaveProperty("silentSince");
+    const told = all(false, false, "elsewhere", -1);
+    expect(Date.parse(told.manager?.silentSince ?? "")).toBeGreaterThan(Date.now() - 60_000);
+    expect(lines(seen(false, false, "elsewhere", -1))[1]).toMatch(/^! It has been silent for .*here is out of reach/);
+  });
+
+  it("without a manager, how old what is shown is", () => {
+    writeFileSync(
+      join(root.own, "manager.json"),
+      JSON.stringify({ at: new Date(Date.now() - 7_200_000).toISOString() }),
+    );
+    expect(lines(seen())[0]).toMatch(
+      /: no manager is running; the last check was 2 h ago\. To start one: jobmgr --root /,
+    );
+  });
+
+  it("tells since when the engine does not answer", () => {
+    lock();
+    const since = new Date(Date.now() - 720_000).toISOString();
+    const text = "SlurmEngine does not answer; no job changes its state.";
+    const word = { problems: { engine: text, disk: "the disk is full" }, outage: { since, text } };
+    writeFileSync(join(root.own, "manager.json"), JSON.stringify(word));
+    expect(all()).toMatchObject({ outage: { since, text }, problems: [`For 12 min: ${text}`, "the disk is full"] });
   });
 
   it("is believed to live where it runs on another machine, whose processes cannot be seen from here", () => {
@@ -155,7 +246,7 @@ describe("the table", () => {
     put("inbox", "line\nbreak\x1b[2J");
     const reasons = { ["n".repeat(255)]: "because ".repeat(50) };
     writeFileSync(join(root.own, "manager.json"), JSON.stringify({ reasons }));
-    const jobs = lines(all()).slice(2, -2);
+    const jobs = lines(seen()).slice(2, -2);
     for (const line of jobs) expect([...line].length, line).toBeLessThanOrEqual(80);
     expect(jobs.join("\n")).toContain("line\\x0abreak\\x1b[2J");
   });
@@ -180,7 +271,7 @@ describe("the table", () => {
 
   it("colours the state and never the same word in a name", () => {
     put("complete", "failed", { state: "failed" });
-    const colourful = reportLines(all(), 80, makePaint(true)).find((line) => line.includes("failed")) ?? "";
+    const colourful = linesOf(seen(), 80, makePaint(true)).find((line) => line.includes("failed")) ?? "";
     expect(colourful.startsWith("failed  \u001b[31mfailed\u001b[39m")).toBe(true);
   });
 });

@@ -1,0 +1,185 @@
+/** `jobmgr explain NAME`: why a job is where it is, how it was submitted, and what became of each attempt. */
+
+import { join } from "node:path";
+import type { Settings } from "../config.ts";
+import { realDisk } from "../disk.ts";
+import { EXIT } from "../exit-codes.ts";
+import { type Explanation, explain as explanationOf } from "../explanation.ts";
+import type { AttemptHistory } from "../history.ts";
+import { jsonObject, numberIn, textIn } from "../json-file.ts";
+import { managerOf } from "../manager-state.ts";
+import { durationText } from "../outcome.ts";
+import { shownId } from "../overview.ts";
+import { table, wrapped } from "../paint.ts";
+import { printable } from "../printable.ts";
+import type { ReadyRules } from "../ready.ts";
+import type { Root } from "../root.ts";
+import { openRoot } from "../root.ts";
+import { quoted } from "../runner.ts";
+import { type JobRef, selectJob } from "../selection.ts";
+import { momentOf, secondsBetween } from "../times.ts";
+import type { Call, Surroundings, Terminal } from "./call.ts";
+import { NEWEST_FIRST, placesBeside } from "./logs.ts";
+
+/** Throws RootError, AbsentError. */
+export async function explain(call: Call<{ json?: boolean }>): Promise<number> {
+  const { words, options, settings, around, origins, terminal } = call;
+  const disk = realDisk;
+  const root = openRoot(disk, settings.root);
+  const job = selectJob(disk, root, words[0] ?? "", NEWEST_FIRST);
+  const observer = { host: around.machine.host, isAlive: around.isAlive, patienceS: settings.lockPatienceS };
+  const manager = managerOf(disk, root, observer);
+  const now = new Date().toISOString();
+  const rules = await rulesOf(settings, around, root);
+  const explanation = explanationOf({ disk, root, manager, rules, pauseFile: settings.pauseFile, now }, job);
+  const program = origins.root === undefined ? `jobmgr --root ${word(root.path)}` : "jobmgr";
+  const also = placesBeside(disk, root, job).map((place) => `${place}/${job.name}`);
+  if (options.json) terminal.out(`${JSON.stringify(asJson(job, explanation, also, now), undefined, 1)}\n`);
+  else for (const line of linesOf(job, explanation, also, program, terminal, now)) terminal.out(`${line}\n`);
+  return EXIT.ok;
+}
+
+/** Those of a manager that would be started here; its user is the one to whom the root belongs. */
+async function rulesOf(settings: Settings, around: Surroundings, root: Root): Promise<ReadyRules> {
+  const { settleS, readyFile, finishedFile } = settings;
+  if (settings.allowShared) return { settleS, readyFile, finishedFile, owners: undefined };
+  const users = await Promise.all(settings.allowOwners.map((user) => around.uidOf(user)));
+  const own = realDisk.look(root.own)?.uid;
+  return {
+    settleS,
+    readyFile,
+    finishedFile,
+    owners: new Set([...users, own].filter((uid) => uid !== undefined)),
+  };
+}
+
+function linesOf(
+  job: JobRef,
+  { state, sentences, next, attempts }: Explanation,
+  also: readonly string[],
+  program: string,
+  terminal: Terminal,
+  now: string,
+): string[] {
+  const { paint } = terminal;
+  const width = terminal.width();
+  const lines = [`${job.place}/${printable(job.name)}: ${paint.state(printable(state))}`, ""];
+  for (const sentence of sentences) lines.push(...wrapped(printable(sentence), width));
+  if (also.length > 0) lines.push("", `There is another one of this name: ${program} explain ${word(also[0] ?? "")}`);
+  const last = attempts.at(-1);
+  if (last?.command !== undefined) lines.push("", paint.dim("The submit command:"), `  ${printable(last.command)}`);
+  lines.push(...planLines(job, last, width));
+  if (attempts.length > 0) lines.push("", ...attemptLines(attempts, terminal, now));
+  if (next.length > 0) lines.push("", paint.dim("What one can do:"), ...nextLines(next, job, program));
+  return lines;
+}
+
+function planLines(job: JobRef, attempt: AttemptHistory | undefined, width: number): string[] {
+  const plan = attempt?.plan;
+  if (!attempt || !plan) return [];
+  const lines: string[] = [];
+  const add = (title: string, value: string) => lines.push(...wrapped(printable(`${title}: ${value}`), width, "  "));
+  if (plan.jobName !== job.name) add("Its job name", String(plan.jobName));
+  if (attempt.id !== undefined && Array.isArray(plan.outputs) && plan.outputs.length > 0)
+    add(
+      "Its output",
+      plan.outputs
+        .map((one) =>
+          String(one)
+            .replaceAll("%j", attempt.id ?? "")
+            .replaceAll("%t", "TASK"),
+        )
+        .join(", "),
+    );
+  if (Array.isArray(plan.ignored) && plan.ignored.length > 0)
+    add("Directives that are not honoured", plan.ignored.join(", "));
+  return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** From so many columns on there is room for the ids, and for when it was planned. */
+const WIDE = 110;
+
+function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, now: string): string[] {
+  const isWide = terminal.width() >= WIDE;
+  const rows = attempts.map((attempt, i) => {
+    const { state, token, handle, plannedAt, submittedAt, startedAt, endedAt } = attempt;
+    const id = shownId({ token, ...(handle !== undefined && { id: handle }) });
+    return [
+      String(i + 1),
+      printable(state),
+      ...(isWide ? [id, momentOf(plannedAt, now)] : []),
+      momentOf(submittedAt, now),
+      momentOf(startedAt, now),
+      momentOf(endedAt, now),
+      between(submittedAt, startedAt ?? endedAt ?? now),
+      between(startedAt, endedAt ?? now),
+    ];
+  });
+  const titles = [
+    "ATTEMPT",
+    "STATE",
+    ...(isWide ? ["ID", "PLANNED"] : []),
+    "SUBMITTED",
+    "STARTED",
+    "ENDED",
+    "WAITED",
+    "RAN",
+  ];
+  const [head = "", ...body] = table([titles, ...rows], terminal.width());
+  return [terminal.paint.dim(head), ...body, ...endLines(attempts, terminal.width())];
+}
+
+/** How earlier attempts ended, and by what rule another one followed. */
+function endLines(attempts: readonly AttemptHistory[], width: number): string[] {
+  return attempts.flatMap((attempt, i) => {
+    const { outcome, isInForce, records } = attempt;
+    const isLast = i === attempts.length - 1;
+    const retry = jsonObject(realDisk, join(records, "retry"));
+    const [number, of] = [numberIn(retry.number), numberIn(retry.of)];
+    const again = number !== undefined && of !== undefined ? [`It is followed by attempt ${number} of ${of}.`] : [];
+    const raised = Array.isArray(retry.raised) ? retry.raised.flatMap((one) => textIn(one) ?? []) : [];
+    const more = raised.length > 0 ? [`That asks for ${raised.join(" and ")}.`] : [];
+    const end = outcome ? [outcome.why] : isInForce ? [] : ["It was not started."];
+    const parts = [...(isLast ? [] : end), ...again, ...more];
+    return parts.length === 0 ? [] : wrapped(printable(`${i + 1}: ${parts.join(" ")}`), width, "   ");
+  });
+}
+
+function between(from: string | undefined, to: string): string {
+  return from === undefined ? "-" : durationText(Math.max(0, Math.round(secondsBetween(from, to))));
+}
+
+function nextLines(next: Explanation["next"], job: JobRef, program: string): string[] {
+  const commands = next.map(([verb, does]) => [`  ${program} ${verb} ${word(job.name)}`, does]);
+  return table(commands, Number.POSITIVE_INFINITY);
+}
+
+/** A name as one word of a command line that a person can paste. */
+function word(text: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(text) ? text : quoted(printable(text));
+}
+
+/** The value of `explain --json`. */
+function asJson(job: JobRef, explanation: Explanation, also: readonly string[], now: string) {
+  const { state, sentences, next, attempts } = explanation;
+  return {
+    schema: 1,
+    name: job.name,
+    place: job.place,
+    state,
+    at: now,
+    sentences,
+    also,
+    attempts: attempts.map(({ plan, records: _records, ...attempt }) => ({
+      ...attempt,
+      ...(plan && {
+        jobName: plan.jobName,
+        outputs: plan.outputs,
+        asked: plan.asked ?? {},
+        ignored: plan.ignored,
+        args: plan.args,
+      }),
+    })),
+    next: next.map(([verb, does]) => ({ verb, does })),
+  };
+}
