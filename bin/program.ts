@@ -11,6 +11,7 @@ type Loads = () => Promise<Verb<never>>;
 const LOADS: Readonly<Record<VerbName, Loads>> = {
   status: async () => (await import("../src/verbs/status.ts")).status,
   config: async () => (await import("../src/verbs/config.ts")).config,
+  completion: async () => (await import("../src/verbs/completion.ts")).completion,
 };
 
 /** What one does without a verb. */
@@ -51,15 +52,19 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknownVerb(command);
-      ended(await call(command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
+      ended(await call(version, command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
     });
   addSettings(main, NAMES);
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
   main.configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` });
   // Options of twenty verbs would be made at each start, and one verb is called.
-  main.hook("preSubcommand", (_main, command) => completeVerb(command, command.name() as VerbName, ended));
+  main.hook("preSubcommand", (_main, command) =>
+    completeVerb(command, command.name() as VerbName, (...called) => call(version, ...called).then(ended)),
+  );
   return main;
 }
+
+type Called = (loads: Loads, words: readonly string[], options: object, flags: RawOptions) => Promise<void>;
 
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
@@ -71,7 +76,7 @@ function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
 }
 
 /** The rest of it, when it is called. */
-function completeVerb(command: Command, name: VerbName, ended: (exitCode: number) => void): void {
+function completeVerb(command: Command, name: VerbName, called: Called): void {
   const verb: VerbDefinition = VERBS[name];
   command
     .description(`${verb.help[0]?.toUpperCase()}${verb.help.slice(1)}.`)
@@ -81,7 +86,7 @@ function completeVerb(command: Command, name: VerbName, ended: (exitCode: number
       const all: Record<string, unknown> = command.optsWithGlobals();
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
-      ended(await call(LOADS[name], command.args, given, all as RawOptions));
+      await called(LOADS[name], command.args, given, all as RawOptions);
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
@@ -96,29 +101,24 @@ function appended(value: string, list: readonly string[] | undefined): readonly 
 
 /** Loads a verb, lays the flags over the configuration, and calls it. */
 async function call(
+  version: string,
   loads: Loads,
   words: readonly string[],
   options: object,
   flags: Record<string, unknown>,
 ): Promise<number> {
-  const [{ layersOver }, { realDisk }, { surroundingsOf }, { realTerminal }] = await Promise.all([
+  const [{ layersOver }, { placeHere }, { surroundingsOf }, { realTerminal }] = await Promise.all([
     import("../src/layers.ts"),
-    import("../src/disk.ts"),
+    import("./place.ts"),
     import("./surroundings.ts"),
     import("./terminal.ts"),
   ]);
   const given = Object.fromEntries(
     NAMES.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
   );
-  const { raw, origins, files } = layersOver(given, {
-    disk: realDisk,
-    env: process.env,
-    cwd: process.cwd(),
-    uid: process.getuid?.() ?? 0,
-    systemFile: "/etc/jobmgr.toml",
-  });
+  const { raw, origins, files } = layersOver(given, placeHere());
   const settings = settingsOf(raw, origins);
-  const around = surroundingsOf(settings);
+  const around = surroundingsOf(settings, version);
   const terminal = realTerminal(settings.color);
   const verb = (await loads()) as Verb<object>;
   return verb({ words, options, settings, raw, origins, files, around, terminal } satisfies Call);

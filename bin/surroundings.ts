@@ -1,4 +1,5 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
+
 import { makeEngine } from "../engines/index.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config.ts";
@@ -6,8 +7,9 @@ import type { Surroundings } from "../src/verbs/call.ts";
 
 const ID_TIMEOUT_MS = 60_000;
 
-export function surroundingsOf(settings: Settings): Surroundings {
+export function surroundingsOf(settings: Settings, version: string): Surroundings {
   const around: Surroundings = {
+    program: { version, command: programCommand() },
     makeEngine: () => makeEngine(settings.engine, settings),
     machine: thisMachine(),
     processStart: startOf(process.pid) ?? "",
@@ -27,4 +29,10 @@ export function surroundingsOf(settings: Settings): Surroundings {
     const { exitCode, stdout } = await around.runProgram("id", ["-u", "--", user], ID_TIMEOUT_MS);
     return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout) : undefined;
   }
+}
+
+/** An executable with Node in it is one word. A link to the script is kept: it may lead to a newer one some day. */
+function programCommand(): readonly string[] {
+  const [, script] = process.argv;
+  return script === undefined || script === process.execPath ? [process.execPath] : [process.execPath, script];
 }

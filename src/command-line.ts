@@ -2,10 +2,7 @@
  * Every verb: its arguments, options, sentence and examples, once. The command line, the help, the completion and the
  * man page are made of this table. No verb is loaded for it.
  */
-import type { OptionName } from "./config.ts";
-
-/** What a word on the command line stands for, so that a shell can complete it. */
-export type Completes = "job" | "path" | readonly string[];
+import type { Completes, OptionName } from "./config.ts";
 
 export interface VerbOption {
   /** As commander takes it. */
@@ -49,6 +46,18 @@ export const VERBS = {
     options: [JSON_OUTPUT, { flags: "--all", help: "those that have their default as well" }],
     settings: [],
     examples: ["jobmgr --root ~/jobs config", "jobmgr config --all"],
+  },
+  completion: {
+    group: "Set up",
+    arguments: "<shell>",
+    completes: ["bash", "zsh", "fish"],
+    help: "what makes a shell complete jobmgr's words by Tab, job names too",
+    options: [],
+    settings: [],
+    examples: [
+      `echo 'eval "$(jobmgr completion bash)"' >> ~/.bashrc`,
+      "jobmgr completion fish > ~/.config/fish/completions/jobmgr.fish",
+    ],
   },
 } as const satisfies Record<string, VerbDefinition>;
 

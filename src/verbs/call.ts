@@ -31,6 +31,8 @@ export interface Answer {
 
 /** What the composition root knows and src does not: engines, processes, users. */
 export interface Surroundings {
+  /** This very jobmgr, and how it is called, by absolute paths. */
+  readonly program: { readonly version: string; readonly command: readonly string[] };
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
   readonly machine: Machine;
