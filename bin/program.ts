@@ -10,6 +10,8 @@ type Loads = () => Promise<Verb<never>>;
 /** Where each verb is. */
 const LOADS: Readonly<Record<VerbName, Loads>> = {
   status: async () => (await import("../src/verbs/status.ts")).status,
+  check: async () => (await import("../src/verbs/check.ts")).check,
+  doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
   config: async () => (await import("../src/verbs/config.ts")).config,
   completion: async () => (await import("../src/verbs/completion.ts")).completion,
 };

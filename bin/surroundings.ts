@@ -1,6 +1,6 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
 
-import { makeEngine } from "../engines/index.ts";
+import { absenceOf, makeEngine, makeReader } from "../engines/index.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
@@ -11,6 +11,8 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
   const around: Surroundings = {
     program: { version, command: programCommand() },
     makeEngine: () => makeEngine(settings.engine, settings),
+    makeReader: () => makeReader(settings.engine, settings),
+    engineAbsence: () => absenceOf(settings.engine),
     machine: thisMachine(),
     processStart: startOf(process.pid) ?? "",
     isAlive,

@@ -39,6 +39,23 @@ export const VERBS = {
     settings: [],
     examples: ["jobmgr --root ~/jobs status", "jobmgr status --root ~/jobs --json | jq '.jobs[] | .name'"],
   },
+  check: {
+    group: "See",
+    arguments: "<path...>",
+    completes: { jobs: ["inbox"], orPath: true },
+    help: "what can be known of a job without running it",
+    options: [JSON_OUTPUT],
+    settings: ["engine", "engineArg", "readyFile", "allowOwner"],
+    examples: ["jobmgr check ~/work/primes", "jobmgr --root ~/jobs check -e LocalEngine work/*"],
+  },
+  doctor: {
+    group: "See",
+    arguments: "",
+    help: "whether all that jobmgr needs is here, and well",
+    options: [JSON_OUTPUT],
+    settings: ["engine", "engineArg"],
+    examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
+  },
   config: {
     group: "Set up",
     arguments: "",

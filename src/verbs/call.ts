@@ -35,6 +35,10 @@ export interface Surroundings {
   readonly program: { readonly version: string; readonly command: readonly string[] };
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
+  /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
+  makeReader(): Promise<Engine>;
+  /** Why the engine cannot run jobs on this machine; undefined if it can. */
+  engineAbsence(): string | undefined;
   readonly machine: Machine;
   readonly processStart: string;
   isAlive(pid: number, start: string): boolean;

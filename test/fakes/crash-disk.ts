@@ -72,6 +72,7 @@ export function crashDisk(clock: CrashClock): Disk {
     read: (path, bytesMax) => look(() => realDisk.read(path, bytesMax)),
     readTail: (path, bytesMax) => look(() => realDisk.readTail(path, bytesMax)),
     realPath: (path) => look(() => realDisk.realPath(path)),
+    fileSystem: (path) => look(() => realDisk.fileSystem(path)),
     readLink: (path) => look(() => realDisk.readLink(path)),
     create: (path, data, mode) =>
       clock.effect(() => {
