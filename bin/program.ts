@@ -13,6 +13,7 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   check: async () => (await import("../src/verbs/check.ts")).check,
   doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
   config: async () => (await import("../src/verbs/config.ts")).config,
+  service: async () => (await import("../src/verbs/service.ts")).service,
   completion: async () => (await import("../src/verbs/completion.ts")).completion,
 };
 
@@ -94,7 +95,10 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
     const flag = new Flag(option.flags, option.help);
     command.addOption(option.isList ? flag.argParser(appended) : flag);
   }
-  addSettings(command, ["root", "color", ...verb.settings]);
+  if (verb.settings === "all") {
+    addSettings(command, ["root", "color"]);
+    command.addHelpText("after", "\nAll other options of jobmgr may stand here too: jobmgr --help lists them.");
+  } else addSettings(command, ["root", "color", ...verb.settings]);
 }
 
 function appended(value: string, list: readonly string[] | undefined): readonly string[] {

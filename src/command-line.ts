@@ -22,8 +22,8 @@ export interface VerbDefinition {
   readonly completes?: Completes;
   readonly help: string;
   readonly options: readonly VerbOption[];
-  /** The general options that it takes, beside --root and --color. */
-  readonly settings: readonly OptionName[];
+  /** The general options that it takes, beside --root and --color; "all": its help points to the general help. */
+  readonly settings: readonly OptionName[] | "all";
   /** Two at least. */
   readonly examples: readonly string[];
 }
@@ -63,6 +63,18 @@ export const VERBS = {
     options: [JSON_OUTPUT, { flags: "--all", help: "those that have their default as well" }],
     settings: [],
     examples: ["jobmgr --root ~/jobs config", "jobmgr config --all"],
+  },
+  service: {
+    group: "Set up",
+    arguments: "<kind>",
+    completes: ["systemd", "cron", "scrontab", "tmux"],
+    help: "what keeps a manager going, with the options that are in force",
+    options: [
+      { flags: "--install", help: "put the systemd user unit into place, and start it" },
+      { flags: "-y, --yes", help: "write a unit of ours anew without asking" },
+    ],
+    settings: "all",
+    examples: ["jobmgr --root ~/jobs service systemd --install", "jobmgr --root ~/jobs -M 500 -m 50 service cron"],
   },
   completion: {
     group: "Set up",

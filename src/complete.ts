@@ -111,7 +111,7 @@ function flagIn(word: string, flags: readonly Flag[]): { flag: Flag; value: stri
 /** A verb takes all general options; those that mean nothing to it are not offered, but read over. */
 function flagsOf(verb: string | undefined): readonly (Flag & { readonly isOffered?: boolean })[] {
   const { options = [], settings = [] } = VERBS_BY_NAME[verb ?? ""] ?? {};
-  const offered: readonly OptionName[] | undefined = verb === undefined ? undefined : ["root", "color", ...settings];
+  const offered = verb === undefined || settings === "all" ? undefined : new Set(["root", "color", ...settings]);
   const general = (Object.keys(OPTIONS) as OptionName[]).map((name) => {
     const option: Option = OPTIONS[name];
     return {
@@ -120,7 +120,7 @@ function flagsOf(verb: string | undefined): readonly (Flag & { readonly isOffere
       takesValue: option.type !== "switch",
       help: option.help,
       completes: completesOf(option),
-      isOffered: offered?.includes(name) ?? true,
+      isOffered: offered?.has(name) ?? true,
     };
   });
   const own = options.map(({ flags, help, completes }) => ({
