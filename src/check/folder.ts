@@ -68,7 +68,6 @@ export function folderFindings(disk: Disk, target: Target, rules: ReadyRules): F
   return [
     ...findings,
     ...ownerFindings([top, script], target.isInInbox, rules),
-    ...wordFindings(disk, folder, names, rules),
     ...treeFindings(disk, folder, rules, uid),
   ];
 }
@@ -78,36 +77,6 @@ function ownerFindings(looks: readonly (Look | undefined)[], isInInbox: boolean,
   if (!stranger) return [];
   const says = `it belongs to another user (uid ${stranger.uid}), so that it is left in the inbox. Copy it as yourself, or run jobmgr with --allow-owner ${stranger.uid}.`;
   return [isInInbox ? error(says) : warning(says)];
-}
-
-/** Files whose names mean something. */
-function wordFindings(disk: Disk, folder: string, names: readonly string[], rules: ReadyRules): Finding[] {
-  const findings: Finding[] = [];
-  if (!names.includes(FILES.script))
-    findings.push(error(`it has no ${FILES.script}.${scriptHint(disk, folder, names)}`));
-  if (names.includes(FILES.hold))
-    findings.push(warning(`it is held, and waits until its file ${FILES.hold} is deleted.`));
-  if (names.includes(FILES.cancel))
-    findings.push(warning(`it has a ${FILES.cancel}, and is cancelled at once. Delete that file if it is to run.`));
-  if (rules.readyFile !== undefined && !names.includes(rules.readyFile))
-    findings.push(warning(`it waits until it has a ${printable(rules.readyFile)} (--ready-file).`));
-  return findings;
-}
-
-function scriptHint(disk: Disk, folder: string, names: readonly string[]): string {
-  const alike = names.find(
-    (name) =>
-      /^(job\.(sh\.txt|bash|txt|slurm|sbatch)|run\.sh|submit\.sh|job)$/i.test(name) ||
-      name.toLowerCase() === FILES.script,
-  );
-  if (alike !== undefined) return ` Is it ${printable(alike)}? Rename that to ${FILES.script}.`;
-  const below = names.find((name) => isFolder(disk, join(folder, name)) && disk.look(join(folder, name, FILES.script)));
-  if (below !== undefined) return ` There is one in ${printable(below)}/: that is the job's folder.`;
-  return " Write one: the commands to run.";
-}
-
-function isFolder(disk: Disk, path: string): boolean {
-  return disk.look(path)?.kind === "folder";
 }
 
 /** Everything below: names, links and modes that would be in the way. */

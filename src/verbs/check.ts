@@ -5,6 +5,7 @@ import { error, type Finding } from "../check/finding.ts";
 import { folderFindings, nameFindings } from "../check/folder.ts";
 import { interpreterFindings, planFindings, syntaxFindings } from "../check/script.ts";
 import { type Target, targetsOf } from "../check/target.ts";
+import { wordFindings } from "../check/words.ts";
 import type { Settings } from "../config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import type { Engine } from "../engine.ts";
@@ -95,11 +96,11 @@ class Checker {
   }
 
   async #contentOf(target: Target): Promise<Finding[]> {
-    const { disk, rules } = this.#parts;
+    const { disk, root, rules, settings } = this.#parts;
     if (target.is === "link") return [error("it is a link, and links are not followed. Give the folder itself.")];
     if (target.is === "other") return [error("it is neither a folder nor a file.")];
     if (target.is === "file") return this.#loneScript(target);
-    const findings = folderFindings(disk, target, rules);
+    const findings = [...folderFindings(disk, target, rules), ...wordFindings(disk, root, target, settings)];
     if (!disk.look(`${target.path}/${FILES.script}`)) return findings;
     const read = readScript({ disk }, target.path, target.name);
     if ("fault" in read) return [...findings, error(read.fault)];
