@@ -58,10 +58,15 @@ function exitCodeOf(error: unknown): number {
 }
 
 // No await at the top: the main file of an executable is CommonJS, which has none.
-commandLine(version(), (exitCode) => {
-  process.exitCode = exitCode;
-})
-  .parseAsync()
-  .catch((error: unknown) => {
-    process.exitCode = exitCodeOf(error);
-  });
+const [word, ...words] = process.argv.slice(2);
+if (word === "__complete") {
+  import("./complete.ts").then(({ answerTo }) => process.stdout.write(answerTo(words))).catch(() => {});
+} else {
+  commandLine(version(), (exitCode) => {
+    process.exitCode = exitCode;
+  })
+    .parseAsync()
+    .catch((error: unknown) => {
+      process.exitCode = exitCodeOf(error);
+    });
+}

@@ -20,7 +20,11 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   status: async () => (await import("../src/verbs/status.ts")).status,
   explain: async () => (await import("../src/verbs/explain.ts")).explain,
   logs: async () => (await import("../src/verbs/logs.ts")).logs,
+  check: async () => (await import("../src/verbs/check.ts")).check,
+  doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
   config: async () => (await import("../src/verbs/config.ts")).config,
+  service: async () => (await import("../src/verbs/service.ts")).service,
+  completion: async () => (await import("../src/verbs/completion.ts")).completion,
 };
 
 /** What one does without a verb. */
@@ -67,9 +71,13 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
   main.configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` });
   // Options of twenty verbs would be made at each start, and one verb is called.
-  main.hook("preSubcommand", (_main, command) => completeVerb(command, command.name() as VerbName, version, ended));
+  main.hook("preSubcommand", (_main, command) =>
+    completeVerb(command, command.name() as VerbName, (...called) => call(version, ...called).then(ended)),
+  );
   return main;
 }
+
+type Called = (loads: Loads, words: readonly string[], options: object, flags: RawOptions) => Promise<void>;
 
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
@@ -81,7 +89,7 @@ function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
 }
 
 /** The rest of it, when it is called. */
-function completeVerb(command: Command, name: VerbName, version: string, ended: (exitCode: number) => void): void {
+function completeVerb(command: Command, name: VerbName, called: Called): void {
   const verb: VerbDefinition = VERBS[name];
   command
     .description(`${verb.help[0]?.toUpperCase()}${verb.help.slice(1)}.`)
@@ -91,13 +99,16 @@ function completeVerb(command: Command, name: VerbName, version: string, ended: 
       const all: Record<string, unknown> = command.optsWithGlobals();
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
-      ended(await call(version, LOADS[name], command.args, given, all as RawOptions));
+      await called(LOADS[name], command.args, given, all as RawOptions);
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
     command.addOption(option.isList ? flag.argParser(appended) : flag);
   }
-  addSettings(command, ["root", "color", ...verb.settings]);
+  if (verb.settings === "all") {
+    addSettings(command, ["root", "color"]);
+    command.addHelpText("after", "\nAll other options of jobmgr may stand here too: jobmgr --help lists them.");
+  } else addSettings(command, ["root", "color", ...verb.settings]);
 }
 
 function appended(value: string, list: readonly string[] | undefined): readonly string[] {
@@ -112,22 +123,16 @@ async function call(
   options: object,
   flags: Record<string, unknown>,
 ): Promise<number> {
-  const [{ layersOver }, { realDisk }, { surroundingsOf }, { realTerminal }] = await Promise.all([
+  const [{ layersOver }, { placeHere }, { surroundingsOf }, { realTerminal }] = await Promise.all([
     import("../src/layers.ts"),
-    import("../src/disk.ts"),
+    import("./place.ts"),
     import("./surroundings.ts"),
     import("./terminal.ts"),
   ]);
   const given = Object.fromEntries(
     NAMES.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
   );
-  const { raw, origins, files } = layersOver(given, {
-    disk: realDisk,
-    env: process.env,
-    cwd: process.cwd(),
-    uid: process.getuid?.() ?? 0,
-    systemFile: "/etc/jobmgr.toml",
-  });
+  const { raw, origins, files } = layersOver(given, placeHere());
   const settings = settingsOf(raw, origins);
   // What is a secret is none of the jobs': they inherit this environment.
   for (const name of NAMES) if ((OPTIONS[name] as Option).isSecret) delete process.env[variableOf(name)];

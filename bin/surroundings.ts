@@ -1,5 +1,6 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
-import { makeEngine } from "../engines/index.ts";
+
+import { absenceOf, makeEngine, makeReader } from "../engines/index.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
@@ -8,7 +9,10 @@ const ID_TIMEOUT_MS = 60_000;
 
 export function surroundingsOf(settings: Settings, version: string): Surroundings {
   const around: Surroundings = {
+    program: { version, command: programCommand() },
     makeEngine: () => makeEngine(settings.engine, settings),
+    makeReader: () => makeReader(settings.engine, settings),
+    engineAbsence: () => absenceOf(settings.engine),
     machine: thisMachine(),
     version,
     processStart: startOf(process.pid) ?? "",
@@ -32,4 +36,10 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     const { exitCode, stdout } = await around.runProgram("id", ["-u", "--", user], ID_TIMEOUT_MS);
     return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout) : undefined;
   }
+}
+
+/** An executable with Node in it is one word. A link to the script is kept: it may lead to a newer one some day. */
+function programCommand(): readonly string[] {
+  const [, script] = process.argv;
+  return script === undefined || script === process.execPath ? [process.execPath] : [process.execPath, script];
 }

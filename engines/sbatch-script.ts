@@ -180,6 +180,18 @@ export function directiveBlock(text: string): string {
   return [...own.map((line) => (line.startsWith("#") ? line : "")), ...late].map((line) => `${line}\n`).join("");
 }
 
+/** How many lines stand before the first command: so far directives are read. */
+export function headLength(text: string): number {
+  return linesOf(text).head.length;
+}
+
+export function isDirective(line: string): boolean {
+  return DIRECTIVE.test(line);
+}
+
+/** The long names of all options that are known. */
+export const SBATCH_NAMES: readonly string[] = Object.keys(SBATCH);
+
 interface Words {
   readonly words: readonly string[];
   /** Where sbatch gives up: an open quote, or a ":" where a word should begin. */

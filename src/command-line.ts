@@ -2,10 +2,7 @@
  * Every verb: its arguments, options, sentence and examples, once. The command line, the help, the completion and the
  * man page are made of this table. No verb is loaded for it.
  */
-import type { OptionName } from "./config.ts";
-
-/** What a word on the command line stands for, so that a shell can complete it. */
-export type Completes = "job" | "path" | readonly string[];
+import type { Completes, OptionName } from "./config.ts";
 
 export interface VerbOption {
   /** As commander takes it. */
@@ -25,8 +22,8 @@ export interface VerbDefinition {
   readonly completes?: Completes;
   readonly help: string;
   readonly options: readonly VerbOption[];
-  /** The general options that it takes, beside --root and --color. */
-  readonly settings: readonly OptionName[];
+  /** The general options that it takes, beside --root and --color; "all": its help points to the general help. */
+  readonly settings: readonly OptionName[] | "all";
   /** Two at least. */
   readonly examples: readonly string[];
 }
@@ -76,6 +73,23 @@ export const VERBS = {
     settings: [],
     examples: ["jobmgr logs 300-mesh", "jobmgr logs -f 300-mesh", "jobmgr logs 300-mesh -n 50 --attempt 1"],
   },
+  check: {
+    group: "See",
+    arguments: "<path...>",
+    completes: { jobs: ["inbox"], orPath: true },
+    help: "what can be known of a job without running it",
+    options: [JSON_OUTPUT],
+    settings: ["engine", "engineArg", "readyFile", "allowOwner"],
+    examples: ["jobmgr check ~/work/primes", "jobmgr --root ~/jobs check -e LocalEngine work/*"],
+  },
+  doctor: {
+    group: "See",
+    arguments: "",
+    help: "whether all that jobmgr needs is here, and well",
+    options: [JSON_OUTPUT],
+    settings: ["engine", "engineArg"],
+    examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
+  },
   config: {
     group: "Set up",
     arguments: "",
@@ -83,6 +97,30 @@ export const VERBS = {
     options: [JSON_OUTPUT, { flags: "--all", help: "those that have their default as well" }],
     settings: [],
     examples: ["jobmgr --root ~/jobs config", "jobmgr config --all"],
+  },
+  service: {
+    group: "Set up",
+    arguments: "<kind>",
+    completes: ["systemd", "cron", "scrontab", "tmux"],
+    help: "what keeps a manager going, with the options that are in force",
+    options: [
+      { flags: "--install", help: "put the systemd user unit into place, and start it" },
+      { flags: "-y, --yes", help: "write a unit of ours anew without asking" },
+    ],
+    settings: "all",
+    examples: ["jobmgr --root ~/jobs service systemd --install", "jobmgr --root ~/jobs -M 500 -m 50 service cron"],
+  },
+  completion: {
+    group: "Set up",
+    arguments: "<shell>",
+    completes: ["bash", "zsh", "fish"],
+    help: "what makes a shell complete jobmgr's words by Tab, job names too",
+    options: [],
+    settings: [],
+    examples: [
+      `echo 'eval "$(jobmgr completion bash)"' >> ~/.bashrc`,
+      "jobmgr completion fish > ~/.config/fish/completions/jobmgr.fish",
+    ],
   },
 } as const satisfies Record<string, VerbDefinition>;
 

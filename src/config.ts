@@ -14,6 +14,7 @@ import {
   RETRY_TIMES_MAX,
   type RetryRules,
 } from "./retry.ts";
+import type { Place } from "./stage.ts";
 
 /** A wrong option. Exit code 2. */
 export class UsageError extends Error {
@@ -24,6 +25,17 @@ export class UsageError extends Error {
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
+
+/**
+ * What a word on the command line stands for, so that a shell can complete it: a job in one of these places ("job": in
+ * any), a path, a folder, one of some words.
+ */
+export type Completes =
+  | "job"
+  | "path"
+  | "folder"
+  | { readonly jobs: readonly Place[]; readonly orPath?: true }
+  | readonly string[];
 
 interface OptionBase {
   /** As commander takes it. */
@@ -42,6 +54,8 @@ interface OptionBase {
   readonly isFlagOnly?: true;
   /** `jobmgr config` does not show its value. */
   readonly isSecret?: true;
+  /** What its value stands for, if its type does not tell. */
+  readonly completes?: Completes;
 }
 
 export type Option = OptionBase &
@@ -70,6 +84,7 @@ export const OPTIONS = {
     type: "text",
     shown: "the root that one stands in",
     isPath: true,
+    completes: "folder",
     group: "What to do",
     help: "the folder that holds inbox, pending and complete",
   },
@@ -84,6 +99,7 @@ export const OPTIONS = {
     flags: "-e, --engine <name>",
     type: "text",
     default: "SlurmEngine",
+    completes: ["SlurmEngine", "LocalEngine"],
     group: "What to do",
     help: "what runs the jobs: SlurmEngine, LocalEngine",
   },

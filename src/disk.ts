@@ -21,6 +21,16 @@ export interface Look {
   readonly ctimeMs: number;
 }
 
+/** What statfs(2) tells. `type` is its magic number; a file system without a limit on files says 0 of 0. */
+export interface FileSystem {
+  readonly type: number;
+  readonly bytes: number;
+  /** For this user, not for the superuser. */
+  readonly bytesFree: number;
+  readonly files: number;
+  readonly filesFree: number;
+}
+
 /** Everything jobmgr does to a file system. The crash tests put themselves between this and its callers. */
 export interface Disk {
   /** The names in a folder, in no order. Throws if it cannot be read. */
@@ -36,6 +46,7 @@ export interface Disk {
   readLink(path: string): string | undefined;
   /** The path without links in it. Throws if nothing is there. */
   realPath(path: string): string;
+  fileSystem(path: string): FileSystem;
   /** Creates a file that is not there yet, with this content. */
   create(path: string, data: string, mode?: number): void;
   /** Creates a folder; false if the name is taken. */
@@ -123,6 +134,12 @@ export const realDisk: Disk = {
   readTail: (path, bytesMax) => readPart(path, bytesMax, "end"),
   readFrom: (path, offset, bytesMax) => readPart(path, bytesMax, offset),
   realPath: (path) => fs.realpathSync(path),
+
+  fileSystem(path) {
+    const { type, bsize, blocks, bavail, files, ffree } = fs.statfsSync(path);
+    return { type, bytes: blocks * bsize, bytesFree: bavail * bsize, files, filesFree: ffree };
+  },
+
   readLink: (path) => unlessAbsent(() => fs.readlinkSync(path)),
 
   create(path, data, mode = 0o666) {

@@ -144,6 +144,15 @@ export type News =
   /** A word never seen before: the job is alive, and the word is shown. */
   | { readonly is: "unknown"; readonly word: string };
 
+/** One line of `jobmgr doctor`. */
+export interface Symptom {
+  readonly level: "ok" | "warning" | "error";
+  /** What was looked at, in a word or two. */
+  readonly about: string;
+  /** What was found, in a sentence; if it is not ok, with what to do. */
+  readonly says: string;
+}
+
 export interface Engine {
   readonly name: string;
   /** The default of --max-jobs. */
@@ -180,6 +189,15 @@ export interface Engine {
 
   /** Would this attempt be taken? Starts nothing. Throws `refused` or `unavailable`. */
   check(attempt: Attempt, stop: AbortSignal): Promise<void>;
+
+  /** What looks wrong in a job.sh that plan() takes, in sentences that say what to do. For `jobmgr check`. Pure. */
+  remarks?(script: Script): readonly string[];
+
+  /**
+   * What it needs, and whether that is there and well. For `jobmgr doctor`, also where the engine cannot run: never
+   * throws, changes nothing, and takes no longer than half a minute.
+   */
+  diagnose?(): Promise<readonly Symptom[]>;
 
   /** Calls `wake` when there is likely news. A hint: it carries no facts and may never come. */
   onNews?(wake: () => void): void;

@@ -7,7 +7,7 @@ import type { Disk } from "./disk.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
 import { isIgnoredName, isUnreadableName, type Root, sortByCodePoint } from "./root.ts";
-import { PLACES, type Place } from "./stage.ts";
+import { isPlace, PLACES, type Place } from "./stage.ts";
 
 /** A job's folder: where it was when it was looked for. */
 export interface JobRef {
@@ -79,10 +79,6 @@ function wordOf(word: string, root: Root): { name: string; only?: Place } {
   const path = resolve(plain);
   const only = PLACES.find((place) => root[place] === dirname(path));
   return only ? { only, name: basename(path) } : { name: plain };
-}
-
-function isPlace(word: string): word is Place {
-  return (PLACES as readonly string[]).includes(word);
 }
 
 function absent(word: string, places: readonly Place[], names: Names): AbsentError {

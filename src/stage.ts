@@ -6,6 +6,10 @@
 export const PLACES = ["inbox", "pending", "complete"] as const;
 export type Place = (typeof PLACES)[number];
 
+export function isPlace(word: string): word is Place {
+  return (PLACES as readonly string[]).includes(word);
+}
+
 /** "+" the record is there, "-" it is not, "?" it does not matter. */
 type Sign = "+" | "-" | "?";
 

@@ -204,7 +204,7 @@ export function putOutOfForce(world: World, folder: string): void {
 type ScriptRead = { readonly script: Script; readonly sha256: string } | { readonly fault: string };
 
 /** Reads job.sh, and what names the job. Never follows a link. */
-export function readScript(world: World, folder: string, folderName: string): ScriptRead {
+export function readScript(world: Pick<World, "disk">, folder: string, folderName: string): ScriptRead {
   const { disk } = world;
   const look = disk.look(join(folder, FILES.script));
   if (!look) return { fault: "job.sh is not there any more." };

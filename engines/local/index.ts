@@ -17,6 +17,7 @@ import type {
   Plan,
   Scale,
   Submitted,
+  Symptom,
   Token,
 } from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
@@ -25,7 +26,9 @@ import { outputName, shortId } from "../../src/outputs.ts";
 import { EXIT, NOT_RUN, parseExit, parseStarted, quoted, recordName, STARTED, type Started } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "../process.ts";
+import { remarksOn } from "../sbatch-remarks.ts";
 import { shellFor } from "../shell.ts";
+import { diagnosis } from "./diagnosis.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
 
@@ -101,6 +104,14 @@ export class LocalEngine implements Engine {
       ...(directives.raised && { raised: [directives.raised] }),
       ...(directives.asked && { asked: directives.asked }),
     };
+  }
+
+  remarks(script: Script): readonly string[] {
+    return remarksOn(script.text);
+  }
+
+  diagnose(): Promise<readonly Symptom[]> {
+    return diagnosis(this.#options.places, INHERITED);
   }
 
   outputId(attempt: Attempt): string {

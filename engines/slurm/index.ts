@@ -4,16 +4,30 @@
  */
 import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Attempt, End, Engine, Found, Handle, News, Plan, Scale, Submitted, Token } from "../../src/engine.ts";
+import type {
+  Attempt,
+  End,
+  Engine,
+  Found,
+  Handle,
+  News,
+  Plan,
+  Scale,
+  Submitted,
+  Symptom,
+  Token,
+} from "../../src/engine.ts";
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { EXIT, recordName } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
+import { remarksOn } from "../sbatch-remarks.ts";
 import { shellFor } from "../shell.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
+import { diagnosis } from "./diagnosis.ts";
 import { copiesOf, type Ends, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
 import { Notes } from "./notes.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
@@ -34,6 +48,8 @@ export interface SlurmOptions {
 
 /** sbatch itself may try for more than two minutes, and then succeed (sbatch.c, MAX_RETRIES). */
 const SUBMIT_TIMEOUT_MS = 300_000;
+/** A dry run leaves no doubt when it is cut short. */
+const CHECK_TIMEOUT_MS = 60_000;
 
 /** Good answers in a row that are needed before "it is not there" is believed. */
 const GOOD_ANSWERS = 3;
@@ -75,6 +91,14 @@ export class SlurmEngine implements Engine {
     return planOf(script, this.#options.engineArgs, this.#shell, scale);
   }
 
+  remarks(script: Script): readonly string[] {
+    return remarksOn(script.text);
+  }
+
+  diagnose(): Promise<readonly Symptom[]> {
+    return diagnosis(questionEnvironment(process.env), process.getuid?.() ?? 0);
+  }
+
   command(attempt: Attempt): string {
     return commandText("sbatch", submitArgs(attempt));
   }
@@ -86,7 +110,7 @@ export class SlurmEngine implements Engine {
 
   async check(attempt: Attempt): Promise<void> {
     const args = ["--test-only", ...submitArgs(attempt)];
-    const ran = await runProgram("sbatch", args, SUBMIT_TIMEOUT_MS, this.#environment);
+    const ran = await runProgram("sbatch", args, CHECK_TIMEOUT_MS, this.#environment);
     if (ran.exitCode !== 0) throw this.#refusal(attempt, ran);
   }
 

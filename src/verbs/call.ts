@@ -44,8 +44,14 @@ export interface Answer {
 
 /** What the composition root knows and src does not: engines, processes, users. */
 export interface Surroundings {
+  /** This very jobmgr, and how it is called, by absolute paths. */
+  readonly program: { readonly version: string; readonly command: readonly string[] };
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
+  /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
+  makeReader(): Promise<Engine>;
+  /** Why the engine cannot run jobs on this machine; undefined if it can. */
+  engineAbsence(): string | undefined;
   readonly machine: Machine;
   /** Of jobmgr. */
   readonly version: string;

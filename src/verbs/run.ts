@@ -1,6 +1,6 @@
 /** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
 import { constants, userInfo } from "node:os";
-import { type Settings, UsageError } from "../config.ts";
+import type { Settings } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
 import type { Event } from "../events.ts";
@@ -11,6 +11,7 @@ import { Log } from "../log.ts";
 import { Manager } from "../manager.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Notifier } from "../notify/index.ts";
+import { openFolder, ownersOf } from "../owners.ts";
 import { Pass } from "../pass.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
@@ -249,28 +250,11 @@ function userName(): string {
   }
 }
 
-async function ownersOf(settings: Settings, around: Surroundings): Promise<ReadonlySet<number> | undefined> {
-  if (settings.allowShared) return undefined;
-  const owners = new Set([process.getuid?.() ?? 0]);
-  for (const user of settings.allowOwners) {
-    const uid = await around.uidOf(user);
-    if (uid === undefined) throw new UsageError(`--allow-owner ${user}: there is no such user on this machine`);
-    owners.add(uid);
-  }
-  return owners;
-}
-
-const OTHERS_WRITE = 0o002;
-
 /** What is in the inbox runs as this user; so not everybody may put something there. */
 function refuseOpenRoot(root: Root, settings: Settings): void {
-  if (settings.allowShared) return;
-  for (const folder of [root.path, root.inbox, root.pending]) {
-    const look = realDisk.look(realDisk.realPath(folder));
-    if (look && (look.mode & OTHERS_WRITE) !== 0) {
-      throw new RootError(
-        `Everybody may write to ${folder}, and what is dropped there runs as you. Close it (chmod o-w ${folder}), or accept it with --allow-shared.`,
-      );
-    }
-  }
+  const folder = openFolder(realDisk, root, settings);
+  if (folder === undefined) return;
+  throw new RootError(
+    `Everybody may write to ${folder}, and what is dropped there runs as you. Close it (chmod o-w ${folder}), or accept it with --allow-shared.`,
+  );
 }

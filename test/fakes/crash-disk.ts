@@ -73,6 +73,7 @@ export function crashDisk(clock: CrashClock): Disk {
     readTail: (path, bytesMax) => look(() => realDisk.readTail(path, bytesMax)),
     readFrom: (path, offset, bytesMax) => look(() => realDisk.readFrom(path, offset, bytesMax)),
     realPath: (path) => look(() => realDisk.realPath(path)),
+    fileSystem: (path) => look(() => realDisk.fileSystem(path)),
     readLink: (path) => look(() => realDisk.readLink(path)),
     create: (path, data, mode) =>
       clock.effect(() => {

@@ -1,0 +1,39 @@
+/** What is to be checked: a path, or the name of a job in the inbox. */
+import { basename, dirname, resolve } from "node:path";
+import type { Disk } from "../disk.ts";
+import { printable } from "../printable.ts";
+import { jobFolder, type Root } from "../root.ts";
+import { AbsentError, selectJobs } from "../selection.ts";
+
+export interface Target {
+  /** As it was asked for. */
+  readonly word: string;
+  readonly path: string;
+  /** What the job would be called. */
+  readonly name: string;
+  readonly is: "folder" | "file" | "link" | "other";
+  readonly isInInbox: boolean;
+}
+
+/** Throws AbsentError for a word that is neither. */
+export function targetsOf(disk: Disk, root: Root | undefined, word: string): Target[] {
+  const path = resolve(word);
+  const look = disk.look(path);
+  if (look) {
+    const isInInbox = root !== undefined && isSame(disk, dirname(path), root.inbox);
+    return [{ word, path, name: basename(path), is: look.kind, isInInbox }];
+  }
+  if (word.includes("/") || !root)
+    throw new AbsentError(
+      `There is no ${printable(word)}: no file or folder${root ? "" : ", and no root whose inbox it could be in (--root)"}.`,
+    );
+  return selectJobs(disk, root, [word], ["inbox"]).map(({ name }) => {
+    const folder = jobFolder(root, "inbox", name);
+    return { word: name, path: folder, name, is: disk.look(folder)?.kind ?? "other", isInInbox: true };
+  });
+}
+
+function isSame(disk: Disk, a: string, b: string): boolean {
+  const [one, other] = [disk.look(disk.realPath(a)), disk.look(disk.realPath(b))];
+  return one !== undefined && one.ino === other?.ino && one.dev === other.dev;
+}

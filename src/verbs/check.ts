@@ -1,0 +1,139 @@
+/** `jobmgr check PATH...`: all that can be known of a job without running it. */
+import { basename } from "node:path";
+import { dryRun, withPrivateFolder } from "../check/dry-run.ts";
+import { error, type Finding } from "../check/finding.ts";
+import { folderFindings, nameFindings } from "../check/folder.ts";
+import { interpreterFindings, planFindings, syntaxFindings } from "../check/script.ts";
+import { type Target, targetsOf } from "../check/target.ts";
+import { wordFindings } from "../check/words.ts";
+import type { Settings } from "../config.ts";
+import { type Disk, realDisk } from "../disk.ts";
+import type { Engine } from "../engine.ts";
+import { EXIT } from "../exit-codes.ts";
+import { FILES } from "../files.ts";
+import { ownersOf } from "../owners.ts";
+import { printable } from "../printable.ts";
+import type { ReadyRules } from "../ready.ts";
+import { openRoot, type Root, RootError } from "../root.ts";
+import { faultOfScript, SCRIPT_BYTES_MAX, type Script } from "../script.ts";
+import { readScript } from "../step.ts";
+import type { Call, Surroundings } from "./call.ts";
+
+/** What was found of one thing, as `check --json` tells it. */
+interface Checked {
+  readonly word: string;
+  readonly path: string;
+  readonly name: string;
+  readonly findings: readonly Finding[];
+}
+
+/** Checks each, and prints a line for each finding. Throws AbsentError, UsageError. */
+export async function check(call: Call<{ json?: boolean }>): Promise<number> {
+  const { words, options, settings, around, terminal } = call;
+  const disk = realDisk;
+  const root = rootIfAny(disk, call);
+  const rules = {
+    settleS: settings.settleS,
+    readyFile: settings.readyFile,
+    finishedFile: settings.finishedFile,
+    owners: await ownersOf(settings, around),
+  };
+  const checker = new Checker({ disk, root, rules, settings, around, engine: await around.makeReader() });
+  const targets = words.flatMap((word) => targetsOf(disk, root, word));
+  const checked: Checked[] = [];
+  for (const target of targets) {
+    const one = await checker.check(target);
+    checked.push(one);
+    if (options.json) continue;
+    const name = printable(target.word);
+    if (one.findings.length === 0) terminal.out(`${name}: ok\n`);
+    for (const { level, says } of one.findings)
+      terminal.out(`${name}: ${terminal.paint.level(level === "error" ? "error" : "warn", level)}: ${says}\n`);
+  }
+  const { leftOut } = checker;
+  const ok = checked.every(({ findings }) => findings.every(({ level }) => level !== "error"));
+  if (options.json)
+    terminal.out(
+      `${JSON.stringify({ schema: 1, ok, ...(leftOut !== undefined && { leftOut }), checked }, undefined, 1)}\n`,
+    );
+  else if (leftOut !== undefined) terminal.err(`The engine's dry run was left out: ${leftOut}\n`);
+  return ok ? EXIT.ok : EXIT.failed;
+}
+
+/** Who checks a folder far from any root needs none; but one that was named must be right. */
+function rootIfAny(disk: Disk, { settings, origins }: Call): Root | undefined {
+  try {
+    return openRoot(disk, settings.root);
+  } catch (failure) {
+    if (failure instanceof RootError && origins.root?.is === "here") return undefined;
+    throw failure;
+  }
+}
+
+interface Parts {
+  readonly disk: Disk;
+  readonly root: Root | undefined;
+  readonly rules: ReadyRules;
+  readonly settings: Settings;
+  readonly around: Surroundings;
+  readonly engine: Engine;
+}
+
+class Checker {
+  readonly #parts: Parts;
+  /** Why no dry run is made: an engine that is not there, or did not answer, is not asked again. */
+  leftOut: string | undefined;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.leftOut = parts.around.engineAbsence();
+  }
+
+  async check(target: Target): Promise<Checked> {
+    const { disk, root } = this.#parts;
+    const findings = [...nameFindings(disk, root, target), ...(await this.#contentOf(target))];
+    return { word: target.word, path: target.path, name: target.name, findings };
+  }
+
+  async #contentOf(target: Target): Promise<Finding[]> {
+    const { disk, root, rules, settings } = this.#parts;
+    if (target.is === "link") return [error("it is a link, and links are not followed. Give the folder itself.")];
+    if (target.is === "other") return [error("it is neither a folder nor a file.")];
+    if (target.is === "file") return this.#loneScript(target);
+    const findings = [...folderFindings(disk, target, rules), ...wordFindings(disk, root, target, settings)];
+    if (!disk.look(`${target.path}/${FILES.script}`)) return findings;
+    const read = readScript({ disk }, target.path, target.name);
+    if ("fault" in read) return [...findings, error(read.fault)];
+    return [...findings, ...(await this.#script(read.script, target.path))];
+  }
+
+  /** A script that is a job of its own: in a folder where it is called job.sh. */
+  async #loneScript(target: Target): Promise<Finding[]> {
+    let bytes: Buffer | undefined;
+    try {
+      bytes = this.#parts.disk.read(target.path, SCRIPT_BYTES_MAX + 1);
+    } catch (failure) {
+      return [error(`it cannot be read: ${(failure as Error).message}.`)];
+    }
+    const fault = faultOfScript(bytes ?? Buffer.alloc(0));
+    if (fault !== undefined) return [error(fault.replaceAll(FILES.script, basename(target.path)))];
+    const text = bytes?.toString("utf8") ?? "";
+    const script = { folderName: target.name, text };
+    return withPrivateFolder(this.#parts.disk, { [FILES.script]: text }, (folder) => this.#script(script, folder));
+  }
+
+  async #script(script: Script, folder: string): Promise<Finding[]> {
+    const { disk, engine, around } = this.#parts;
+    const { plan, findings } = planFindings(engine, script);
+    const before = [
+      ...interpreterFindings(disk, script.text, process.env),
+      ...(await syntaxFindings(script.text, `${folder}/${FILES.script}`, around.runProgram)),
+      ...findings,
+    ];
+    if (!plan || this.leftOut !== undefined) return before;
+    const dry = await dryRun(disk, engine, { folder, text: script.text, plan, machine: around.machine });
+    if ("findings" in dry) return [...before, ...dry.findings];
+    this.leftOut = dry.out;
+    return before;
+  }
+}
