@@ -69,7 +69,7 @@ const NEEDS_COVER = /^(any[ \t]|#|[ \t\r]|\ufeff)/;
 function dependencyOf(line: string): Dependency | undefined {
   const text = line.replace(/^[ \t\r]+|[ \t\r]+$/g, "");
   if (text === "" || text.startsWith("#")) return undefined;
-  const any = /^any[ \t]+(.*)$/.exec(text);
+  const any = /^any[ \t]+(.*)$/s.exec(text);
   // A name that begins like a word of this file is protected by "./"; a shell completes folders with "/".
   const name = (any?.[1] ?? text).replace(/^\.\//, "").replace(/\/$/, "");
   return { name, any: any !== null };
