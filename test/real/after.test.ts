@@ -250,6 +250,20 @@ describe("a job that is not there, or there twice", () => {
     await root.completed("a");
   });
 
+  it("is run again by rule: its first failure refuses nobody, its last one does", async () => {
+    const root = await makeRoot();
+    const retry = { "job_retry.txt": "times 1\non 3\npause 0\n" };
+    root.drop("mends", { "job.sh": `echo mends >> '${root.ledger}'; [ -e x ] || { touch x; exit 3; }\n`, ...retry });
+    root.drop("fails", { "job.sh": `echo fails >> '${root.ledger}'; exit 3\n`, ...retry });
+    dropAfter(root, "a", ["mends"]);
+    dropAfter(root, "b", ["fails"]);
+    root.manage();
+    await root.completed("a", "b");
+    expect(root.runs().sort()).toEqual(["a", "fails", "fails", "mends", "mends"]);
+    expect(root.runs().at(-1)).toBe("a");
+    expect(root.status("b").state).toBe("refused");
+  });
+
   it("job_after.txt that is a link is not followed, and nothing is run as if it had none", async () => {
     const root = await makeRoot();
     const staged = join(root.path, "inbox/.a");
