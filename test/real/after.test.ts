@@ -69,8 +69,10 @@ describe("jobs that run after others", () => {
     root.dropLedger("c", UNTIL_GO);
     dropAfter(root, "a", ["b", "any c"]);
     await waitsWith(root, "a", /^waits for "b" \(running\), "c" \(waiting\)$/);
-    const status = await jobmgr(["--root", root.path, "status"]);
-    expect(status.stdout).toMatch(/^a +waiting +- +waits for "b" \(running\), "c" \(waiting\)$/m);
+    const status = JSON.parse((await jobmgr(["--root", root.path, "status", "--json"])).stdout);
+    expect(status.jobs).toContainEqual(
+      expect.objectContaining({ name: "a", state: "waiting", why: 'waits for "b" (running), "c" (waiting)' }),
+    );
     go(root, "b");
     await runs(root, "c");
     await waitsWith(root, "a", /^waits for "c" \(running\)$/);
