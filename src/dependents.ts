@@ -14,6 +14,7 @@ import {
   type Verdict,
   verdictOf,
 } from "./after.ts";
+import { wasMet } from "./again.ts";
 import { readAfter, stateOfJob } from "./dependencies.ts";
 import type { Disk } from "./disk.ts";
 import { FILES } from "./files.ts";
@@ -211,6 +212,8 @@ export class Dependents {
   }
 
   #judge(name: string, read: AfterRead): Verdict {
+    // One that is run again by rule was judged before its first attempt.
+    if (wasMet(this.#disk, jobFolder(this.#root, "inbox", name))) return { is: "met" };
     if ("fault" in read) return { is: "waits", why: read.fault };
     const verdict = verdictOf(read.dependencies, (one) => this.#stateOf(one, name));
     if (verdict.is !== "waits") return verdict;

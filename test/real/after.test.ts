@@ -69,8 +69,10 @@ describe("jobs that run after others", () => {
     root.dropLedger("c", UNTIL_GO);
     dropAfter(root, "a", ["b", "any c"]);
     await waitsWith(root, "a", /^waits for "b" \(running\), "c" \(waiting\)$/);
-    const status = await jobmgr(["--root", root.path, "status"]);
-    expect(status.stdout).toMatch(/^a +waiting .*waits for "b" \(running\), "c" \(waiting\)$/m);
+    const status = JSON.parse((await jobmgr(["--root", root.path, "status", "--json"])).stdout);
+    expect(status.jobs).toContainEqual(
+      expect.objectContaining({ name: "a", state: "waiting", why: 'waits for "b" (running), "c" (waiting)' }),
+    );
     go(root, "b");
     await runs(root, "c");
     await waitsWith(root, "a", /^waits for "c" \(running\)$/);
@@ -248,6 +250,20 @@ describe("a job that is not there, or there twice", () => {
     expect(root.runs()).toEqual(["first", "first"]);
     go(root, "first");
     await root.completed("a");
+  });
+
+  it("is run again by rule: its first failure refuses nobody, its last one does", async () => {
+    const root = await makeRoot();
+    const retry = { "job_retry.txt": "times 1\non 3\npause 0\n" };
+    root.drop("mends", { "job.sh": `echo mends >> '${root.ledger}'; [ -e x ] || { touch x; exit 3; }\n`, ...retry });
+    root.drop("fails", { "job.sh": `echo fails >> '${root.ledger}'; exit 3\n`, ...retry });
+    dropAfter(root, "a", ["mends"]);
+    dropAfter(root, "b", ["fails"]);
+    root.manage();
+    await root.completed("a", "b");
+    expect(root.runs().sort()).toEqual(["a", "fails", "fails", "mends", "mends"]);
+    expect(root.runs().at(-1)).toBe("a");
+    expect(root.status("b").state).toBe("refused");
   });
 
   it("job_after.txt that is a link is not followed, and nothing is run as if it had none", async () => {
