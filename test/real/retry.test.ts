@@ -39,6 +39,14 @@ function attempts(root: TestRoot, name: string): { past: string[]; last: string 
   };
 }
 
+/** Waits until the manager says this of why a folder waits. */
+const says = (root: TestRoot, name: string, text: string) =>
+  waitUntil(`${name}: ${text}`, () => {
+    const { reasons } = JSON.parse(root.exists(WORD) ? root.read(WORD) : "{}") as { reasons?: Record<string, string> };
+    return reasons?.[name]?.includes(text) === true;
+  });
+const WORD = ".jobmgr/manager.json";
+
 const statusIn = (folder: string) => JSON.parse(readFileSync(join(folder, "job_status.json"), "utf8"));
 
 describe("a job that is run again by rule", () => {
@@ -174,7 +182,7 @@ describe("while a job waits in the inbox for its next attempt", () => {
     const manager = await waiting(root);
     const why = /it waits until \d\d:\d\d:\d\d UTC for its 2nd attempt \(the last one: failed\. Exit code 7\)/;
     const row = async () => JSON.parse((await jobmgr(["--root", root.path, "status", "--json"])).stdout).jobs[0];
-    for (let name = ""; name !== "a"; name = (await row()).why === undefined ? "" : "a");
+    await says(root, "a", "for its 2nd attempt");
     expect(await row()).toMatchObject({ name: "a", place: "inbox", why: expect.stringMatching(why) });
     expect(await manager.stop()).toBe(130);
     await jobmgr(["--root", root.path, "-e", "LocalEngine", "--settle", "0", "--once"]);
@@ -192,8 +200,7 @@ describe("while a job waits in the inbox for its next attempt", () => {
 
     drop(root, "b", "touch job_hold; exit 7", "times 3\non 7\npause 0\n");
     await waitUntil("b waits", () => root.exists("inbox/b/job_status.json"));
-    const held = async () => (await jobmgr(["--root", root.path, "status"])).stdout.includes("it is held");
-    while (!(await held()));
+    await says(root, "b", "it is held");
     expect(root.runs()).toEqual(["a", "b"]);
   });
 
@@ -247,14 +254,15 @@ describe("while a job waits in the inbox for its next attempt", () => {
 
   it("what a person changes in it then must come to rest first", async () => {
     const root = await makeRoot();
-    drop(root, "a", untilRun(2), "times 3\non 7\npause 2\n");
+    drop(root, "a", `touch job_hold mine.part; ${untilRun(2)}`, "times 3\non 7\npause 0\n");
     root.manage(["--settle", "1"]);
-    await waitUntil("a waits", () => root.exists("inbox/a/job_status.json"));
-    writeFileSync(join(root.path, "inbox", "a", "data.bin.part"), "half");
-    const says = async (text: string) => (await jobmgr(["--root", root.path, "status"])).stdout.includes(text);
-    while (!(await says("data.bin.part looks like an unfinished upload")));
+    await says(root, "a", "it is held");
+    const job = join(root.path, "inbox", "a");
+    writeFileSync(join(job, "data.bin.part"), "half");
+    rmSync(join(job, "job_hold"));
+    await says(root, "a", "data.bin.part looks like an unfinished upload");
     expect(root.runs()).toEqual(["a"]);
-    renameSync(join(root.path, "inbox", "a", "data.bin.part"), join(root.path, "inbox", "a", "data.bin"));
+    renameSync(join(job, "data.bin.part"), join(job, "data.bin"));
     await root.completed("a");
     expect(root.runs()).toEqual(["a", "a"]);
   });
