@@ -1,7 +1,7 @@
 /**
  * All of the program, with the packages that it uses, as one text. Only what every call needs is compiled when it
- * starts; each verb and engine is a string in it, compiled when it is loaded, for to compile all of it costs half of
- * what Node itself costs to start.
+ * starts; each verb and engine is compiled when it is loaded, for to compile all of it costs half of what Node itself
+ * costs to start.
  */
 import { readFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
@@ -92,12 +92,21 @@ function refuse(warnings: readonly Message[]): void {
   if (first) throw new Error(`${first.location?.file ?? "?"}:${first.location?.line ?? "?"}: ${first.text}`);
 }
 
-/** Modules that `main` needs are functions; the others are strings, which become functions when they are loaded. */
+/** In the place of what would end a comment; in no module. */
+const END = "*@/";
+
+/**
+ * Modules that `main` needs are functions. The others are comments, each in a function whose own text it is taken from
+ * when it is loaded: V8 skips a comment much faster than it reads a string, and it is there whatever becomes of the file.
+ */
 function textOf(main: string, modules: ReadonlyMap<string, Module>): string {
   const early = new Set([main]);
   for (const name of early) for (const need of modules.get(name)?.needs ?? []) early.add(need);
   const entries = [...modules].map(([name, { text }]) => {
-    const value = early.has(name) ? `function(${PARAMETERS.join(",")}){${text}}` : JSON.stringify(text);
+    if (text.includes(END)) throw new Error(`${name} holds ${END}`);
+    const value = early.has(name)
+      ? `function(${PARAMETERS.join(",")}){${text}}`
+      : `()=>{/*${text.replaceAll("*/", END)}*/}`;
     return `${JSON.stringify(name)}:${value}`;
   });
   return `const modules={${entries.join(",\n")}},loaded={};
@@ -106,7 +115,8 @@ if(!Object.hasOwn(modules,name))return require(name);
 if(!Object.hasOwn(loaded,name)){
 const module=loaded[name]={exports:{}};
 let run=modules[name];
-if(typeof run==="string")run=require("node:vm").compileFunction(run,${JSON.stringify(PARAMETERS)},{filename:"jobmgr/"+name.slice(2)});
+const text=String(run);
+if(text.startsWith("()=>{/*"))run=require("node:vm").compileFunction(text.slice(7,-3).replaceAll("${END}","*/"),${JSON.stringify(PARAMETERS)},{filename:"jobmgr/"+name.slice(2)});
 run(load,module,module.exports);
 }
 return loaded[name].exports;

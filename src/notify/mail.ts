@@ -1,5 +1,4 @@
 /** Messages by mail: through an SMTP server, or the sendmail program of this machine. The only importer of nodemailer. */
-import { ConfigError } from "../config.ts";
 import type { Message } from "./message.ts";
 import { DeliveryError, type FeedProgram, type Target, wordsFor } from "./target.ts";
 
@@ -19,23 +18,11 @@ const SENDMAILS = ["sendmail", "/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
 type Mailer = typeof import("nodemailer");
 
-/** Throws ConfigError where nodemailer is not installed. */
 export async function mailTarget(plan: MailPlan, feed: FeedProgram): Promise<Target> {
-  const mailer = await load();
+  const mailer = await import("nodemailer");
   const send = plan.smtp === undefined ? bySendmail(mailer, plan, feed) : bySmtp(mailer, plan, plan.smtp);
   const way = plan.smtp === undefined ? "the sendmail program" : plan.smtp.host;
   return { name: "mail", title: `mail to ${plan.to.join(", ")} by ${way}`, deliver: send };
-}
-
-async function load(): Promise<Mailer> {
-  try {
-    return await import("nodemailer");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new ConfigError(
-      "--notify-mail needs the package nodemailer, which is not installed here. Install it beside jobmgr (npm install -g nodemailer@10), or mail by a program of your own: --notify-command",
-    );
-  }
 }
 
 function letterOf(message: Message, { to, rootId }: MailPlan) {
