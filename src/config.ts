@@ -394,7 +394,7 @@ export const OPTIONS = {
     flags: "--notify-mail <address>",
     type: "list",
     group: "Who is told",
-    help: "mail the message there (may be repeated; needs the package nodemailer)",
+    help: "mail the message there (may be repeated)",
   },
   notifySmtpFile: {
     flags: "--notify-smtp-file <path>",

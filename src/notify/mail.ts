@@ -1,5 +1,4 @@
 /** Messages by mail: through an SMTP server, or the sendmail program of this machine. The only importer of nodemailer. */
-import { ConfigError } from "../config.ts";
 import type { Message } from "./message.ts";
 import { DeliveryError, type FeedProgram, type Target, wordsFor } from "./target.ts";
 
@@ -19,28 +18,18 @@ const SENDMAILS = ["sendmail", "/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
 type Mailer = typeof import("nodemailer");
 
-/** Throws ConfigError where nodemailer is not installed. */
+/** Mail to these addresses. nodemailer is loaded for it. */
 export async function mailTarget(plan: MailPlan, feed: FeedProgram): Promise<Target> {
-  const mailer = await load();
+  const mailer = await import("nodemailer");
   const send = plan.smtp === undefined ? bySendmail(mailer, plan, feed) : bySmtp(mailer, plan, plan.smtp);
   const way = plan.smtp === undefined ? "the sendmail program" : plan.smtp.host;
   return { name: "mail", title: `mail to ${plan.to.join(", ")} by ${way}`, deliver: send };
 }
 
-async function load(): Promise<Mailer> {
-  try {
-    return await import("nodemailer");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new ConfigError(
-      "--notify-mail needs the package nodemailer, which is not installed here. Install it beside jobmgr (npm install -g nodemailer@10), or mail by a program of your own: --notify-command",
-    );
-  }
-}
-
 function letterOf(message: Message, { to, rootId }: MailPlan) {
   return {
-    to: [...to],
+    // A name without a host, such as "ada", would be taken for a person without an address.
+    to: to.map((address) => ({ name: "", address })),
     subject: subjectOf(message),
     text: bodyOf(message),
     // The same for a message that had to be sent again.
