@@ -77,11 +77,12 @@ export class Inbox {
 
   /** Those that may be ready, as far as is known: how many, and the first of them in order. */
   waiting(firstMax: number): { count: number; first: string[] } {
-    const first: string[] = [];
-    let count = 0;
+    const unready = this.reasons();
+    const first = this.#recalled.slice(0, firstMax);
+    let count = this.#recalled.length;
     for (let i = this.#next; i < this.#names.length; i++) {
       const name = this.#names[i] ?? "";
-      if (this.#unready.has(name)) continue;
+      if (unready.has(name)) continue;
       count++;
       if (first.length < firstMax) first.push(name);
     }
@@ -140,6 +141,11 @@ export class Inbox {
         soonest = againAtMs;
     }
     return soonest;
+  }
+
+  /** True while folders wait that have not been looked into, or need only a place. */
+  get isWaiting(): boolean {
+    return this.known > 0 || this.#recalled.length > 0;
   }
 
   /** True while a folder waits that becomes ready by itself. */

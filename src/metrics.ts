@@ -50,15 +50,17 @@ export function metered(engine: Engine, counts: CallCounts): Engine {
     name: engine.name,
     maxJobsDefault: engine.maxJobsDefault,
     hasQueue: engine.hasQueue,
-    plan: (script) => engine.plan(script),
-    outputId: (job) => engine.outputId(job),
-    command: (attempt) => engine.command(attempt),
+    plan: (...order) => engine.plan(...order),
+    outputId: (...order) => engine.outputId(...order),
+    command: (...order) => engine.command(...order),
     submit: (...order) => counts.count("submit", () => engine.submit(...order)),
     find: (...order) => counts.count("find", () => engine.find(...order)),
     poll: (...order) => counts.count("poll", () => engine.poll(...order)),
     cancel: (...order) => counts.count("cancel", () => engine.cancel(...order)),
     check: (...order) => counts.count("check", () => engine.check(...order)),
-    ...(engine.onNews && { onNews: (wake: () => void) => engine.onNews?.(wake) }),
+    ...(engine.onNews && {
+      onNews: (...order: Parameters<NonNullable<Engine["onNews"]>>) => engine.onNews?.(...order),
+    }),
   };
 }
 
@@ -162,7 +164,7 @@ export class Metrics {
 }
 
 const STATES_HELP =
-  "Jobs by state. waiting: in the inbox, ready or not yet looked into; unready: held, incomplete or not to be taken; complete: finished folders that still lie in complete; the others: in pending.";
+  "Jobs by state. waiting: in the inbox, ready or not yet looked into; unready: held, incomplete, waiting for another job or for its next attempt, or not to be taken; complete: finished folders that still lie in complete; the others: in pending.";
 
 const OLDEST_HELP =
   "Age of the oldest folder that waits, of the first 100 in their order: since its last change (ctime), by the clock of the file system; 0 if none waits.";

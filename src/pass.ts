@@ -282,7 +282,7 @@ export class Pass {
   get rest(): "busy" | "settling" | "drained" {
     if (this.#problems.has("list") || [...this.#jobs.values()].some(goesOn)) return "busy";
     if (this.spent !== undefined || this.#problems.has("pause")) return "drained";
-    if (this.#inbox.known > 0) return "busy";
+    if (this.#inbox.isWaiting) return "busy";
     return this.#inbox.settles ? "settling" : "drained";
   }
 

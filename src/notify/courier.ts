@@ -152,7 +152,7 @@ export class Courier {
   #messageOf(parcel: Parcel): Message | undefined {
     const now = new Date();
     if (parcel.is === "many") return batchMessage(parcel.summary, parcel.id, this.#sender, now);
-    const occasion = occasionOf(parcel.ended.result, this.#rules.on);
+    const occasion = occasionOf(parcel.ended, this.#rules.on);
     return occasion && jobMessage(parcel.ended, occasion, this.#sender, now);
   }
 

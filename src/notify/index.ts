@@ -56,7 +56,7 @@ export class Notifier implements Notices {
 
   async put(ending: Ending): Promise<void> {
     const ended = endedOf(ending);
-    const asSingle = occasionOf(ended.result, this.#rules.on) !== undefined;
+    const asSingle = occasionOf(ended, this.#rules.on) !== undefined;
     const inBatch = this.#rules.on.has("batch");
     if (!asSingle && !inBatch) return;
     this.#isOpen = true;
@@ -134,7 +134,7 @@ export class Notifier implements Notices {
 const WHY_LENGTH_MAX = 2000;
 
 function endedOf({ token, name, record, handle }: Ending): Ended {
-  const { is: result, why, exitCode, signal } = record.outcome;
+  const { is: result, why, exitCode, signal, after } = record.outcome;
   const { startedAt, endedAt } = record;
   return {
     token,
@@ -146,6 +146,7 @@ function endedOf({ token, name, record, handle }: Ending): Ended {
     ...(handle !== undefined && { id: handle }),
     ...(startedAt !== undefined && { startedAt }),
     ...(endedAt !== undefined && { endedAt }),
+    ...(after !== undefined && { isConsequence: true }),
     at: new Date().toISOString(),
   };
 }

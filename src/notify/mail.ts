@@ -18,6 +18,7 @@ const SENDMAILS = ["sendmail", "/usr/sbin/sendmail", "/usr/lib/sendmail"];
 
 type Mailer = typeof import("nodemailer");
 
+/** Mail to these addresses. nodemailer is loaded for it. */
 export async function mailTarget(plan: MailPlan, feed: FeedProgram): Promise<Target> {
   const mailer = await import("nodemailer");
   const send = plan.smtp === undefined ? bySendmail(mailer, plan, feed) : bySmtp(mailer, plan, plan.smtp);
@@ -27,7 +28,8 @@ export async function mailTarget(plan: MailPlan, feed: FeedProgram): Promise<Tar
 
 function letterOf(message: Message, { to, rootId }: MailPlan) {
   return {
-    to: [...to],
+    // A name without a host, such as "ada", would be taken for a person without an address.
+    to: to.map((address) => ({ name: "", address })),
     subject: subjectOf(message),
     text: bodyOf(message),
     // The same for a message that had to be sent again.

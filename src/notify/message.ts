@@ -17,6 +17,8 @@ export interface Ended {
   readonly id?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
+  /** It was not run, because of another job that did not succeed. */
+  readonly isConsequence?: true;
   /** When it was noted. */
   readonly at: string;
 }
@@ -71,9 +73,15 @@ export function isFailure(result: Result): boolean {
   return result !== "succeeded" && result !== "cancelled";
 }
 
-/** The occasion on which this end is told by itself, if any: a failure is told as one where that is wanted. */
-export function occasionOf(result: Result, wanted: ReadonlySet<Occasion>): "end" | "failure" | undefined {
-  if (isFailure(result) && wanted.has("failure")) return "failure";
+/**
+ * The occasion on which this end is told by itself, if any: a failure is told as one where that is wanted. Of a chain
+ * of jobs the first failure is, and not the many that were not run for it.
+ */
+export function occasionOf(
+  { result, isConsequence }: Pick<Ended, "result" | "isConsequence">,
+  wanted: ReadonlySet<Occasion>,
+): "end" | "failure" | undefined {
+  if (isFailure(result) && !isConsequence && wanted.has("failure")) return "failure";
   return wanted.has("end") ? "end" : undefined;
 }
 
@@ -139,11 +147,15 @@ function oneLine(text: string): string {
 
 const FAILED_NAMES_MAX = 20;
 
+function byRank(a: { readonly rank: string }, b: { readonly rank: string }): number {
+  return a.rank < b.rank ? -1 : Number(a.rank > b.rank);
+}
+
 /** Counts ends, one after the other, so that any number of them fits into memory. */
 export class Tally {
   readonly #results: Partial<Record<Result, number>> = {};
   /** The first that failed, by their ends. */
-  #failed: { readonly name: string; readonly at: string }[] = [];
+  #failed: { readonly name: string; readonly rank: string }[] = [];
   #since: string | undefined;
   #until: string | undefined;
 
@@ -154,8 +166,9 @@ export class Tally {
     if (this.#since === undefined || from < this.#since) this.#since = from;
     if (this.#until === undefined || to > this.#until) this.#until = to;
     if (!isFailure(ended.result)) return;
-    const failed = [...this.#failed, { name: ended.name, at: to }];
-    this.#failed = failed.sort((a, b) => (a.at < b.at ? -1 : Number(a.at > b.at))).slice(0, FAILED_NAMES_MAX);
+    // Those that were not run for it come behind those that failed themselves.
+    const failed = [...this.#failed, { name: ended.name, rank: `${ended.isConsequence ? 1 : 0}${to}` }];
+    this.#failed = failed.sort(byRank).slice(0, FAILED_NAMES_MAX);
   }
 
   /** undefined if nothing was counted. */

@@ -133,6 +133,26 @@ describe("a batch", () => {
   });
 });
 
+describe("jobs that wait for others, or are run again", () => {
+  it("belong to one batch with those; what was not run for one that failed is told with it only", async () => {
+    const root = await makeRoot();
+    const program = makeProgram(root);
+    root.drop("a", "true");
+    root.drop("b", { "job.sh": "true", "job_after.txt": "a\n" });
+    root.drop("c", { "job.sh": "[ -e ../../tried ] || { touch ../../tried; exit 1; }", "job_after.txt": "b\n" });
+    root.drop("d", { "job.sh": "exit 3", "job_after.txt": "c\n" });
+    root.drop("e", { "job.sh": "true", "job_after.txt": "d\n" });
+    const args = ["--retry-times", "1", "--retry-on", "failed", "--retry-pause", "0.5"];
+    const manager = root.manage(["--notify-command", program.path, ...args]);
+    await waitUntil("the batch is told", () => program.told().some(({ event }) => event === "batch"), 40_000);
+    await manager.stop();
+    const [batch, failure, ...none] = program.told().sort((x, y) => (x.event < y.event ? -1 : 1));
+    expect(none).toEqual([]);
+    expect(failure).toMatchObject({ event: "failure", job: { name: "d", exitCode: 3 } });
+    expect(batch).toMatchObject({ batch: { jobs: 5, succeeded: 3, failed: 2, failedNames: ["d", "e"] } });
+  });
+});
+
 describe("a webhook", () => {
   it("that is down costs no job anything; what ended meanwhile is told when it is up, each once", async () => {
     const root = await makeRoot();
@@ -377,6 +397,7 @@ describe("mail", () => {
     await manager.stop();
     expect(readFileSync(join(bin, "args"), "utf8")).toBe("-i -- ada\n");
     const letter = readFileSync(join(bin, "letter"), "utf8");
+    expect(letter).toMatch(/^To: <ada>$/m);
     expect(letter).toMatch(/^Subject: jobmgr: 1 done, 1 failed \(a\)\./m);
     expect(letter).toMatch(/^Failed:\n {2}a$/m);
     expect(letter).not.toContain("\r");

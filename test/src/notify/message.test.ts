@@ -60,7 +60,13 @@ describe("a message about a job", () => {
     ["cancelled", ["end", "failure"], "end"],
     ["failed", ["batch"], undefined],
   ] as const)("is made of one that %s where %j is wanted: %s", (result, wanted, occasion) => {
-    expect(occasionOf(result, new Set(wanted))).toBe(occasion);
+    expect(occasionOf({ result }, new Set(wanted))).toBe(occasion);
+  });
+
+  it("is none of a failure that only follows from another one's", () => {
+    const one = { result: "refused", isConsequence: true } as const;
+    expect(occasionOf(one, new Set(["failure", "batch"]))).toBeUndefined();
+    expect(occasionOf(one, new Set(["end", "failure"]))).toBe("end");
   });
 });
 
@@ -85,6 +91,12 @@ describe("a message about a batch", () => {
       event: "batch",
       text: "1 done, 31 failed (l, f0, f1, f2, f3, ...), 1 cancelled. /r on n1, in 58 min.",
     });
+  });
+
+  it("names those that failed themselves first", () => {
+    const at = "2026-11-21T09:00:00.000Z";
+    const first = ended("not-run", { result: "refused", isConsequence: true, endedAt: at });
+    expect(tallied([first, ended("culprit")])?.failedNames).toEqual(["culprit", "not-run"]);
   });
 
   it("says only what there is", () => {
