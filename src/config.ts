@@ -593,7 +593,11 @@ function listOf(given: Given, name: OptionName): readonly string[] {
 function pathOf(given: Given, name: OptionName): string | undefined {
   const value = textOf(given, name);
   if (value === undefined) return undefined;
-  const origin = given.origins[name];
+  return absolutePath(value, given.origins[name]);
+}
+
+/** What a path means that was given there. */
+export function absolutePath(value: string, origin: Origin | undefined): string {
   if (!origin) return resolve(value);
   const path = value === "~" || value.startsWith("~/") ? join(homedir(), value.slice(1)) : value;
   return origin.is === "file" ? resolve(dirname(origin.path), path) : resolve(path);
