@@ -60,7 +60,11 @@ function exitCodeOf(error: unknown): number {
 // No await at the top: the main file of an executable is CommonJS, which has none.
 const [word, ...words] = process.argv.slice(2);
 if (word === "__complete") {
+  // Whatever goes wrong, the line that is being typed stays as it is.
   import("./complete.ts").then(({ answerTo }) => process.stdout.write(answerTo(words))).catch(() => {});
+} else if (word === "__man") {
+  const today = new Date().toISOString().slice(0, 10);
+  void import("../src/man-page.ts").then(({ manPage }) => process.stdout.write(manPage(version(), today)));
 } else {
   commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;

@@ -6,7 +6,9 @@ import {
   type Option,
   type OptionName,
   type RawOptions,
+  rangeOf,
   settingsOf,
+  shownDefault,
   UsageError,
   variableOf,
 } from "../src/config.ts";
@@ -168,19 +170,8 @@ function flagOf(option: Option): Flag {
 }
 
 function helpOf(option: Option): string {
-  const unit = option.type === "number" && option.unit === "s" ? " s" : "";
-  const preset =
-    "shown" in option && option.shown !== undefined
-      ? option.shown
-      : "default" in option && option.default !== undefined
-        ? `${option.default}${unit}`
-        : undefined;
-  const range =
-    option.type === "number"
-      ? `${option.min} to ${option.max}`
-      : option.type === "choice"
-        ? option.choices.join(", ")
-        : undefined;
-  const notes = [preset === undefined ? undefined : `default ${preset}`, range].filter((note) => note !== undefined);
-  return notes.length === 0 ? option.help : `${option.help} (${notes.join("; ")})`;
+  const preset = shownDefault(option);
+  const notes = [preset === undefined ? undefined : `default ${preset}`, rangeOf(option)];
+  const shown = notes.filter((note) => note !== undefined);
+  return shown.length === 0 ? option.help : `${option.help} (${shown.join("; ")})`;
 }

@@ -541,6 +541,19 @@ interface Given {
   readonly origins: Origins;
 }
 
+/** Its default as people are told it, with its unit; undefined where there is none to tell. */
+export function shownDefault(option: Option): string | undefined {
+  if ("shown" in option && option.shown !== undefined) return option.shown;
+  if (!("default" in option) || option.default === undefined) return undefined;
+  return `${option.default}${option.type === "number" && option.unit === "s" ? " s" : ""}`;
+}
+
+/** The values that it takes, where they are few or have limits. */
+export function rangeOf(option: Option): string | undefined {
+  if (option.type === "number") return `${option.min} to ${option.max}`;
+  return option.type === "choice" ? option.choices.join(", ") : undefined;
+}
+
 /** As it is written on the command line: "--max-jobs". */
 export function longFlag(name: OptionName): string {
   return /--[\w-]+/.exec(OPTIONS[name].flags)?.[0] ?? name;
@@ -580,7 +593,11 @@ function listOf(given: Given, name: OptionName): readonly string[] {
 function pathOf(given: Given, name: OptionName): string | undefined {
   const value = textOf(given, name);
   if (value === undefined) return undefined;
-  const origin = given.origins[name];
+  return absolutePath(value, given.origins[name]);
+}
+
+/** What a path means that was given there. */
+export function absolutePath(value: string, origin: Origin | undefined): string {
   if (!origin) return resolve(value);
   const path = value === "~" || value.startsWith("~/") ? join(homedir(), value.slice(1)) : value;
   return origin.is === "file" ? resolve(dirname(origin.path), path) : resolve(path);

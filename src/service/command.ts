@@ -1,5 +1,6 @@
 /** The command line of a manager that is to do, unattended, what a call from here would do. Pure. */
 import {
+  absolutePath,
   longFlag,
   OPTIONS,
   type Option,
@@ -39,23 +40,23 @@ export function serviceCommand(
     const isOfFile = origins[name]?.is === "file";
     if (name === "root" || name === "color" || option.isFlagOnly || raw[name] === undefined || isOfFile) continue;
     if (option.isSecret) left.push(name);
-    else words.push(...optionWords(name, option, raw[name], settings));
+    else words.push(...optionWords(name, option, raw[name], origins[name]));
   }
   const variables = VARIABLES.flatMap((name) => (env[name] ? [`${name}=${env[name]}`] : []));
   return { words: [...words, ...more], variables, left };
 }
 
-function optionWords(name: OptionName, option: Option, value: RawOptions[OptionName], settings: Settings): string[] {
+function optionWords(
+  name: OptionName,
+  option: Option,
+  value: RawOptions[OptionName],
+  origin: Origins[OptionName],
+): string[] {
   const flag = longFlag(name);
   if (option.type === "switch") return [value === true ? flag : flag.replace("--", "--no-")];
   // "=" for what begins with "-", as --engine-arg does.
   if (option.type === "list") return (Array.isArray(value) ? value : []).map((one) => `${flag}=${one}`);
-  if (option.type === "text" && option.isPath) return [flag, pathOf(name, settings) ?? String(value)];
+  // A relative path would mean something else where a service is started.
+  if (option.type === "text" && option.isPath) return [flag, absolutePath(String(value), origin)];
   return String(value).startsWith("-") ? [`${flag}=${value}`] : [flag, String(value)];
-}
-
-/** A relative path means something else where a service is started. */
-function pathOf(name: OptionName, settings: Settings): string | undefined {
-  const value = (settings as unknown as Record<string, unknown>)[name];
-  return typeof value === "string" ? value : undefined;
 }
