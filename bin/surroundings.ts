@@ -27,6 +27,10 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
       const { feedProgram } = await import("../engines/run-program.ts");
       return feedProgram(...order);
     },
+    async filter(argv, source, consume, stop) {
+      const { runFilter } = await import("../engines/run-program.ts");
+      return runFilter(argv, source, consume, stop);
+    },
   };
   return around;
 

@@ -1,7 +1,9 @@
 /** Runs a program to its end: never through a shell, capped in time and output. The only importer of execa. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
+import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
+import { type Filter, FilterError } from "../src/archive/filter.ts";
 
 export interface Ran {
   /** undefined if a signal ended it, or it could not be started. */
@@ -112,3 +114,54 @@ export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     // It has ended meanwhile.
   }
 }
+
+const SAID_CHARACTERS_MAX = 2000;
+
+/** As Filter says: a program between two streams. LC_ALL=C, so that what it says can be understood. */
+export const runFilter: Filter = async (argv, source, consume, stop) => {
+  const [program, ...args] = argv;
+  // In a group of its own, so that Ctrl-C on a terminal leaves it to us.
+  const child = spawn(program, args, { detached: true, env: { ...process.env, LC_ALL: "C" } });
+  let said = "";
+  child.stderr.on("data", (data) => {
+    said = (said + data).slice(-SAID_CHARACTERS_MAX);
+  });
+  let isKilled = false;
+  const kill = () => {
+    isKilled = true;
+    signalGroup(child, "SIGKILL");
+  };
+  const ended = new Promise<Error | undefined>((done) => {
+    child.on("error", ({ message }: Error) => done(new FilterError(message, true)));
+    child.on("close", (code, signal) => {
+      // Nobody wanted to hear more of it, or it was killed from here; another's signal says nothing of what it read.
+      if (code === 0 || signal === "SIGPIPE" || isKilled) done(undefined);
+      else if (signal) done(new Error(`${program} was ended by ${signal}`));
+      else done(new FilterError(said.trim() || `${program} ended with exit code ${code}`, false));
+    });
+  });
+  stop.addEventListener("abort", kill, { once: true });
+  const fed = pipeline(source, child.stdin).catch((error: NodeJS.ErrnoException) => {
+    // A program that has read enough, or has ended, says so itself.
+    return error.code === "EPIPE" || error.code === "ERR_STREAM_PREMATURE_CLOSE" ? undefined : error;
+  });
+  try {
+    const result = await consume(child.stdout);
+    const fault = (await fed) ?? (await ended);
+    if (fault) throw fault;
+    return result;
+  } catch (error) {
+    // What was wrong first is told: with what it was given, with the program, then with what came out of it.
+    child.stdout.destroy();
+    const timer = setTimeout(kill, KILL_AFTER_MS);
+    try {
+      const cause = (await fed) ?? (await ended) ?? error;
+      stop.throwIfAborted();
+      throw cause;
+    } finally {
+      clearTimeout(timer);
+    }
+  } finally {
+    stop.removeEventListener("abort", kill);
+  }
+};

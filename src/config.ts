@@ -45,6 +45,7 @@ interface OptionBase {
     | "What to do"
     | "How much at a time"
     | "When a folder is ready"
+    | "Archives"
     | "When jobs fail"
     | "What the scheduler is asked"
     | "Who may drop jobs"
@@ -233,6 +234,45 @@ export const OPTIONS = {
     type: "text",
     group: "When a folder is ready",
     help: "a folder is taken when this file is in it, at once",
+  },
+  archiveResult: {
+    flags: "--archive-result <where>",
+    type: "choice",
+    default: "beside",
+    choices: ["beside", "instead"],
+    group: "Archives",
+    help: "a job that came as an archive leaves as one, beside its folder or instead of it",
+  },
+  archiveSize: {
+    flags: "--archive-size <gigabytes>",
+    type: "number",
+    default: 100,
+    unit: "GB",
+    min: 0.000_001,
+    max: 1_000_000,
+    group: "Archives",
+    help: "one that holds more is refused",
+  },
+  archiveEntries: {
+    flags: "--archive-entries <n>",
+    type: "number",
+    default: 200_000,
+    unit: "files",
+    min: 1,
+    max: 100_000_000,
+    whole: true,
+    group: "Archives",
+    help: "one that holds more files and folders is refused",
+  },
+  archiveRatio: {
+    flags: "--archive-ratio <n>",
+    type: "number",
+    default: 250,
+    unit: "",
+    min: 1,
+    max: 1_000_000,
+    group: "Archives",
+    help: "one that holds so many times its own size is refused, from 256 MB on",
   },
   maxErrors: {
     flags: "-x, --max-errors <n>",
@@ -479,6 +519,10 @@ export interface Settings {
   readonly lostAfterS: number;
   readonly settleS: number;
   readonly readyFile: string | undefined;
+  readonly archiveResult: "beside" | "instead";
+  readonly archiveBytesMax: number;
+  readonly archiveEntriesMax: number;
+  readonly archiveRatioMax: number;
   readonly errorsMax: number;
   readonly errorShare: number;
   readonly errorWindowS: number;
@@ -518,6 +562,10 @@ export function settingsOf(raw: RawOptions, origins: Origins = {}): Settings {
     lostAfterS: numberOf(given, "lostAfter") ?? OPTIONS.lostAfter.default,
     settleS: numberOf(given, "settle") ?? OPTIONS.settle.default,
     readyFile: fileNameOf(given, "readyFile"),
+    archiveResult: choiceOf(given, "archiveResult") as Settings["archiveResult"],
+    archiveBytesMax: (numberOf(given, "archiveSize") ?? OPTIONS.archiveSize.default) * 1e9,
+    archiveEntriesMax: numberOf(given, "archiveEntries") ?? OPTIONS.archiveEntries.default,
+    archiveRatioMax: numberOf(given, "archiveRatio") ?? OPTIONS.archiveRatio.default,
     errorsMax: numberOf(given, "maxErrors") ?? OPTIONS.maxErrors.default,
     errorShare: numberOf(given, "errorShare") ?? OPTIONS.errorShare.default,
     errorWindowS: numberOf(given, "errorWindow") ?? OPTIONS.errorWindow.default,

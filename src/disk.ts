@@ -6,6 +6,7 @@
  * device, so only `sync` is asynchronous.
  */
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import fs from "fs-extra";
 
 /** What lstat(2) tells, as far as it is needed. Times in milliseconds. */
@@ -31,6 +32,20 @@ export interface FileSystem {
   readonly filesFree: number;
 }
 
+/** A regular file that is open, to be read or written in pieces. Close it, whatever happens. */
+export interface OpenFile {
+  look(): Look;
+  /** At most so many bytes from there; fewer only at the end of the file. */
+  read(position: number, bytesMax: number): Promise<Buffer>;
+  /** Appends all of it. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Sets the time of its last modification. */
+  date(mtimeMs: number): void;
+  /** Returns when its content is on the device. */
+  sync(): Promise<void>;
+  close(): void;
+}
+
 /** Everything jobmgr does to a file system. The crash tests put themselves between this and its callers. */
 export interface Disk {
   /** The names in a folder, in no order. Throws if it cannot be read. */
@@ -49,6 +64,12 @@ export interface Disk {
   fileSystem(path: string): FileSystem;
   /** Creates a file that is not there yet, with this content. */
   create(path: string, data: string, mode?: number): void;
+  /** Opens a regular file for reading. Throws for anything else, and if nothing is there. */
+  open(path: string): OpenFile;
+  /** Creates a file that is not there yet, and opens it for writing. */
+  openNew(path: string, mode?: number): OpenFile;
+  /** Gives a file a second name; false if that is taken. Throws where the file system has no such thing. */
+  link(path: string, name: string): boolean;
   /** Creates a folder; false if the name is taken. */
   makeFolder(path: string, mode?: number): boolean;
   /** Creates a symbolic link; false if the name is taken. */
@@ -120,14 +141,46 @@ function kindOf(stat: fs.Stats): Look["kind"] {
   return stat.isSymbolicLink() ? "link" : "other";
 }
 
+function lookOf(stat: fs.Stats): Look {
+  const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs } = stat;
+  return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
+}
+
+function openFile(fd: number): OpenFile {
+  return {
+    look: () => lookOf(fs.fstatSync(fd)),
+
+    async read(position, bytesMax) {
+      const buffer = Buffer.allocUnsafe(bytesMax);
+      let done = 0;
+      while (done < bytesMax) {
+        const { bytesRead } = await fs.read(fd, buffer, done, bytesMax - done, position + done);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+      return buffer.subarray(0, done);
+    },
+
+    async write(bytes) {
+      // A full disk may show only in a short count.
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await fs.write(fd, bytes, done, bytes.length - done);
+        done += bytesWritten;
+      }
+    },
+
+    date: (mtimeMs) => fs.futimesSync(fd, new Date(), mtimeMs / 1000),
+    sync: () => fs.fsync(fd),
+    close: () => fs.closeSync(fd),
+  };
+}
+
 export const realDisk: Disk = {
   list: (path) => fs.readdirSync(path),
 
   look(path) {
     const stat = unlessAbsent(() => fs.lstatSync(path, { throwIfNoEntry: false }));
-    if (!stat) return undefined;
-    const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs } = stat;
-    return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
+    return stat && lookOf(stat);
   },
 
   read: (path, bytesMax = 1024 * 1024) => readPart(path, bytesMax, 0),
@@ -152,6 +205,17 @@ export const realDisk: Disk = {
       fs.closeSync(fd);
     }
   },
+
+  open(path) {
+    const fd = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const file = openFile(fd);
+    if (file.look().kind === "file") return file;
+    file.close();
+    throw new Error(`${path} is not a regular file`);
+  },
+
+  openNew: (path, mode = 0o666) => openFile(fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode)),
+  link: (path, name) => falseIfTaken(() => fs.linkSync(path, name)),
 
   makeFolder: (path, mode = 0o777) => falseIfTaken(() => fs.mkdirSync(path, { mode })),
   makeLink: (path, target) => falseIfTaken(() => fs.symlinkSync(target, path)),
@@ -259,6 +323,43 @@ export function moveFolderUnlessTaken(disk: Disk, from: string, to: string): boo
     if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return false;
     throw error;
   }
+}
+
+/** Moves a file to a name that only one can have; false if that is taken. Never replaces anything. */
+export function moveFileUnlessTaken(disk: Disk, from: string, to: string): boolean {
+  try {
+    if (!disk.link(from, to)) return false;
+    disk.remove(from);
+  } catch (error) {
+    // Some file systems have no second names; to look first is the best that can be done there.
+    if (!NO_LINKS.has(codeOf(error) ?? "")) throw error;
+    if (disk.look(to)) return false;
+    disk.rename(from, to);
+  }
+  return true;
+}
+
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+/** Entries that are removed before others get a turn. */
+const REMOVED_AT_ONCE = 200;
+
+/**
+ * Removes a folder of jobmgr's own with all that is in it, but what `keeps` says of its top. Never through a link. Safe
+ * to repeat; what cannot be removed throws, and the rest is left.
+ */
+export async function removeTree(disk: Disk, folder: string, keeps?: (name: string) => boolean): Promise<void> {
+  const state = { count: 0 };
+  for (const name of disk.list(folder)) if (!keeps?.(name)) await removeAll(disk, `${folder}/${name}`, state);
+  if (!keeps) disk.removeFolder(folder);
+}
+
+async function removeAll(disk: Disk, path: string, state: { count: number }): Promise<void> {
+  if (++state.count % REMOVED_AT_ONCE === 0) await setImmediate();
+  if (disk.look(path)?.kind !== "folder") return disk.remove(path);
+  disk.addMode(path, 0o700);
+  for (const name of disk.list(path)) await removeAll(disk, `${path}/${name}`, state);
+  disk.removeFolder(path);
 }
 
 /** A short digest, to compare content without keeping it. */

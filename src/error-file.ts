@@ -50,7 +50,8 @@ export function errorText(
       : `When "${outcome.after.name}" is mended, and moved back to inbox/ itself`;
   lines.push(
     "",
-    `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
+    outcome.remedy ??
+      `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
     "",
   );
   return lines.join("\n");

@@ -3,6 +3,7 @@
  * takes no place from those behind it. What is kept here is a memory of the last listing, never a fact.
  */
 import type { Circle } from "./after.ts";
+import { arrivalName } from "./archive/names.ts";
 import { Dependents } from "./dependents.ts";
 import type { Disk } from "./disk.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "./ready.ts";
@@ -28,12 +29,27 @@ interface Unready {
   readonly againAtMs: number | undefined;
 }
 
+/** Names in order, and how far one has come. */
+interface Queue {
+  readonly names: string[];
+  next: number;
+}
+
+/** Who is next, and is ready. */
+export interface Next {
+  readonly name: string;
+  readonly signature: string;
+  /** An archive or a script, of which a folder is to be made. */
+  readonly isFile: boolean;
+}
+
 export class Inbox {
   readonly #disk: Disk;
   readonly #root: Root;
   readonly #rules: ReadyRules;
-  #names: string[] = [];
-  #next = 0;
+  #folders: Queue = { names: [], next: 0 };
+  /** Those that are archives or scripts by their names: they wait while a folder is made of another one. */
+  #files: Queue = { names: [], next: 0 };
   #check = 0;
   #unready = new Map<string, Unready>();
   readonly #dependents: Dependents;
@@ -53,26 +69,41 @@ export class Inbox {
   list(): string[] {
     const all = this.#disk.list(this.#root.inbox).filter((name) => !isIgnoredName(name));
     const unreadable = all.filter(isUnreadableName);
-    this.#names = sortByCodePoint(unreadable.length > 0 ? all.filter((name) => !isUnreadableName(name)) : all);
-    this.#next = 0;
+    const names = sortByCodePoint(unreadable.length > 0 ? all.filter((name) => !isUnreadableName(name)) : all);
+    const files = names.filter((name) => arrivalName(name));
+    this.#files = { names: files, next: 0 };
+    this.#folders = { names: files.length > 0 ? names.filter((name) => !arrivalName(name)) : names, next: 0 };
     this.#recalled = [];
     this.#tried.clear();
     this.#check++;
-    this.#dependents.list(this.#names);
+    this.#dependents.list(names);
     if (this.#unready.size > 0) {
-      const there = new Set(this.#names);
+      const there = new Set(names);
       for (const name of this.#unready.keys()) if (!there.has(name)) this.#unready.delete(name);
     }
     return unreadable;
   }
 
   get entries(): number {
-    return this.#names.length;
+    return this.#folders.names.length + this.#files.names.length;
   }
 
   /** Those that have not been looked into since the last listing. */
   get known(): number {
-    return this.#names.length - this.#next;
+    return this.entries - this.#folders.next - this.#files.next;
+  }
+
+  /** Puts a folder in its place that came while others were looked at: not before those that had their turn. */
+  insert(name: string): void {
+    this.#unready.delete(name);
+    const { names, next } = this.#queueOf(name);
+    let at = next;
+    while (at < names.length && comesBefore(names[at] ?? "", name)) at++;
+    if (names[at] !== name) names.splice(at, 0, name);
+  }
+
+  #queueOf(name: string): Queue {
+    return arrivalName(name) ? this.#files : this.#folders;
   }
 
   /** Those that may be ready, as far as is known: how many, and the first of them in order. */
@@ -80,13 +111,16 @@ export class Inbox {
     const unready = this.reasons();
     const first = this.#recalled.slice(0, firstMax);
     let count = this.#recalled.length;
-    for (let i = this.#next; i < this.#names.length; i++) {
-      const name = this.#names[i] ?? "";
-      if (unready.has(name)) continue;
-      count++;
-      if (first.length < firstMax) first.push(name);
+    for (const { names, next } of [this.#folders, this.#files]) {
+      const most = first.length + firstMax;
+      for (let i = next; i < names.length; i++) {
+        const name = names[i] ?? "";
+        if (unready.has(name)) continue;
+        count++;
+        if (first.length < most) first.push(name);
+      }
     }
-    return { count, first };
+    return { count, first: sortByCodePoint(first).slice(0, firstMax) };
   }
 
   /** Why folders wait that were looked into, by name. */
@@ -153,30 +187,47 @@ export class Inbox {
     return [...this.#unready.values()].some(({ againAtMs }) => againAtMs !== undefined);
   }
 
-  /** The next folder that is ready, in order, without taking it; "later" if others should have a turn first. */
-  peek(): { name: string; signature: string } | "later" | undefined {
+  /**
+   * The next that is ready, in order, without taking it; "later" if others should have a turn first. Without files if
+   * none could be taken now.
+   */
+  peek(withFiles = true): Next | "later" | undefined {
     this.#settle();
     const now = this.#clock();
     let looks = 0;
     for (let name = this.#recalled[0]; name !== undefined; name = this.#recalled[0]) {
       if (looks++ >= LOOKS_MAX) return "later";
-      const readiness = this.#look(name, now);
-      if (readiness.is === "ready") return { name, signature: readiness.signature };
-      this.#noteUnready(name, readiness);
+      const next = this.#nextIfReady(name, now);
+      if (next) return next;
       this.#recalled.shift();
     }
-    for (; this.#next < this.#names.length; this.#next++) {
-      const name = this.#names[this.#next] ?? "";
-      if (!this.#isDue(name)) continue;
-      if (looks++ >= LOOKS_MAX) return "later";
-      const readiness = this.#look(name, now);
-      if (readiness.is === "ready") return { name, signature: readiness.signature };
-      this.#noteUnready(name, readiness);
+    for (let name = this.#first(withFiles); name !== undefined; name = this.#first(withFiles)) {
+      if (this.#isDue(name)) {
+        if (looks++ >= LOOKS_MAX) return "later";
+        const next = this.#nextIfReady(name, now);
+        if (next) return next;
+      }
+      this.#queueOf(name).next++;
     }
     return undefined;
   }
 
-  /** Notes when a folder that has just come to the inbox may become ready. */
+  #nextIfReady(name: string, now: () => number): Next | undefined {
+    const readiness = this.#look(name, now);
+    if (readiness.is === "ready") return { name, signature: readiness.signature, isFile: readiness.isFile === true };
+    this.#noteUnready(name, readiness);
+    return undefined;
+  }
+
+  /** The first name of both queues that has not had its turn. */
+  #first(withFiles: boolean): string | undefined {
+    const folder = this.#folders.names[this.#folders.next];
+    const file = withFiles ? this.#files.names[this.#files.next] : undefined;
+    if (file === undefined || folder === undefined) return file ?? folder;
+    return comesBefore(file, folder) ? file : folder;
+  }
+
+  /** Notes why one waits that has just come to the inbox, or is to stay there, and when it may not any more. */
   expect(name: string, why: string, againInS: number): void {
     this.#unready.set(name, { why, check: this.#check, againAtMs: performance.now() + againInS * 1000 });
   }
@@ -190,14 +241,15 @@ export class Inbox {
   }
 
   /** Notes why a folder that peek() or endings() showed cannot be taken, and goes on behind it. */
-  putBack(name: string, why: string): void {
-    this.#unready.set(name, { why, check: this.#check, againAtMs: undefined });
+  putBack(name: string, why: string, againInS?: number): void {
+    this.#noteUnready(name, { is: "unready", why, ...(againInS !== undefined && { againInS }) });
     this.#goBehind(name);
   }
 
   #goBehind(name: string): void {
+    const queue = this.#queueOf(name);
     if (this.#recalled[0] === name) this.#recalled.shift();
-    else if (this.#names[this.#next] === name) this.#next++;
+    else if (queue.names[queue.next] === name) queue.next++;
   }
 
   /** Lets those get their turn that may run by now, and were passed over before. */
@@ -205,7 +257,8 @@ export class Inbox {
     const met = this.#dependents.settle();
     for (const name of met) {
       this.#unready.delete(name);
-      const next = this.#names[this.#next];
+      const { names, next: at } = this.#queueOf(name);
+      const next = names[at];
       if (next === undefined || comesBefore(name, next)) this.#recalled.push(name);
     }
     if (met.length > 0) this.#recalled = sortByCodePoint([...new Set(this.#recalled)]);

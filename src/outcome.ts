@@ -18,6 +18,8 @@ export interface Outcome {
   readonly why: string;
   /** What ended it, where that is more than its own exit code; of a job array, the worst task's. */
   readonly cause?: EndCause;
+  /** What to do, where it is not what is done elsewhere: mend it, and move the folder back. */
+  readonly remedy?: string;
   readonly exitCode?: number;
   readonly signal?: string;
   /** The engine's own word or line, verbatim. */

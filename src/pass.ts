@@ -6,6 +6,8 @@
  */
 import { join } from "node:path";
 import { type Circle, circleText } from "./after.ts";
+import { Arrivals } from "./arrivals.ts";
+import type { Arrived } from "./arriving.ts";
 import { type BrakeRules, Brakes } from "./brakes.ts";
 import { putForReading } from "./disk.ts";
 import type { News, Submitted, Token } from "./engine.ts";
@@ -17,6 +19,7 @@ import { LockError } from "./lock.ts";
 import type { ManagerWord } from "./manager-word.ts";
 import { durationText } from "./outcome.ts";
 import { whyItWaitsAgain } from "./ready.ts";
+import { Results } from "./results.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import { type JobStatus, statusText } from "./status-file.ts";
 import {
@@ -141,6 +144,8 @@ export class Pass {
   readonly #inbox: Inbox;
   readonly #brakes: Brakes;
   readonly #stop = new AbortController();
+  readonly #arrivals: Arrivals;
+  readonly #results: Results;
   readonly #jobs = new Map<string, Job>();
   /** What was reported and still holds, by what it is about: each is reported once. */
   readonly #problems = new Map<string, string>();
@@ -171,6 +176,37 @@ export class Pass {
     this.#wake = wake;
     this.#inbox = new Inbox(world.disk, world.root, world.rules);
     this.#brakes = new Brakes(brakes);
+    this.#arrivals = new Arrivals(world, this.#stop.signal, {
+      arrived: (file, arrived) => this.#arrived(file, arrived),
+      waits: (file, why, againInS) => {
+        this.#inbox.expect(file, why, againInS);
+        this.#report(`inbox/${file}`, "warn", `${file} waits: ${why.replace(/\.$/, "")}.`);
+        this.#wake();
+      },
+      failed: (error) => this.#failedAside("arrivals", error),
+      slow: () => this.#wake(),
+      recovered: () => {
+        this.#resolve("arrivals", "info", "What was left of archives is in order.");
+        this.#wake();
+      },
+    });
+    this.#results = new Results(world, this.#stop.signal, {
+      packed: (token, file) => {
+        this.#resolve(`pack ${token}`, "info", `complete/${file} could be packed.`);
+        this.#note("debug", `complete/${file} is packed.`);
+        this.#wake();
+      },
+      waits: (token, error) => {
+        this.#report(`pack ${token}`, "warn", `The archive of ${token} waits: ${error.message}`);
+        this.#wake();
+      },
+      gaveUp: (token, error) => {
+        this.#problems.delete(`pack ${token}`);
+        this.#note("warn", `No archive is made of a finished folder, which is there as it is: ${error.message}`);
+        this.#wake();
+      },
+      failed: (error) => this.#failedAside("results", error),
+    });
   }
 
   // -- for the manager --
@@ -200,6 +236,8 @@ export class Pass {
       }
       this.#reportCircles();
       this.#finishArrivals();
+      this.#arrivals.recover();
+      this.#results.look((token) => this.#isUnderWay(token));
       this.#resolve("list", "info", `${root.path} can be read again.`);
     } catch (error) {
       this.#report("list", "error", `${root.path} cannot be read: ${(error as Error).message}`);
@@ -223,6 +261,7 @@ export class Pass {
     for (const job of this.#inOrder()) this.#start(job);
     this.#takeInEndings();
     this.#takeIn();
+    this.#results.advance();
     this.#throwIfFatal();
   }
 
@@ -322,6 +361,7 @@ export class Pass {
     for (const retry of [this.#pollRetry, this.#submitRetry, this.#fullRetry])
       if (retry && retry.atMs > now) times.push(retry.atMs - now);
     if (this.#diskRetryAtMs > now) times.push(this.#diskRetryAtMs - now);
+    for (const atMs of this.#results.retryAtMs) times.push(atMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
     if (pausedMs > 0) times.push(pausedMs);
     return times.length === 0 ? undefined : Math.min(...times);
@@ -745,6 +785,7 @@ export class Pass {
     this.#forget(job);
     this.#inbox.ended(job.name, target);
     if (seen.token) this.#finish(seen.token);
+    if (seen.token) this.#results.arrived(seen.token);
     const { outcome, startedAt, endedAt } = seen.outcome;
     if (startedAt && !job.saidStarted) this.#sayStarted(job);
     const succeeded = outcome.is === "succeeded";
@@ -771,14 +812,38 @@ export class Pass {
 
   #takeIn(): void {
     if (this.#stopping || this.#fatal || !this.#mayTakeIn()) return;
-    while (this.spent === undefined) {
+    while (this.spent === undefined && !this.#arrivals.holdsTurn) {
       const free = this.#limits.jobsMax + this.#ahead() - this.#placesTaken();
       if (free <= 0 || this.#waiting() >= this.#limits.pendingMax || this.#isTurnFull()) return;
-      const next = this.#inbox.peek();
+      const next = this.#inbox.peek(this.#arrivals.busy === undefined);
       if (next === "later") return this.#wake();
+      if (next?.isFile) {
+        const { why, againInS } = this.#arrivals.begin(next.name, next.signature);
+        this.#inbox.putBack(next.name, why, againInS);
+        continue;
+      }
       if (!next || this.#placesOf(next.name) > free) return;
       this.#claim(next.name, next.signature);
     }
+  }
+
+  /** A file has become a folder, which is ready, or is in pending/ because it is refused. */
+  #arrived(file: string | undefined, { place, name }: Arrived): void {
+    if (file !== undefined) this.#resolve(`inbox/${file}`, "info", `${file} goes on.`);
+    if (place === "inbox") this.#inbox.insert(name);
+    else if (!this.#jobs.has(name)) {
+      const job = newJob(name, false);
+      this.#jobs.set(name, job);
+      this.#look(job);
+    }
+    this.#wake();
+  }
+
+  /** Something went wrong that is done again at the next check. */
+  #failedAside(about: string, error: unknown): void {
+    if (error instanceof LockError) this.#fatal ??= error;
+    else this.#report(about, "warn", `What is left of archives waits: ${(error as Error).message}`);
+    this.#wake();
   }
 
   /**
@@ -897,9 +962,12 @@ export class Pass {
     if (this.#world.rules.finishedFile === undefined) return;
     if (disk.makeFolder(finishingFolder(this.#world))) return;
     for (const marker of disk.list(finishingFolder(this.#world))) {
-      const underWay = [...this.#jobs.values()].some((job) => job.seen?.token === marker);
-      if (!underWay && !marker.startsWith(".")) this.#finish(marker);
+      if (!this.#isUnderWay(marker) && !marker.startsWith(".")) this.#finish(marker);
     }
+  }
+
+  #isUnderWay(token: string): boolean {
+    return [...this.#jobs.values()].some((job) => job.seen?.token === token);
   }
 
   #finish(marker: string): void {
@@ -965,7 +1033,8 @@ export class Pass {
   }
 
   #busy(): Promise<void>[] {
-    return [...this.#jobs.values()].map((job) => job.busy).filter((busy) => busy !== undefined);
+    const steps = [...this.#jobs.values()].map((job) => job.busy);
+    return [...steps, this.#arrivals.busy, this.#results.busy].filter((busy) => busy !== undefined);
   }
 
   #throwIfFatal(): void {

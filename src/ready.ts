@@ -3,12 +3,14 @@
  * is judged by ctime, which nobody can set, against the clock of the file system that keeps it.
  */
 import { createHash } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Waiting, waitingRetry, wasMet } from "./again.ts";
+import { arrivalName } from "./archive/names.ts";
 import type { Disk, Look } from "./disk.ts";
 import { FILES, isResultName } from "./files.ts";
 import type { RetryRecord } from "./records.ts";
 import { ordinal } from "./retry.ts";
+import { markedWholeAtMs } from "./whole.ts";
 
 export interface ReadyRules {
   /** Nothing may have changed for so long, in seconds. */
@@ -22,7 +24,8 @@ export interface ReadyRules {
 }
 
 export type Readiness =
-  | { readonly is: "ready"; readonly signature: string }
+  /** `isFile`: an archive or a script, of which a folder is to be made. */
+  | { readonly is: "ready"; readonly signature: string; readonly isFile?: true }
   /** `againInS`: when looking again may show something else, if that is known. */
   | { readonly is: "unready"; readonly why: string; readonly againInS?: number };
 
@@ -69,27 +72,64 @@ export function readinessOf(
   const top = disk.look(folder);
   if (!top) return unready("it has gone");
   if (top.kind === "link") return unready("it is a link; links are not followed. Move the folder itself here");
+  if (top.kind === "file" && arrivalName(basename(folder))) return fileReadiness(top, rules, nowMs);
   if (top.kind !== "folder") return unready("it is not a folder. Put it into a folder, as job.sh");
   const names = disk.list(folder);
   const script = names.includes(FILES.script) ? disk.look(join(folder, FILES.script)) : undefined;
   if (!script) return unready("it has no job.sh yet");
-  if (rules.owners) {
-    const stranger = [top, script].find((look) => !rules.owners?.has(look.uid));
-    if (stranger)
-      return unready(
-        `it belongs to another user (uid ${stranger.uid}). To run it as yourself: --allow-owner ${stranger.uid}`,
-      );
-  }
+  const stranger = [top, script].find((look) => rules.owners && !rules.owners.has(look.uid));
+  if (stranger) return foreign(stranger);
   if (names.includes(FILES.hold)) return unready("it is held. To release it, delete its file job_hold");
   const retry = names.includes(".jobmgr") ? waitingRetry(disk, folder) : undefined;
   const waits = names.includes(FILES.after) && !wasMet(disk, folder) ? waitsFor() : undefined;
   if (waits !== undefined) return unready(waits);
   if (retry) return retryReadiness(disk, folder, top, rules, retry, nowMs());
   if (rules.readyFile !== undefined) {
-    if (!names.includes(rules.readyFile)) return unready(`it has no ${rules.readyFile} yet`);
-    return READY;
+    if (names.includes(rules.readyFile) || isWhole(disk, folder, top, rules)) return READY;
+    return unready(`it has no ${rules.readyFile} yet`);
   }
-  return restOf(disk, folder, top, rules, nowMs());
+  const wholeAtMs = markedWholeAtMs(disk, folder, top);
+  return restOf(disk, folder, sinceWhole(top, wholeAtMs), rules, nowMs(), wholeAtMs);
+}
+
+function foreign({ uid }: Look): Readiness {
+  return unready(`it belongs to another user (uid ${uid}). To run it as yourself: --allow-owner ${uid}`);
+}
+
+/** A single file comes to rest as a folder does; a file that says that all is there cannot lie beside it. */
+function fileReadiness(look: Look, { owners, settleS }: ReadyRules, nowMs: () => number): Readiness {
+  if (owners && !owners.has(look.uid)) return foreign(look);
+  if (look.size === 0) return unready("it is empty");
+  const restedS = (nowMs() - look.ctimeMs) / 1000;
+  if (restedS < settleS) return unsettled("it", restedS, settleS);
+  return { is: "ready", signature: fileSignature(look), isFile: true };
+}
+
+/** What a file looks like that nobody has touched. */
+export function fileSignature({ ino, size, ctimeMs }: Look): string {
+  return `${ino} ${size} ${ctimeMs}`;
+}
+
+function unsettled(name: string, restedS: number, settleS: number): Readiness {
+  const seconds = Math.max(0, Math.floor(restedS));
+  return unready(
+    `${name} changed ${seconds} s ago (it is taken after ${settleS} s of rest)`,
+    Math.max(0.01, settleS - restedS),
+  );
+}
+
+/** The folder itself was renamed after it was marked as whole, which says nothing; but its names may have changed since. */
+function sinceWhole(top: Look, wholeAtMs: number | undefined): Look {
+  return wholeAtMs !== undefined && top.mtimeMs <= wholeAtMs ? { ...top, ctimeMs: 0 } : top;
+}
+
+/** True if nothing has changed in a folder since it was marked as whole. */
+function isWhole(disk: Disk, folder: string, top: Look, rules: ReadyRules): boolean {
+  const wholeAtMs = markedWholeAtMs(disk, folder, top);
+  if (wholeAtMs === undefined) return false;
+  // Of what has changed since, nothing has rested for so long at that moment.
+  const nowMs = wholeAtMs + rules.settleS * 1000;
+  return restOf(disk, folder, sinceWhole(top, wholeAtMs), rules, nowMs, wholeAtMs).is === "ready";
 }
 
 /** At once, whatever changes. */
@@ -146,21 +186,24 @@ function restOf(disk: Disk, folder: string, top: Look, rules: ReadyRules, nowMs:
     }
   }
   const restedS = (nowMs - newest.ctimeMs) / 1000;
-  if (restedS < settleS) {
-    const seconds = Math.max(0, Math.floor(restedS));
-    return unready(
-      `${newest.name} changed ${seconds} s ago (it is taken after ${settleS} s of rest)`,
-      Math.max(0.01, settleS - restedS),
-    );
-  }
+  if (restedS < settleS) return unsettled(newest.name, restedS, settleS);
   return { is: "ready", signature: signature.digest("hex") };
 }
 
-/** What a folder that was ready looks like now; undefined if it is no longer so. For the second look, after the claim. */
-export function signatureOf(disk: Disk, folder: string, rules: ReadyRules, nowMs: () => number): string | undefined {
-  // The claim itself changed the folder's own ctime, and nothing else.
+/**
+ * What a folder that was ready looks like now; undefined if it is no longer so. For the second look, after the claim.
+ * `wholeAtMs`: when it was marked as whole, if it was.
+ */
+export function signatureOf(
+  disk: Disk,
+  folder: string,
+  rules: ReadyRules,
+  nowMs: () => number,
+  wholeAtMs?: number,
+): string | undefined {
+  // The claim itself changed the folder's own times, and nothing else.
   const top = disk.look(folder);
   if (!top || rules.readyFile !== undefined) return top && "";
-  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs());
+  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs(), wholeAtMs);
   return rest.is === "ready" ? rest.signature : undefined;
 }

@@ -170,17 +170,17 @@ export function isUnreadableName(name: string): boolean {
 
 const NAME_BYTES_MAX = 255;
 
-/** NAME, or the first of NAME~2, NAME~3, ... that is not taken, shortened where it would be too long. */
-export function freeName(name: string, isTaken: (name: string) => boolean): string {
+/** NAME, or the first of NAME~2, NAME~3, ... that is not taken, shortened where it would be too long; `after` follows it. */
+export function freeName(name: string, isTaken: (name: string) => boolean, after = ""): string {
   for (let count = 1; ; count++) {
-    const free = numberedName(name, count);
+    const free = numberedName(name, count, after);
     if (!isTaken(free)) return free;
   }
 }
 
 /** The name that the N-th job called NAME has where the others still are: NAME, NAME~2, NAME~3, ... */
-export function numberedName(name: string, count: number): string {
-  const ending = count === 1 ? "" : `~${count}`;
+export function numberedName(name: string, count: number, after = ""): string {
+  const ending = (count === 1 ? "" : `~${count}`) + after;
   let stem = name;
   while (Buffer.byteLength(stem + ending) > NAME_BYTES_MAX) stem = Array.from(stem).slice(0, -1).join("");
   return stem + ending;

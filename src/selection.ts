@@ -4,6 +4,7 @@
  */
 import { basename, dirname, resolve } from "node:path";
 import type { Disk } from "./disk.ts";
+import { finishedNames } from "./finished.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
 import { isIgnoredName, isUnreadableName, type Root, sortByCodePoint } from "./root.ts";
@@ -22,7 +23,9 @@ export class AbsentError extends Error {
 
 /** The names of the jobs in one place, in the order in which they are taken. */
 export function namesIn(disk: Disk, root: Root, place: Place): string[] {
-  return sortByCodePoint(disk.list(root[place]).filter((name) => !isIgnoredName(name) && !isUnreadableName(name)));
+  const all = disk.list(root[place]);
+  const names = place === "complete" ? finishedNames(disk, root, all) : all;
+  return sortByCodePoint(names.filter((name) => !isIgnoredName(name) && !isUnreadableName(name)));
 }
 
 /**

@@ -4,14 +4,17 @@
  */
 import { basename, join } from "node:path";
 import { goesOn, retryRulesOf, wasMet } from "./again.ts";
+import type { ArchiveRules } from "./archive/rules.ts";
 import { verdictOfFolder } from "./dependencies.ts";
 import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
 import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Scale, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import { errorText } from "./error-file.ts";
 import { FILES, isResultName } from "./files.ts";
+import { isTakenInComplete } from "./finished.ts";
 import { openToGroup } from "./group.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
+import { notePacking, resultEnding } from "./packing.ts";
 import { type ReadyRules, signatureOf } from "./ready.ts";
 import {
   attemptFolder,
@@ -39,6 +42,7 @@ import { runnerText } from "./runner.ts";
 import { commandOfScript, faultOfScript, SCRIPT_BYTES_MAX, type Script } from "./script.ts";
 import { type Place, type Stage, stageOf } from "./stage.ts";
 import { statusText } from "./status-file.ts";
+import { markedWholeAtMs, spendWhole } from "./whole.ts";
 
 /** A job on its way to complete/, for those who are to be told of it. */
 export interface Ending {
@@ -67,6 +71,7 @@ export interface World {
   readonly retry?: RetryRules;
   /** Where nobody is to be told, there is none. */
   readonly notices?: Notices | undefined;
+  readonly archives?: ArchiveRules;
   /** Throws if another manager has taken over; called before every step that others could see. */
   assertOwned(): void;
 }
@@ -155,11 +160,19 @@ export function claim(world: World, name: string, signature: string | undefined)
   // From its claim on a folder has a .jobmgr: one without has lost it.
   disk.makeFolder(ownFolder(jobFolder(root, "inbox", name)));
   spendTurns(disk, jobFolder(root, "inbox", name));
+  const wholeAtMs = markedWholeAtMs(disk, jobFolder(root, "inbox", name));
+  spendWhole(disk, jobFolder(root, "inbox", name));
   const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
   disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
   if (!signature) return taken;
   // Whoever still held a file open went on writing through the first look.
-  const after = signatureOf(disk, jobFolder(root, "pending", taken), world.rules, () => fileSystemNow(disk, root));
+  const after = signatureOf(
+    disk,
+    jobFolder(root, "pending", taken),
+    world.rules,
+    () => fileSystemNow(disk, root),
+    wholeAtMs,
+  );
   if (after === signature) return taken;
   putBack(world, taken);
   return undefined;
@@ -590,7 +603,8 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   disk.addMode(folder, OWNER_ALL);
   // One that came too late is not to cancel the next run.
   if (disk.look(join(folder, FILES.cancel))) keepCancel(disk, folder, records);
-  const target = freeName(name, (free) => disk.look(jobFolder(root, "complete", free)) !== undefined);
+  const ending = resultEnding(disk, folder);
+  const target = freeName(name, (free) => isTakenInComplete(disk, root, free, ending));
   const wanted =
     record.outcome.is === "succeeded"
       ? undefined
@@ -610,6 +624,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   const marker = world.rules.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   await world.notices?.put({ token: seen.token, name: target, record, handle: seen.handle });
+  if (ending) await notePacking(disk, root, seen.token, { target, ending });
   disk.rename(folder, jobFolder(root, "complete", target));
   return target;
 }

@@ -1,4 +1,5 @@
 /** What a verb is given, whichever it is: its words, the settings, and what only the composition root knows. */
+import type { Filter } from "../archive/filter.ts";
 import type { Origins, RawOptions, Settings } from "../config.ts";
 import type { Engine, Machine } from "../engine.ts";
 import type { FeedProgram } from "../notify/target.ts";
@@ -65,6 +66,8 @@ export interface Surroundings {
   runProgram(program: string, args: readonly string[], timeoutMs: number): Promise<Answer>;
   /** Runs a program that reads `input`, without a shell, until it ends or `stop` aborts. Never throws. */
   feedProgram: FeedProgram;
+  /** Runs a program over a stream of bytes, without a shell. */
+  readonly filter: Filter;
 }
 
 /** One call of a verb: what stands behind it on the command line, checked, and where it happens. */

@@ -42,6 +42,7 @@ export async function run({ settings, around, terminal }: Call): Promise<number>
       isIgnored: around.isIgnored,
       metrics,
       notifier: makeNotifier?.({ assertOwned: () => lock.assertOwned(), say: (event) => log.say(event) }),
+      filter: around.filter,
     });
   } finally {
     log.close();
@@ -59,6 +60,7 @@ interface Parts {
   readonly isIgnored: Surroundings["isIgnored"];
   readonly metrics: Metrics | undefined;
   readonly notifier: Notifier | undefined;
+  readonly filter: Surroundings["filter"];
 }
 
 /** With --metrics, the engine's calls are counted. */
@@ -132,6 +134,15 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     groupWritable: settings.groupWritable,
     retry: settings.retry,
     notices: notifier,
+    archives: {
+      limits: {
+        bytesMax: settings.archiveBytesMax,
+        entriesMax: settings.archiveEntriesMax,
+        ratioMax: settings.archiveRatioMax,
+      },
+      result: settings.archiveResult,
+      filter: parts.filter,
+    },
     assertOwned: () => lock.assertOwned(),
   };
   const limits = {

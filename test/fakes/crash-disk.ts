@@ -44,6 +44,10 @@ export class CrashClock {
     this.#unsynced.delete(path);
   }
 
+  linked(from: string, to: string): void {
+    if (this.#unsynced.has(from)) this.#unsynced.add(to);
+  }
+
   moved(from: string, to: string): void {
     // What was there before is replaced.
     this.#unsynced.delete(to);
@@ -79,6 +83,22 @@ export function crashDisk(clock: CrashClock): Disk {
       clock.effect(() => {
         realDisk.create(path, data, mode);
         clock.created(path);
+      }),
+    open: (path) => look(() => realDisk.open(path)),
+    openNew: (path, mode) =>
+      clock.effect(() => {
+        const file = realDisk.openNew(path, mode);
+        clock.created(path);
+        return {
+          ...file,
+          write: async (bytes) => clock.effect(() => file.write(bytes)),
+          sync: async () => clock.effect(() => clock.synced(path)),
+        };
+      }),
+    link: (path, name) =>
+      clock.effect(() => {
+        clock.linked(path, name);
+        return realDisk.link(path, name);
       }),
     makeFolder: (path, mode) => clock.effect(() => realDisk.makeFolder(path, mode)),
     makeLink: (path, target) => clock.effect(() => realDisk.makeLink(path, target)),

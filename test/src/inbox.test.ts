@@ -1,5 +1,5 @@
 /** The inbox in order: who is next, what a look costs, and that nobody starves behind folders that are not ready. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -209,5 +209,84 @@ describe("what 1000 folders cost", () => {
       while (inbox.peek() === "later");
     }
     expect(looks.length).toBeLessThan(4 * 600);
+  });
+});
+
+describe("archives and scripts", () => {
+  const put = (name: string, text = "true\n") => writeFileSync(join(root.inbox, name), text);
+
+  it("have their turn by their names among the folders", () => {
+    for (const name of ["b", "d"]) drop(name);
+    for (const name of ["a.zip", "c.sh", "e.tar.gz"]) put(name);
+    const inbox = inboxOf();
+    inbox.list();
+    expect(inbox).toMatchObject({ entries: 5, known: 5 });
+    expect(takeAll(inbox)).toEqual(["a.zip", "b", "c.sh", "d", "e.tar.gz"]);
+    expect(inbox.known).toBe(0);
+  });
+
+  it("wait while none can be taken, and are not looked at; folders do not wait", () => {
+    for (const name of ["b", "d"]) drop(name);
+    for (const name of ["a.zip", "c.sh"]) put(name);
+    const inbox = inboxOf();
+    inbox.list();
+    expect(inbox.peek(false)).toMatchObject({ name: "b", isFile: false });
+    inbox.pass("b");
+    expect(inbox.peek()).toMatchObject({ name: "a.zip", isFile: true });
+    inbox.putBack("a.zip", "it is being unpacked");
+    expect(inbox.peek(false)).toMatchObject({ name: "d" });
+    inbox.pass("d");
+    expect(inbox.peek(false)).toBeUndefined();
+    expect(inbox.peek()).toMatchObject({ name: "c.sh" });
+    expect(inbox.reasons().get("a.zip")).toBe("it is being unpacked");
+  });
+
+  it("are followed by what they have become", () => {
+    for (const name of ["b", "d"]) drop(name);
+    put("c.sh");
+    const inbox = inboxOf();
+    inbox.list();
+    expect(inbox.peek()).toMatchObject({ name: "b" });
+    inbox.pass("b");
+    expect(inbox.peek()).toMatchObject({ name: "c.sh" });
+    inbox.pass("c.sh");
+    drop("a");
+    drop("c");
+    inbox.insert("a");
+    inbox.insert("c");
+    inbox.insert("c");
+    expect(takeAll(inbox)).toEqual(["a", "c", "d"]);
+  });
+
+  it("are only files of certain names; others, empty ones and links say why they wait", () => {
+    for (const name of ["a.tar.gz.part", "b.txt", "c.gz", ".d.zip", "Thumbs.db"]) put(name);
+    put("e.zip", "");
+    symlinkSync("/etc/passwd", join(root.inbox, "f.sh"));
+    const inbox = inboxOf();
+    inbox.list();
+    expect(takeAll(inbox)).toEqual([]);
+    const reasons = Object.fromEntries(inbox.reasons());
+    expect(Object.keys(reasons).sort()).toEqual(["a.tar.gz.part", "b.txt", "c.gz", "e.zip", "f.sh"]);
+    expect(reasons).toMatchObject({
+      "b.txt": expect.stringMatching(/not a folder/),
+      "e.zip": "it is empty",
+      "f.sh": expect.stringMatching(/is a link/),
+    });
+  });
+
+  it("come to rest as folders do, whatever file folders must have, and are their owner's", () => {
+    put("a.zip");
+    drop("b");
+    const resting = inboxOf({ settleS: 3600, readyFile: "go" });
+    resting.list();
+    expect(takeAll(resting)).toEqual([]);
+    expect(resting.reasons().get("a.zip")).toMatch(/it changed \d+ s ago \(it is taken after 3600 s of rest\)/);
+    const foreign = inboxOf({ owners: new Set([12_345]) });
+    foreign.list();
+    expect(takeAll(foreign)).toEqual([]);
+    expect(foreign.reasons().get("a.zip")).toMatch(/belongs to another user/);
+    const ready = inboxOf({ readyFile: "go" });
+    ready.list();
+    expect(takeAll(ready)).toEqual(["a.zip"]);
   });
 });
