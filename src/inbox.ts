@@ -23,6 +23,9 @@ const LOOKS_MAX = 256;
 /** Of the folders that were not ready, so many are looked into again at each check. */
 const SECOND_LOOKS_MAX = 500;
 
+/** A time that is still to come, so that the inbox is listed again then. */
+const SOON_S = 0.05;
+
 interface Unready {
   readonly why: string;
   readonly check: number;
@@ -229,7 +232,8 @@ export class Inbox {
 
   /** Notes why one waits that has just come to the inbox, or is to stay there, and when it may not any more. */
   expect(name: string, why: string, againInS: number): void {
-    this.#unready.set(name, { why, check: this.#check, againAtMs: performance.now() + againInS * 1000 });
+    const soonestS = Math.max(againInS, SOON_S);
+    this.#unready.set(name, { why, check: this.#check, againAtMs: performance.now() + soonestS * 1000 });
   }
 
   /** Goes on without a folder that peek() or endings() showed. */
