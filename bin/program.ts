@@ -1,5 +1,5 @@
 /** The command line, made of the tables of options and verbs. Each verb is loaded when it is called. */
-import { Command, Option as Flag } from "commander";
+import { Command, Option as Flag, Help } from "commander";
 import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line.ts";
 import {
   OPTIONS,
@@ -33,7 +33,10 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
 const RUN: Loads = async () => (await import("../src/verbs/run.ts")).run;
 const SET_UP: Loads = async () => (await import("../src/verbs/setup.ts")).setUp;
 
+/** Where options that all verbs take stand in the help of one. */
+const GENERAL = "General";
 const NAMES = Object.keys(OPTIONS) as OptionName[];
+const GROUPS = [...new Set(Object.values<VerbDefinition>(VERBS).map(({ group }) => group))];
 
 const INTRODUCTION = `jobmgr runs the job folders that it finds in ROOT/inbox, and moves them to
 ROOT/complete.
@@ -71,7 +74,10 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     });
   addSettings(main, NAMES);
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
-  main.configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` });
+  main.configureHelp({
+    subcommandTerm: (command) => `${command.name()} ${VERBS[command.name() as VerbName].arguments}`.trim(),
+    formatHelp: (command, helper) => verbsFirst(Help.prototype.formatHelp.call(helper, command, helper)),
+  });
   // Options of twenty verbs would be made at each start, and one verb is called.
   main.hook("preSubcommand", (_main, command) =>
     completeVerb(command, command.name() as VerbName, (...called) => call(version, ...called).then(ended)),
@@ -80,6 +86,16 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
 }
 
 type Called = (loads: Loads, words: readonly string[], options: object, flags: RawOptions) => Promise<void>;
+
+/** The options are many; what one looks for are the verbs. */
+function verbsFirst(help: string): string {
+  const isOfVerbs = (part: string) => GROUPS.some((group) => part.startsWith(`${group}:`));
+  const parts = help.trimEnd().split("\n\n");
+  const verbs = parts.filter(isOfVerbs);
+  const others = parts.filter((part) => !isOfVerbs(part));
+  const at = others.findIndex((part) => part.startsWith("Options:"));
+  return `${[...others.slice(0, at), ...verbs, ...others.slice(at)].join("\n\n")}\n`;
+}
 
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
@@ -108,9 +124,9 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
     command.addOption(option.isList ? flag.argParser(appended) : flag);
   }
   if (verb.settings === "all") {
-    addSettings(command, ["root", "color"]);
+    addSettings(command, ["root", "color"], GENERAL);
     command.addHelpText("after", "\nAll other options of jobmgr may stand here too: jobmgr --help lists them.");
-  } else addSettings(command, ["root", "color", ...verb.settings]);
+  } else addSettings(command, ["root", "color", ...verb.settings], GENERAL);
 }
 
 function appended(value: string, list: readonly string[] | undefined): readonly string[] {
@@ -154,9 +170,11 @@ function refuseUnknownVerb(command: Command): void {
   );
 }
 
-function addSettings(command: Command, names: readonly OptionName[]): void {
+/** `group`: where they stand in the help, if not each in its own. */
+function addSettings(command: Command, names: readonly OptionName[], group?: string): void {
   for (const name of names) {
-    command.addOption(flagOf(OPTIONS[name]));
+    const flag = flagOf(OPTIONS[name]);
+    command.addOption(group === undefined ? flag : flag.helpGroup(`${group}:`));
     const option: Option = OPTIONS[name];
     // What a file switches on, a flag can switch off.
     if (option.type === "switch" && !option.isFlagOnly)
