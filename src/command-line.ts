@@ -28,6 +28,7 @@ export interface VerbDefinition {
   readonly examples: readonly string[];
 }
 
+const YES: VerbOption = { flags: "-y, --yes", help: "do not ask" };
 const JSON_OUTPUT: VerbOption = { flags: "--json", help: "as one JSON value (schema 1)" };
 
 export const VERBS = {
@@ -89,6 +90,83 @@ export const VERBS = {
     options: [JSON_OUTPUT],
     settings: ["engine", "engineArg"],
     examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
+  },
+  cancel: {
+    group: "Change",
+    arguments: "[name...]",
+    completes: "job",
+    help: "end jobs that wait or run",
+    options: [
+      { flags: "--all-pending", help: "all that have left the inbox and not ended" },
+      { flags: "--reason <text>", help: "is told with the job's end" },
+    ],
+    settings: [],
+    examples: ["jobmgr cancel 300-mesh", "jobmgr cancel '4*' --reason 'wrong input'", "jobmgr cancel --all-pending"],
+  },
+  hold: {
+    group: "Change",
+    arguments: "<name...>",
+    completes: "job",
+    help: "do not start jobs of the inbox yet",
+    options: [],
+    settings: [],
+    examples: ["jobmgr hold 300-mesh", "jobmgr hold '4*'"],
+  },
+  release: {
+    group: "Change",
+    arguments: "<name...>",
+    completes: "job",
+    help: "let jobs go that are held",
+    options: [],
+    settings: [],
+    examples: ["jobmgr release 300-mesh", "jobmgr release '*'"],
+  },
+  retry: {
+    group: "Change",
+    arguments: "[name...]",
+    completes: "job",
+    help: "move finished jobs back to the inbox, to be run again",
+    options: [{ flags: "--failed", help: "all that failed, were interrupted, or lost" }],
+    settings: [],
+    examples: ["jobmgr retry 300-mesh", "jobmgr retry --failed"],
+  },
+  remove: {
+    group: "Change",
+    arguments: "<name...>",
+    completes: "job",
+    help: "delete jobs that wait or have ended, with all their files",
+    options: [YES],
+    settings: [],
+    examples: ["jobmgr remove 300-mesh", "jobmgr remove --yes 'complete/4*'"],
+  },
+  clean: {
+    group: "Change",
+    arguments: "",
+    help: "delete jobs that ended long ago, with all their files",
+    options: [
+      { flags: "--older-than <duration>", help: "how long ago they ended: 45s, 90m, 12h, 30d, 2w" },
+      { flags: "--keep-failed", help: "only those that succeeded" },
+      { flags: "-n, --dry-run", help: "show what would be removed, and remove nothing" },
+      YES,
+    ],
+    settings: [],
+    examples: ["jobmgr clean --older-than 30d --dry-run", "jobmgr clean --older-than 2w --keep-failed --yes"],
+  },
+  pause: {
+    group: "Change",
+    arguments: "",
+    help: "take nothing more in; what runs goes on",
+    options: [],
+    settings: ["pauseFile"],
+    examples: ["jobmgr pause", "jobmgr --root ~/jobs pause"],
+  },
+  resume: {
+    group: "Change",
+    arguments: "",
+    help: "take jobs in again after a pause",
+    options: [],
+    settings: ["pauseFile"],
+    examples: ["jobmgr resume", "jobmgr --root ~/jobs resume"],
   },
   config: {
     group: "Set up",

@@ -314,6 +314,20 @@ function moveAside(disk: Disk, path: string): void {
   disk.rename(path, `${path}~${count}`);
 }
 
+/**
+ * Puts a file into place, whole and on the device, unless there is one of that name: false then. If it throws, there is
+ * none, and perhaps a staged one, which the next put replaces.
+ */
+export async function putNew(disk: Disk, folder: string, name: string, data: string): Promise<boolean> {
+  if (disk.look(`${folder}/${name}`)) return false;
+  stage(disk, folder, name, data);
+  await disk.sync(stagedPath(folder, name));
+  const isPut = moveFileUnlessTaken(disk, stagedPath(folder, name), `${folder}/${name}`);
+  if (!isPut) disk.remove(stagedPath(folder, name));
+  await disk.sync(folder);
+  return isPut;
+}
+
 /** Moves a folder to a name that only one can have; false if it is taken. A folder with something in it is never replaced (rename(2)). */
 export function moveFolderUnlessTaken(disk: Disk, from: string, to: string): boolean {
   try {
