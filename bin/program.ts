@@ -24,6 +24,7 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   logs: async () => (await import("../src/verbs/logs.ts")).logs,
   check: async () => (await import("../src/verbs/check.ts")).check,
   doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
+  submit: async () => (await import("../src/verbs/submit.ts")).submit,
   cancel: async () => (await import("../src/verbs/cancel.ts")).cancel,
   hold: async () => (await import("../src/verbs/hold.ts")).hold,
   release: async () => (await import("../src/verbs/hold.ts")).release,
@@ -76,6 +77,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .action(async (_options: unknown, command: Command) => {
       refuseUnknownVerb(command);
       ended(await call(version, command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
+      ended(await call(command.opts().setup ? SET_UP : RUN, { words: [], command: [] }, {}, command.opts()));
     });
   addSettings(main, NAMES);
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
@@ -92,6 +94,9 @@ type Called = (loads: Loads, words: readonly string[], options: object, flags: R
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
   main
+function addVerb(main: Command, name: VerbName, verb: VerbDefinition, ended: (exitCode: number) => void): void {
+  const usage = ["[options]", verb.arguments, verb.takesCommand ? "[-- command...]" : ""].filter(Boolean).join(" ");
+  const command = main
     .command(verb.arguments ? `${name} ${verb.arguments}` : name)
     .usage(["[options]", verb.arguments].filter(Boolean).join(" "))
     .summary(verb.help)
@@ -110,6 +115,7 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
       await called(LOADS[name], command.args, given, all as RawOptions);
+      ended(await call(LOADS[name], split(command.args, verb), given, all as RawOptions));
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
@@ -119,6 +125,18 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
     addSettings(command, ["root", "color"]);
     command.addHelpText("after", "\nAll other options of jobmgr may stand here too: jobmgr --help lists them.");
   } else addSettings(command, ["root", "color", ...verb.settings]);
+}
+
+interface Words {
+  readonly words: readonly string[];
+  readonly command: readonly string[];
+}
+
+/** Commander does not tell which words stood behind "--". */
+function split(all: readonly string[], { takesCommand }: VerbDefinition): Words {
+  const dashes = process.argv.indexOf("--");
+  const count = takesCommand && dashes !== -1 ? process.argv.length - dashes - 1 : 0;
+  return { words: all.slice(0, all.length - count), command: all.slice(all.length - count) };
 }
 
 function appended(value: string, list: readonly string[] | undefined): readonly string[] {
@@ -134,6 +152,8 @@ async function call(
   flags: Record<string, unknown>,
 ): Promise<number> {
   const [{ layersOver }, { placeHere }, { surroundingsOf }, { realTerminal }] = await Promise.all([
+async function call(loads: Loads, words: Words, options: object, flags: Record<string, unknown>): Promise<number> {
+  const [{ layersOver }, { realDisk }, { surroundingsOf }, { realTerminal }] = await Promise.all([
     import("../src/layers.ts"),
     import("./place.ts"),
     import("./surroundings.ts"),
@@ -149,7 +169,7 @@ async function call(
   const around = surroundingsOf(settings, version);
   const terminal = realTerminal(settings.color);
   const verb = (await loads()) as Verb<object>;
-  return verb({ words, options, settings, raw, origins, files, around, terminal } satisfies Call);
+  return verb({ ...words, options, settings, raw, origins, files, around, terminal } satisfies Call);
 }
 
 /** Without a verb the manager runs; so a misspelled one must not. */

@@ -20,6 +20,8 @@ export interface VerbDefinition {
   /** As commander takes them: "<name...>". */
   readonly arguments: string;
   readonly completes?: Completes;
+  /** What stands behind "--" is a command. */
+  readonly takesCommand?: true;
   readonly help: string;
   readonly options: readonly VerbOption[];
   /** The general options that it takes, beside --root and --color; "all": its help points to the general help. */
@@ -90,6 +92,39 @@ export const VERBS = {
     options: [JSON_OUTPUT],
     settings: ["engine", "engineArg"],
     examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
+  },
+  submit: {
+    group: "Change",
+    arguments: "[path...]",
+    completes: "path",
+    takesCommand: true,
+    help: "put folders, scripts, archives or a command into the inbox, whole",
+    options: [
+      { flags: "--name <name>", help: "the job's name" },
+      { flags: "--from <job>", help: "a copy of that job's inputs, without its outputs", completes: "job" },
+      {
+        flags: "--after <job>",
+        help: "start when that job has succeeded (may be repeated)",
+        completes: "job",
+        isList: true,
+      },
+      {
+        flags: "--after-any <job>",
+        help: "start when that job has ended (may be repeated)",
+        completes: "job",
+        isList: true,
+      },
+      { flags: "--hold", help: "do not start it before jobmgr release" },
+      { flags: "--here", help: "run the command where you are, not in the job's folder" },
+      { flags: "-v, --verbose", help: "with --from: name what was left out" },
+      JSON_OUTPUT,
+    ],
+    settings: ["finishedFile"],
+    examples: [
+      "jobmgr submit 300-mesh/ --after 200-scan",
+      "jobmgr submit --from 300-mesh --name 301-mesh --hold",
+      "jobmgr submit --name convert --here -- convert in.png out.pdf",
+    ],
   },
   cancel: {
     group: "Change",

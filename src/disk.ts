@@ -20,6 +20,8 @@ export interface Look {
   readonly links: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+  /** When it came into being; 0 where the file system does not say. */
+  readonly birthMs: number;
 }
 
 /** What statfs(2) tells. `type` is its magic number; a file system without a limit on files says 0 of 0. */
@@ -142,8 +144,8 @@ function kindOf(stat: fs.Stats): Look["kind"] {
 }
 
 function lookOf(stat: fs.Stats): Look {
-  const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs } = stat;
-  return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
+  const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs, birthtimeMs } = stat;
+  return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs, birthMs: birthtimeMs };
 }
 
 function openFile(fd: number): OpenFile {
