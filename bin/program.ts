@@ -25,6 +25,7 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   check: async () => (await import("../src/verbs/check.ts")).check,
   doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
   submit: async () => (await import("../src/verbs/submit.ts")).submit,
+  wait: async () => (await import("../src/verbs/wait.ts")).wait,
   cancel: async () => (await import("../src/verbs/cancel.ts")).cancel,
   hold: async () => (await import("../src/verbs/hold.ts")).hold,
   release: async () => (await import("../src/verbs/hold.ts")).release,

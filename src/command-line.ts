@@ -33,6 +33,11 @@ export interface VerbDefinition {
 const YES: VerbOption = { flags: "-y, --yes", help: "do not ask" };
 const JSON_OUTPUT: VerbOption = { flags: "--json", help: "as one JSON value (schema 1)" };
 
+const TIMEOUT: VerbOption = {
+  flags: "--timeout <duration>",
+  help: "wait no longer, and end with 75: 90, 90s, 10m, 2h",
+};
+
 export const VERBS = {
   status: {
     group: "See",
@@ -117,6 +122,8 @@ export const VERBS = {
       { flags: "--hold", help: "do not start it before jobmgr release" },
       { flags: "--here", help: "run the command where you are, not in the job's folder" },
       { flags: "-v, --verbose", help: "with --from: name what was left out" },
+      { flags: "--wait", help: "as jobmgr wait, for what was submitted" },
+      TIMEOUT,
       JSON_OUTPUT,
     ],
     settings: ["finishedFile"],
@@ -125,6 +132,15 @@ export const VERBS = {
       "jobmgr submit --from 300-mesh --name 301-mesh --hold",
       "jobmgr submit --name convert --here -- convert in.png out.pdf",
     ],
+  },
+  wait: {
+    group: "See",
+    arguments: "[name...]",
+    completes: "job",
+    help: "return when jobs have ended: with the job's own exit code; of several, with 0 if all succeeded, else 1",
+    options: [{ flags: "--all", help: "all that have not ended now" }, TIMEOUT, JSON_OUTPUT],
+    settings: [],
+    examples: ["jobmgr wait 300-mesh && less complete/300-mesh/result", "jobmgr wait --all --timeout 2h"],
   },
   cancel: {
     group: "Change",

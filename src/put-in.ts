@@ -4,10 +4,11 @@
  */
 import { join } from "node:path";
 import { copyFile, copyTree, type Keeps } from "./copy-tree.ts";
-import { type Disk, moveFileUnlessTaken, moveFolderUnlessTaken, removeTree } from "./disk.ts";
+import { type Disk, type Look, moveFileUnlessTaken, moveFolderUnlessTaken, removeTree } from "./disk.ts";
 import { FILES } from "./files.ts";
 import { fileSystemNow, freeName, jobFolder, type Root } from "./root.ts";
 import { isAbandoned, type Stager, stagedName } from "./staging.ts";
+import type { Trace } from "./trace.ts";
 import { markWhole } from "./whole.ts";
 
 /** What is to become a job. */
@@ -32,7 +33,7 @@ const PREFIX = ".jobmgr-submit-";
 const AFTER_BYTES_MAX = 1024 * 1024;
 
 /**
- * Returns the name that it has in the inbox: NAME, or NAME~2. If it throws, nothing is there that anybody would see.
+ * Returns what it is in the inbox, where its name is NAME, or NAME~2. If it throws, nothing is there that anybody would see.
  * Throws CopyError for what cannot be copied.
  */
 export async function putIn(
@@ -42,23 +43,30 @@ export async function putIn(
   source: Source,
   additions: Additions,
   by: Stager,
-): Promise<string> {
+): Promise<Trace> {
   const staged = join(root.inbox, PREFIX + stagedName(by));
   try {
     if (source.is === "archive") {
       await copyFile(disk, source.path, staged, lookAt(disk, source.path));
-      return await moveIn(disk, root, name, source.ending, (to) => moveFileUnlessTaken(disk, staged, to));
+      const file = lookAt(disk, staged);
+      const move = (to: string) => moveFileUnlessTaken(disk, staged, to);
+      return traceFrom(file, await moveIn(disk, root, name, source.ending, move));
     }
     disk.makeFolder(staged, source.is === "folder" ? (lookAt(disk, source.path).mode & 0o777) | 0o700 : 0o777);
     await fill(disk, staged, source);
     await add(disk, staged, additions);
     await markWhole(disk, staged);
     await Promise.all([disk.sync(join(staged, ".jobmgr")), disk.sync(staged)]);
-    return await moveIn(disk, root, name, "", (to) => moveFolderUnlessTaken(disk, staged, to));
+    const folder = lookAt(disk, staged);
+    return traceFrom(folder, await moveIn(disk, root, name, "", (to) => moveFolderUnlessTaken(disk, staged, to)));
   } catch (error) {
     await discard(disk, staged);
     throw error;
   }
+}
+
+function traceFrom({ kind, dev, ino }: Look, name: string): Trace {
+  return { place: "inbox", name, kind, dev, ino, token: undefined };
 }
 
 async function fill(disk: Disk, folder: string, source: Exclude<Source, { is: "archive" }>): Promise<void> {
@@ -69,7 +77,7 @@ async function fill(disk: Disk, folder: string, source: Exclude<Source, { is: "a
   await disk.sync(script);
 }
 
-function lookAt(disk: Disk, path: string) {
+function lookAt(disk: Disk, path: string): Look {
   const look = disk.look(path);
   if (!look) throw Object.assign(new Error(`${path} has gone`), { code: "ENOENT", syscall: "lstat" });
   return look;

@@ -12,8 +12,11 @@ import { jobFolder, openRoot, type Root } from "../root.ts";
 import { quoted } from "../runner.ts";
 import { selectJob, selectJobs } from "../selection.ts";
 import { type Fault, faultOfName, type Submission, sourceOf } from "../sources.ts";
+import type { Trace } from "../trace.ts";
+import { Waiting } from "../wait-for.ts";
 import type { Call } from "./call.ts";
 import { stagerOf } from "./each.ts";
+import { timeoutOf, waitAndTell } from "./wait.ts";
 
 interface Options {
   readonly name?: string;
@@ -23,6 +26,8 @@ interface Options {
   readonly hold?: boolean;
   readonly here?: boolean;
   readonly verbose?: boolean;
+  readonly wait?: boolean;
+  readonly timeout?: string;
   readonly json?: boolean;
 }
 
@@ -47,24 +52,33 @@ export async function submit(call: Call<Options>): Promise<number> {
     throw new UsageError(
       `${printable(archive.name)} is an archive: put job_hold or job_after.txt into it, or submit the folder`,
     );
+  if (options.timeout !== undefined && !options.wait) throw new UsageError("--timeout is for --wait");
+  const timeoutS = timeoutOf(options.timeout);
+  const waiting = options.wait ? new Waiting(realDisk, root) : undefined;
+  const { traces, exitCode } = await putAllIn(call, root, jobs, additions);
+  for (const trace of traces) waiting?.add(trace);
+  if (waiting && traces.length > 0 && exitCode === EXIT.ok) return waitAndTell(call, root, waiting, timeoutS);
+  const names = traces.map(({ name }) => ({ name }));
+  if (options.json) terminal.out(`${JSON.stringify({ schema: 1, jobs: names }, undefined, 1)}\n`);
+  return exitCode;
+}
+
+/** One after the other; what stands in the way of one stops no other. */
+async function putAllIn(call: Call<Options>, root: Root, jobs: readonly Planned[], additions: Additions) {
   const by = stagerOf(call);
   await sweepSubmissions(realDisk, root, by);
-  const names: string[] = [];
-  let exitCode: number = EXIT.ok;
+  const traces: Trace[] = [];
   for (const job of jobs) {
     try {
-      const name = await putIn(realDisk, root, job.name, job.source, additions, by);
-      names.push(name);
-      tell(call, name, job);
+      const trace = await putIn(realDisk, root, job.name, job.source, additions, by);
+      traces.push(trace);
+      tell(call, trace.name, job);
     } catch (error) {
       if (!(error instanceof CopyError) && typeof (error as NodeJS.ErrnoException).syscall !== "string") throw error;
-      terminal.err(`jobmgr: ${printable(job.name)} was not submitted: ${(error as Error).message}\n`);
-      exitCode = EXIT.failed;
+      call.terminal.err(`jobmgr: ${printable(job.name)} was not submitted: ${(error as Error).message}\n`);
     }
   }
-  if (options.json)
-    terminal.out(`${JSON.stringify({ schema: 1, jobs: names.map((name) => ({ name })) }, undefined, 1)}\n`);
-  return exitCode;
+  return { traces, exitCode: traces.length === jobs.length ? EXIT.ok : EXIT.failed };
 }
 
 function tell({ options, terminal }: Call<Options>, name: string, job: Planned): void {
