@@ -3,6 +3,7 @@ import { UsageError } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
+import type { Owner } from "../lock.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
@@ -67,13 +68,14 @@ export async function waitAndTell(
     return () => void process.off(name, listener);
   });
   const line = new ProgressLine(terminal);
-  const managed = watchManager(call, root, line);
+  const manager = new ManagerWatch(call, root);
   const waited = await waiting.wait({
     timeoutS,
     stop: stop.signal,
-    patienceS: () => (managed() ? PATIENCE_S.here : PATIENCE_S.elsewhere),
+    patienceS: () => (manager.isNear ? PATIENCE_S.here : PATIENCE_S.elsewhere),
     progress: (progress) => {
-      managed();
+      const warning = progress.done < progress.all ? manager.warning() : undefined;
+      if (warning) line.interrupt(warning);
       line.show(progress);
     },
   });
@@ -91,25 +93,39 @@ export async function waitAndTell(
   return EXIT.locked;
 }
 
-/** Asked now and then: whether a manager runs on this machine, or none at all. Warns once that nothing goes on. */
-function watchManager(call: Call, root: Root, line: ProgressLine): () => boolean {
-  let lookedMs = Number.NEGATIVE_INFINITY;
-  let isNear = true;
-  let warned = false;
-  return () => {
-    if (performance.now() - lookedMs < MANAGER_LOOK_MS) return isNear;
-    lookedMs = performance.now();
-    const { owner } = managedBy(call, root);
-    isNear = owner === undefined || owner.host === call.around.machine.host;
-    if (owner === undefined && !warned && line.isWaiting) {
-      warned = true;
-      line.clear();
-      call.terminal.err(
-        `No manager is running, so that no job goes on until one is started: jobmgr --root ${root.path}\n`,
-      );
+/** Looks now and then who manages the root. */
+class ManagerWatch {
+  readonly #call: Call;
+  readonly #root: Root;
+  #owner: Owner | undefined;
+  #lookedMs = Number.NEGATIVE_INFINITY;
+  #hasWarned = false;
+
+  constructor(call: Call, root: Root) {
+    this.#call = call;
+    this.#root = root;
+  }
+
+  /** True if a manager runs on this machine, or none at all. */
+  get isNear(): boolean {
+    const owner = this.#look();
+    return owner === undefined || owner.host === this.#call.around.machine.host;
+  }
+
+  /** The first time that no manager runs: a sentence for people. */
+  warning(): string | undefined {
+    if (this.#hasWarned || this.#look()) return undefined;
+    this.#hasWarned = true;
+    return `No manager is running, so that no job goes on until one is started: jobmgr --root ${this.#root.path}\n`;
+  }
+
+  #look(): Owner | undefined {
+    if (performance.now() - this.#lookedMs > MANAGER_LOOK_MS) {
+      this.#owner = managedBy(this.#call, this.#root).owner;
+      this.#lookedMs = performance.now();
     }
-    return isNear;
-  };
+    return this.#owner;
+  }
 }
 
 const MANAGER_LOOK_MS = 5000;
@@ -118,15 +134,13 @@ const MANAGER_LOOK_MS = 5000;
 class ProgressLine {
   readonly #terminal: Terminal;
   #shown: string | undefined;
-  isWaiting = false;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
   }
 
   show({ all, done, failed, pending, elapsedS }: Progress): void {
-    this.isWaiting = done < all;
-    if (!this.#terminal.isTerminal || !this.isWaiting) return;
+    if (!this.#terminal.isTerminal || done === all) return;
     const waiting = all - done - pending;
     const parts = [
       `${done} of ${all} done`,
@@ -137,6 +151,11 @@ class ProgressLine {
     const text = `${parts.join(", ")}; ${durationText(Math.floor(elapsedS))}`;
     if (text !== this.#shown) this.#terminal.err(`\r\x1b[K${text}`);
     this.#shown = text;
+  }
+
+  interrupt(text: string): void {
+    this.clear();
+    this.#terminal.err(text);
   }
 
   clear(): void {
