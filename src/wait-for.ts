@@ -94,9 +94,11 @@ export class Waiting {
   #lookAt(state: State, { patienceS }: WaitRules): void {
     const at = follow(this.#disk, this.#root, state.at, this.#strangers);
     if (at) {
+      // One with another attempt has been run again.
+      const known = at.token === state.at.token ? state.end : undefined;
       state.at = at;
       state.missingSinceMs = undefined;
-      state.end = at.place === "complete" ? this.#endOf(at, state.end) : undefined;
+      state.end = at.place === "complete" ? (known ?? this.#endOf(at)) : undefined;
       return;
     }
     // One that had ended may be removed.
@@ -106,8 +108,7 @@ export class Waiting {
   }
 
   /** Undefined for an archive whose job is still on its way. */
-  #endOf(at: Trace, known: State["end"]): State["end"] {
-    if (known) return known;
+  #endOf(at: Trace): State["end"] {
     const name = (at.kind === "file" ? arrivalName(at.name)?.name : undefined) ?? at.name.replace(/^\./, "");
     const outcome = finishedAs(this.#disk, this.#root, name)?.outcome;
     if (outcome) return { is: "ended", outcome };
