@@ -77,8 +77,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknownVerb(command);
-      ended(await call(version, command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
-      ended(await call(command.opts().setup ? SET_UP : RUN, { words: [], command: [] }, {}, command.opts()));
+      ended(await call(version, command.opts().setup ? SET_UP : RUN, NO_WORDS, {}, command.opts()));
     });
   addSettings(main, NAMES);
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
@@ -90,16 +89,14 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
   return main;
 }
 
-type Called = (loads: Loads, words: readonly string[], options: object, flags: RawOptions) => Promise<void>;
+type Called = (loads: Loads, words: Words, options: object, flags: RawOptions) => Promise<void>;
 
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
-  main
-function addVerb(main: Command, name: VerbName, verb: VerbDefinition, ended: (exitCode: number) => void): void {
   const usage = ["[options]", verb.arguments, verb.takesCommand ? "[-- command...]" : ""].filter(Boolean).join(" ");
-  const command = main
+  main
     .command(verb.arguments ? `${name} ${verb.arguments}` : name)
-    .usage(["[options]", verb.arguments].filter(Boolean).join(" "))
+    .usage(usage)
     .summary(verb.help)
     .helpGroup(`${verb.group}:`);
 }
@@ -115,8 +112,7 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
       const all: Record<string, unknown> = command.optsWithGlobals();
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
-      await called(LOADS[name], command.args, given, all as RawOptions);
-      ended(await call(LOADS[name], split(command.args, verb), given, all as RawOptions));
+      await called(LOADS[name], split(command.args, verb), given, all as RawOptions);
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
@@ -133,6 +129,8 @@ interface Words {
   readonly command: readonly string[];
 }
 
+const NO_WORDS: Words = { words: [], command: [] };
+
 /** Commander does not tell which words stood behind "--". */
 function split(all: readonly string[], { takesCommand }: VerbDefinition): Words {
   const dashes = process.argv.indexOf("--");
@@ -148,13 +146,11 @@ function appended(value: string, list: readonly string[] | undefined): readonly 
 async function call(
   version: string,
   loads: Loads,
-  words: readonly string[],
+  words: Words,
   options: object,
   flags: Record<string, unknown>,
 ): Promise<number> {
   const [{ layersOver }, { placeHere }, { surroundingsOf }, { realTerminal }] = await Promise.all([
-async function call(loads: Loads, words: Words, options: object, flags: Record<string, unknown>): Promise<number> {
-  const [{ layersOver }, { realDisk }, { surroundingsOf }, { realTerminal }] = await Promise.all([
     import("../src/layers.ts"),
     import("./place.ts"),
     import("./surroundings.ts"),

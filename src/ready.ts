@@ -203,9 +203,7 @@ export function signatureOf(
 ): string | undefined {
   // The claim itself changed the folder's own times, and nothing else.
   const top = disk.look(folder);
-  // Whoever held it in that moment has said "held".
-  if (!top || disk.look(join(folder, FILES.hold))) return undefined;
-  if (rules.readyFile !== undefined) return "";
+  if (!top || rules.readyFile !== undefined) return top && "";
   const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs(), wholeAtMs);
   return rest.is === "ready" ? rest.signature : undefined;
 }
