@@ -24,6 +24,16 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   logs: async () => (await import("../src/verbs/logs.ts")).logs,
   check: async () => (await import("../src/verbs/check.ts")).check,
   doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
+  submit: async () => (await import("../src/verbs/submit.ts")).submit,
+  wait: async () => (await import("../src/verbs/wait.ts")).wait,
+  cancel: async () => (await import("../src/verbs/cancel.ts")).cancel,
+  hold: async () => (await import("../src/verbs/hold.ts")).hold,
+  release: async () => (await import("../src/verbs/hold.ts")).release,
+  retry: async () => (await import("../src/verbs/retry.ts")).retry,
+  remove: async () => (await import("../src/verbs/remove.ts")).remove,
+  clean: async () => (await import("../src/verbs/remove.ts")).clean,
+  pause: async () => (await import("../src/verbs/pause.ts")).pause,
+  resume: async () => (await import("../src/verbs/pause.ts")).resume,
   config: async () => (await import("../src/verbs/config.ts")).config,
   service: async () => (await import("../src/verbs/service.ts")).service,
   completion: async () => (await import("../src/verbs/completion.ts")).completion,
@@ -70,7 +80,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknownVerb(command);
-      ended(await call(version, command.opts().setup ? SET_UP : RUN, [], {}, command.opts()));
+      ended(await call(version, command.opts().setup ? SET_UP : RUN, NO_WORDS, {}, command.opts()));
     });
   addSettings(main, NAMES);
   for (const [name, verb] of Object.entries(VERBS) as [VerbName, VerbDefinition][]) addVerb(main, name, verb);
@@ -85,7 +95,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
   return main;
 }
 
-type Called = (loads: Loads, words: readonly string[], options: object, flags: RawOptions) => Promise<void>;
+type Called = (loads: Loads, words: Words, options: object, flags: RawOptions) => Promise<void>;
 
 /** The options are many; what one looks for are the verbs. */
 function verbsFirst(help: string): string {
@@ -99,9 +109,10 @@ function verbsFirst(help: string): string {
 
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
+  const usage = ["[options]", verb.arguments, verb.takesCommand ? "[-- command...]" : ""].filter(Boolean).join(" ");
   main
     .command(verb.arguments ? `${name} ${verb.arguments}` : name)
-    .usage(["[options]", verb.arguments].filter(Boolean).join(" "))
+    .usage(usage)
     .summary(verb.help)
     .helpGroup(`${verb.group}:`);
 }
@@ -117,7 +128,7 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
       const all: Record<string, unknown> = command.optsWithGlobals();
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
-      await called(LOADS[name], command.args, given, all as RawOptions);
+      await called(LOADS[name], split(command.args, verb), given, all as RawOptions);
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
@@ -129,6 +140,20 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
   } else addSettings(command, ["root", "color", ...verb.settings], GENERAL);
 }
 
+interface Words {
+  readonly words: readonly string[];
+  readonly command: readonly string[];
+}
+
+const NO_WORDS: Words = { words: [], command: [] };
+
+/** Commander does not tell which words stood behind "--". */
+function split(all: readonly string[], { takesCommand }: VerbDefinition): Words {
+  const dashes = process.argv.indexOf("--");
+  const count = takesCommand && dashes !== -1 ? process.argv.length - dashes - 1 : 0;
+  return { words: all.slice(0, all.length - count), command: all.slice(all.length - count) };
+}
+
 function appended(value: string, list: readonly string[] | undefined): readonly string[] {
   return [...(list ?? []), value];
 }
@@ -137,7 +162,7 @@ function appended(value: string, list: readonly string[] | undefined): readonly 
 async function call(
   version: string,
   loads: Loads,
-  words: readonly string[],
+  words: Words,
   options: object,
   flags: Record<string, unknown>,
 ): Promise<number> {
@@ -157,7 +182,7 @@ async function call(
   const around = surroundingsOf(settings, version);
   const terminal = realTerminal(settings.color);
   const verb = (await loads()) as Verb<object>;
-  return verb({ words, options, settings, raw, origins, files, around, terminal } satisfies Call);
+  return verb({ ...words, options, settings, raw, origins, files, around, terminal } satisfies Call);
 }
 
 /** Without a verb the manager runs; so a misspelled one must not. */

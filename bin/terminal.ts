@@ -21,8 +21,14 @@ export function realTerminal(color: Settings["color"]): Terminal {
     async ask(question) {
       if (!stdin.isTTY || !stderr.isTTY) return undefined;
       const reader = createInterface({ input: stdin, output: stderr });
+      // A closed input is no answer, and Ctrl-C is what it always is: neither would end the question by itself.
+      const closed = new Promise<string>((resolve) => reader.once("close", () => resolve("")));
+      reader.once("SIGINT", () => {
+        reader.close();
+        process.kill(process.pid, "SIGINT");
+      });
       try {
-        return await reader.question(question);
+        return await Promise.race([reader.question(question), closed]);
       } finally {
         reader.close();
       }

@@ -20,6 +20,8 @@ export interface VerbDefinition {
   /** As commander takes them: "<name...>". */
   readonly arguments: string;
   readonly completes?: Completes;
+  /** What stands behind "--" is a command. */
+  readonly takesCommand?: true;
   readonly help: string;
   readonly options: readonly VerbOption[];
   /** The general options that it takes, beside --root and --color; "all": its help points to the general help. */
@@ -28,7 +30,13 @@ export interface VerbDefinition {
   readonly examples: readonly string[];
 }
 
+const YES: VerbOption = { flags: "-y, --yes", help: "do not ask" };
 const JSON_OUTPUT: VerbOption = { flags: "--json", help: "as one JSON value (schema 1)" };
+
+const TIMEOUT: VerbOption = {
+  flags: "--timeout <duration>",
+  help: "wait no longer, and end with 75: 90, 90s, 10m, 2h",
+};
 
 export const VERBS = {
   status: {
@@ -89,6 +97,127 @@ export const VERBS = {
     options: [JSON_OUTPUT],
     settings: ["engine", "engineArg"],
     examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
+  },
+  submit: {
+    group: "Change",
+    arguments: "[path...]",
+    completes: "path",
+    takesCommand: true,
+    help: "put folders, scripts, archives or a command into the inbox, whole",
+    options: [
+      { flags: "--name <name>", help: "the job's name" },
+      { flags: "--from <job>", help: "a copy of that job's inputs, without its outputs", completes: "job" },
+      {
+        flags: "--after <job>",
+        help: "start when that job has succeeded (may be repeated)",
+        completes: "job",
+        isList: true,
+      },
+      {
+        flags: "--after-any <job>",
+        help: "start when that job has ended (may be repeated)",
+        completes: "job",
+        isList: true,
+      },
+      { flags: "--hold", help: "do not start it before jobmgr release" },
+      { flags: "--here", help: "run the command where you are, not in the job's folder" },
+      { flags: "-v, --verbose", help: "with --from: name what was left out" },
+      { flags: "--wait", help: "as jobmgr wait, for what was submitted" },
+      TIMEOUT,
+      JSON_OUTPUT,
+    ],
+    settings: ["finishedFile"],
+    examples: [
+      "jobmgr submit 300-mesh/ --after 200-scan",
+      "jobmgr submit --from 300-mesh --name 301-mesh --hold",
+      "jobmgr submit --name convert --here -- convert in.png out.pdf",
+    ],
+  },
+  wait: {
+    group: "See",
+    arguments: "[name...]",
+    completes: "job",
+    help: "return when jobs have ended: with the job's own exit code; of several, with 0 if all succeeded, else 1",
+    options: [{ flags: "--all", help: "all that have not ended now" }, TIMEOUT, JSON_OUTPUT],
+    settings: [],
+    examples: ["jobmgr wait 300-mesh && less complete/300-mesh/result", "jobmgr wait --all --timeout 2h"],
+  },
+  cancel: {
+    group: "Change",
+    arguments: "[name...]",
+    completes: "job",
+    help: "end jobs that wait or run",
+    options: [
+      { flags: "--all-pending", help: "all that have left the inbox and not ended" },
+      { flags: "--reason <text>", help: "is told with the job's end" },
+    ],
+    settings: [],
+    examples: ["jobmgr cancel 300-mesh", "jobmgr cancel '4*' --reason 'wrong input'", "jobmgr cancel --all-pending"],
+  },
+  hold: {
+    group: "Change",
+    arguments: "<name...>",
+    completes: "job",
+    help: "do not start jobs of the inbox yet",
+    options: [],
+    settings: [],
+    examples: ["jobmgr hold 300-mesh", "jobmgr hold '4*'"],
+  },
+  release: {
+    group: "Change",
+    arguments: "<name...>",
+    completes: "job",
+    help: "let jobs go that are held",
+    options: [],
+    settings: [],
+    examples: ["jobmgr release 300-mesh", "jobmgr release '*'"],
+  },
+  retry: {
+    group: "Change",
+    arguments: "[name...]",
+    completes: "job",
+    help: "move finished jobs back to the inbox, to be run again",
+    options: [{ flags: "--failed", help: "all that failed, were interrupted, or lost" }],
+    settings: [],
+    examples: ["jobmgr retry 300-mesh", "jobmgr retry --failed"],
+  },
+  remove: {
+    group: "Change",
+    arguments: "<name...>",
+    completes: "job",
+    help: "delete jobs that wait or have ended, with all their files",
+    options: [YES],
+    settings: [],
+    examples: ["jobmgr remove 300-mesh", "jobmgr remove --yes 'complete/4*'"],
+  },
+  clean: {
+    group: "Change",
+    arguments: "",
+    help: "delete jobs that ended long ago, with all their files",
+    options: [
+      { flags: "--older-than <duration>", help: "how long ago they ended: 45s, 90m, 12h, 30d, 2w" },
+      { flags: "--keep-failed", help: "only those that succeeded" },
+      { flags: "-n, --dry-run", help: "show what would be removed, and remove nothing" },
+      YES,
+    ],
+    settings: [],
+    examples: ["jobmgr clean --older-than 30d --dry-run", "jobmgr clean --older-than 2w --keep-failed --yes"],
+  },
+  pause: {
+    group: "Change",
+    arguments: "",
+    help: "take nothing more in; what runs goes on",
+    options: [],
+    settings: ["pauseFile"],
+    examples: ["jobmgr pause", "jobmgr --root ~/jobs pause"],
+  },
+  resume: {
+    group: "Change",
+    arguments: "",
+    help: "take jobs in again after a pause",
+    options: [],
+    settings: ["pauseFile"],
+    examples: ["jobmgr resume", "jobmgr --root ~/jobs resume"],
   },
   config: {
     group: "Set up",

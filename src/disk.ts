@@ -20,6 +20,8 @@ export interface Look {
   readonly links: number;
   readonly mtimeMs: number;
   readonly ctimeMs: number;
+  /** When it came into being; 0 where the file system does not say. */
+  readonly birthMs: number;
 }
 
 /** What statfs(2) tells. `type` is its magic number; a file system without a limit on files says 0 of 0. */
@@ -142,8 +144,8 @@ function kindOf(stat: fs.Stats): Look["kind"] {
 }
 
 function lookOf(stat: fs.Stats): Look {
-  const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs } = stat;
-  return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs };
+  const { size, mode, uid, dev, ino, nlink, mtimeMs, ctimeMs, birthtimeMs } = stat;
+  return { kind: kindOf(stat), size, mode, uid, dev, ino, links: nlink, mtimeMs, ctimeMs, birthMs: birthtimeMs };
 }
 
 function openFile(fd: number): OpenFile {
@@ -312,6 +314,20 @@ function moveAside(disk: Disk, path: string): void {
   let count = 2;
   while (disk.look(`${path}~${count}`)) count++;
   disk.rename(path, `${path}~${count}`);
+}
+
+/**
+ * Puts a file into place, whole and on the device, unless there is one of that name: false then. If it throws, there is
+ * none, and perhaps a staged one, which the next put replaces.
+ */
+export async function putNew(disk: Disk, folder: string, name: string, data: string): Promise<boolean> {
+  if (disk.look(`${folder}/${name}`)) return false;
+  stage(disk, folder, name, data);
+  await disk.sync(stagedPath(folder, name));
+  const isPut = moveFileUnlessTaken(disk, stagedPath(folder, name), `${folder}/${name}`);
+  if (!isPut) disk.remove(stagedPath(folder, name));
+  await disk.sync(folder);
+  return isPut;
 }
 
 /** Moves a folder to a name that only one can have; false if it is taken. A folder with something in it is never replaced (rename(2)). */

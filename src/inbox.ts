@@ -167,15 +167,15 @@ export class Inbox {
   }
 
   /**
-   * When a folder that is not ready may become so, on the monotonic clock, if that is known. A time that has passed
-   * waits for a free place, and needs no clock.
+   * When a folder that is not ready may become so, on the monotonic clock, if that is known. A time that had passed
+   * before this check waits for a free place, and needs no clock; one that passed since is due.
    */
   againAtMs(): number | undefined {
     const now = performance.now();
     let soonest: number | undefined;
-    for (const { againAtMs } of this.#unready.values()) {
-      if (againAtMs !== undefined && againAtMs > now && (soonest === undefined || againAtMs < soonest))
-        soonest = againAtMs;
+    for (const { againAtMs, check } of this.#unready.values()) {
+      if (againAtMs === undefined || (againAtMs <= now && check !== this.#check)) continue;
+      if (soonest === undefined || againAtMs < soonest) soonest = againAtMs;
     }
     return soonest;
   }

@@ -30,19 +30,22 @@ export function namesIn(disk: Disk, root: Root, place: Place): string[] {
 
 /**
  * The jobs that the words mean, among these places, each once; in the order of the words, then of the places given,
- * then of the names. Throws AbsentError for a word that means none, with the nearest names.
+ * then of the names. A word that means none there may mean jobs in the places of `lastly`. Throws AbsentError for a
+ * word that means none, with the nearest names.
  */
 export function selectJobs(
   disk: Disk,
   root: Root,
   words: readonly string[],
   places: readonly Place[] = PLACES,
+  lastly: readonly Place[] = [],
 ): JobRef[] {
   const names = new Map(PLACES.map((place) => [place, namesIn(disk, root, place)]));
   const selected = new Map<string, JobRef>();
   for (const word of words) {
-    const found = meant(word, root, places, names);
-    if (found.length === 0) throw absent(word, places, names);
+    const first = meant(word, root, places, names);
+    const found = first.length > 0 ? first : meant(word, root, lastly, names);
+    if (found.length === 0) throw absent(word, [...places, ...lastly], names);
     for (const job of found) selected.set(`${job.place}/${job.name}`, job);
   }
   return [...selected.values()];

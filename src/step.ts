@@ -164,16 +164,14 @@ export function claim(world: World, name: string, signature: string | undefined)
   spendWhole(disk, jobFolder(root, "inbox", name));
   const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
   disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
-  if (!signature) return taken;
+  if (signature === undefined) return taken;
+  const folder = jobFolder(root, "pending", taken);
+  // Whoever held it in this moment has been told that it is held.
+  const isHeld = disk.look(join(folder, FILES.hold)) !== undefined;
+  if (signature === "" && !isHeld) return taken;
   // Whoever still held a file open went on writing through the first look.
-  const after = signatureOf(
-    disk,
-    jobFolder(root, "pending", taken),
-    world.rules,
-    () => fileSystemNow(disk, root),
-    wholeAtMs,
-  );
-  if (after === signature) return taken;
+  const after = signatureOf(disk, folder, world.rules, () => fileSystemNow(disk, root), wholeAtMs);
+  if (after === signature && !isHeld) return taken;
   putBack(world, taken);
   return undefined;
 }

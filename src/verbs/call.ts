@@ -73,6 +73,8 @@ export interface Surroundings {
 /** One call of a verb: what stands behind it on the command line, checked, and where it happens. */
 export interface Call<Options = object> {
   readonly words: readonly string[];
+  /** Those behind "--", for a verb that takes a command. */
+  readonly command: readonly string[];
   readonly options: Options;
   readonly settings: Settings;
   /** What the settings were made of: the options as they were given, of each that is no flag where, and the files read. */

@@ -1,5 +1,5 @@
 /** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
-import { constants, userInfo } from "node:os";
+import { constants } from "node:os";
 import type { Settings } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
@@ -15,6 +15,7 @@ import { openFolder, ownersOf } from "../owners.ts";
 import { Pass } from "../pass.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
+import { userName } from "../user-name.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 
 /** Exit codes of a manager that was stopped by a signal, as a shell would tell it. */
@@ -251,14 +252,6 @@ function lockerOf(settings: Settings, around: Surroundings): Locker {
     isAlive: (pid, start) => around.isAlive(pid, start),
     patienceS: settings.lockPatienceS,
   };
-}
-
-function userName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.()}`;
-  }
 }
 
 /** What is in the inbox runs as this user; so not everybody may put something there. */

@@ -167,6 +167,18 @@ describe("when to look again", () => {
     expect(looks).toEqual([]);
   });
 
+  it("is now for one that became due before anybody asked, until the next check had the chance to look", async () => {
+    drop("a");
+    const inbox = inboxOf({ settleS: 0.05 });
+    inbox.list();
+    expect(inbox.peek()).toBeUndefined();
+    await new Promise((done) => setTimeout(done, 100));
+    expect(inbox.againAtMs()).toBeLessThanOrEqual(performance.now());
+    inbox.list();
+    expect(inbox.againAtMs()).toBeUndefined();
+    expect(inbox.peek()).toMatchObject({ name: "a" });
+  });
+
   it("is not known for one that waits for a person", () => {
     drop("a", false);
     const inbox = inboxOf();

@@ -1,0 +1,24 @@
+/** Sends a finished job back to the inbox, to be run again. Its earlier attempts go along. */
+import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
+import { freeName, jobFolder, type Root } from "./root.ts";
+import { markWhole } from "./whole.ts";
+
+/**
+ * The name that it has in the inbox; undefined if it is not in complete/ (any more). One rename: there or here. All that
+ * it is to have is in it, so that it need not come to rest.
+ */
+export async function sendBack(disk: Disk, root: Root, name: string): Promise<string | undefined> {
+  const from = jobFolder(root, "complete", name);
+  for (;;) {
+    const free = freeName(name, (one) => disk.look(jobFolder(root, "inbox", one)) !== undefined);
+    try {
+      await markWhole(disk, from);
+      if (!moveFolderUnlessTaken(disk, from, jobFolder(root, "inbox", free))) continue;
+    } catch (error) {
+      if (!disk.look(from)) return undefined;
+      throw error;
+    }
+    await Promise.all([disk.sync(root.inbox), disk.sync(root.complete)]);
+    return free;
+  }
+}

@@ -1,0 +1,71 @@
+/** A verb that changes several jobs: each by itself, with a line about each, and what stands in the way of one stops no other. */
+
+import { realDisk } from "../disk.ts";
+import { EXIT } from "../exit-codes.ts";
+import { livingOwner, type Owner } from "../lock.ts";
+import { printable } from "../printable.ts";
+import type { Root } from "../root.ts";
+import type { JobRef } from "../selection.ts";
+import type { Stager } from "../staging.ts";
+import type { Call, Terminal } from "./call.ts";
+
+/** What came of it for one job, in a sentence. */
+export type Change = { readonly did: string } | { readonly didNot: string };
+
+/** Says what was done on stdout, and what was not on stderr. Returns the exit code: 1 if anything was not done. */
+export async function changeEach<T extends Pick<JobRef, "name">>(
+  terminal: Terminal,
+  jobs: readonly T[],
+  change: (job: T) => Promise<Change>,
+): Promise<number> {
+  let exitCode: number = EXIT.ok;
+  for (const job of jobs) {
+    const result = await change(job).catch((error: unknown) => didNot(job.name, error));
+    if ("did" in result) terminal.out(`${result.did}\n`);
+    else {
+      terminal.err(`jobmgr: ${result.didNot}\n`);
+      exitCode = EXIT.failed;
+    }
+  }
+  return exitCode;
+}
+
+/** A disk that says no to one job; anything else is a fault of ours. */
+export function didNot(name: string, error: unknown): Change {
+  if (typeof (error as NodeJS.ErrnoException).syscall !== "string") throw error;
+  return { didNot: `${printable(name)}: ${(error as Error).message}` };
+}
+
+/** The manager of a root, if one runs: told to look now, where that can be done. */
+export interface ManagedBy {
+  readonly owner: Owner | undefined;
+  /** Lets a manager on this machine look at once. A hint: it may not arrive. */
+  nudge(): void;
+}
+
+export function managedBy({ settings, around }: Call, root: Root): ManagedBy {
+  const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
+  const owner = livingOwner(realDisk, root, { machine: around.machine, isAlive, patienceS: settings.lockPatienceS });
+  return {
+    owner,
+    nudge() {
+      if (owner?.host !== around.machine.host) return;
+      try {
+        process.kill(owner.pid, "SIGUSR1");
+      } catch {
+        // Another user's, or it has just ended.
+      }
+    },
+  };
+}
+
+/** This process, as one that stages something. */
+export function stagerOf({ around }: Pick<Call, "around">): Stager {
+  const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
+  return { machine: around.machine, pid: process.pid, start: around.processStart, isAlive };
+}
+
+/** "1 job", "3 jobs". */
+export function jobsText(count: number): string {
+  return count === 1 ? "1 job" : `${count} jobs`;
+}

@@ -1,0 +1,120 @@
+/** `jobmgr remove` and `jobmgr clean`: take jobs away for good, by name or by age. Never one that runs. */
+import { UsageError } from "../config.ts";
+import { type Disk, realDisk } from "../disk.ts";
+import { DURATION_FORM, durationOf } from "../duration.ts";
+import { finishedAs } from "../ended.ts";
+import { EXIT } from "../exit-codes.ts";
+import { finishedFolder } from "../finished.ts";
+import { durationText } from "../outcome.ts";
+import { printable } from "../printable.ts";
+import { partsOf, Removal } from "../removal.ts";
+import { fileSystemNow, openRoot, type Root } from "../root.ts";
+import { type JobRef, namesIn, selectJobs } from "../selection.ts";
+import type { Call } from "./call.ts";
+import { changeEach, jobsText, stagerOf } from "./each.ts";
+
+/** So many names stand in the question. */
+const NAMED_MAX = 5;
+
+/** Throws RootError, UsageError, AbsentError before anything is done. */
+export async function remove(call: Call<{ yes?: boolean }>): Promise<number> {
+  const { words, settings } = call;
+  const root = openRoot(realDisk, settings.root);
+  const jobs = selectJobs(realDisk, root, words, ["inbox", "complete"], ["pending"]);
+  const removable = jobs.filter(({ place }) => place !== "pending");
+  if (removable.length > 0 && !(await isConfirmed(call, removable))) return notRemoved(call);
+  return removeAll(call, root, jobs);
+}
+
+/** Throws RootError, UsageError before anything is done. */
+export async function clean(
+  call: Call<{ olderThan?: string; keepFailed?: boolean; dryRun?: boolean; yes?: boolean }>,
+): Promise<number> {
+  const { options, settings, terminal } = call;
+  const ageS = durationOf(options.olderThan ?? "");
+  if (ageS === undefined)
+    throw new UsageError(
+      options.olderThan === undefined
+        ? `clean needs to know how old: --older-than, and ${DURATION_FORM}`
+        : `--older-than ${options.olderThan}: it must be ${DURATION_FORM}`,
+    );
+  const root = openRoot(realDisk, settings.root);
+  const { jobs, kept } = oldJobs(realDisk, root, ageS, options.keepFailed === true);
+  const old = `older than ${options.olderThan}`;
+  const others = kept === 0 ? "" : ` ${jobsText(kept)} that did not succeed ${kept === 1 ? "is" : "are"} kept.`;
+  if (jobs.length === 0) {
+    if (options.dryRun !== true) await removalOf(call, root).sweep();
+    terminal.out(`No finished job is ${old}.${others}\n`);
+    return EXIT.ok;
+  }
+  if (options.dryRun) {
+    for (const { name, endedS } of jobs)
+      terminal.out(`would remove ${printable(name)}, ended ${durationText(endedS)} ago\n`);
+    terminal.out(`${jobsText(jobs.length)} ${old}; nothing was removed.${others}\n`);
+    return EXIT.ok;
+  }
+  if (!(await isConfirmed(call, jobs, `, ${old}`))) return notRemoved(call);
+  const exitCode = await removeAll(call, root, jobs);
+  if (others) terminal.out(`${others.trim()}\n`);
+  return exitCode;
+}
+
+/** Finished jobs that ended so long ago, the oldest first; and how many are kept because they did not succeed. */
+function oldJobs(
+  disk: Disk,
+  root: Root,
+  ageS: number,
+  keepFailed: boolean,
+): { jobs: (JobRef & { endedS: number })[]; kept: number } {
+  const nowMs = fileSystemNow(disk, root);
+  const old: (JobRef & { endedS: number })[] = [];
+  let kept = 0;
+  for (const name of namesIn(disk, root, "complete")) {
+    const look = disk.look(finishedFolder(disk, root, name));
+    if (look?.kind !== "folder") continue;
+    const record = finishedAs(disk, root, name);
+    const endedMs = Date.parse(record?.endedAt ?? record?.at ?? "") || look.ctimeMs;
+    const endedS = (nowMs - endedMs) / 1000;
+    if (endedS < ageS) continue;
+    if (keepFailed && record?.outcome.is !== "succeeded") kept++;
+    else old.push({ place: "complete", name, endedS });
+  }
+  return { jobs: old.sort((a, b) => b.endedS - a.endedS), kept };
+}
+
+/** Asks a person, unless --yes. Throws UsageError where there is nobody to ask. */
+async function isConfirmed({ options, terminal }: Call<{ yes?: boolean }>, jobs: readonly JobRef[], more = "") {
+  if (options.yes) return true;
+  const shown = jobs.slice(0, NAMED_MAX).map(({ place, name }) => `${place}/${printable(name)}`);
+  const names = [...shown, ...(jobs.length > shown.length ? ["..."] : [])].join(", ");
+  const answer = await terminal.ask(`Remove ${jobsText(jobs.length)}${more}, with all files in them: ${names}? [y/N] `);
+  if (answer === undefined)
+    throw new UsageError("there is no terminal to ask whether the jobs are to be removed: add --yes if they are");
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+function notRemoved({ terminal }: Pick<Call, "terminal">): number {
+  terminal.err("Nothing was removed.\n");
+  return EXIT.failed;
+}
+
+function removalOf(call: Call, root: Root): Removal {
+  return new Removal(realDisk, root, stagerOf(call));
+}
+
+async function removeAll(call: Call, root: Root, jobs: readonly JobRef[]): Promise<number> {
+  const removal = removalOf(call, root);
+  const parts = partsOf(realDisk, root, jobs);
+  const exitCode = await changeEach(call.terminal, jobs, async (job) => {
+    const name = `${job.place}/${printable(job.name)}`;
+    if (job.place === "pending") return { didNot: `${name} has not ended; cancel it first` };
+    const removed = await removal.remove(parts.get(job) ?? [job]);
+    if (removed.is === "removed") return { did: `removed ${name}` };
+    if (removed.is === "gone") return { didNot: `${name} has gone: it was moved away or removed` };
+    return {
+      didNot: `${name} is removed, but not all of it could be deleted: ${removed.why}. The rest is in ${removed.where}`,
+    };
+  });
+  await removal.sweep();
+  return exitCode;
+}

@@ -1,0 +1,57 @@
+/** `jobmgr retry`: finished jobs go back to the inbox, to be run again. */
+import { UsageError } from "../config.ts";
+import { type Disk, realDisk } from "../disk.ts";
+import { finishedAs } from "../ended.ts";
+import { FILES } from "../files.ts";
+import { finishedFolder } from "../finished.ts";
+import type { Result } from "../outcome.ts";
+import { printable } from "../printable.ts";
+import { jobFolder, openRoot, type Root } from "../root.ts";
+import { namesIn, selectJobs } from "../selection.ts";
+import { sendBack } from "../send-back.ts";
+import type { Call, Terminal } from "./call.ts";
+import { changeEach, jobsText, managedBy } from "./each.ts";
+
+/** What --failed means: others were ended, or refused, on purpose. */
+const FAILED: readonly (Result | undefined)[] = ["failed", "lost", "interrupted"];
+
+/** Throws RootError, UsageError, AbsentError before anything is done. */
+export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
+  const { words, options, settings, terminal } = call;
+  const disk = realDisk;
+  const root = openRoot(disk, settings.root);
+  if (options.failed !== true && words.length === 0) throw new UsageError("retry needs the names of jobs, or --failed");
+  const named = selectJobs(disk, root, words, ["complete"], ["inbox", "pending"]);
+  const failed = options.failed ? allFailed(disk, root, terminal) : [];
+  const jobs = [...named, ...failed.filter((one) => !named.some(({ name }) => name === one.name))];
+  const when = managedBy(call, root).owner ? "" : " when a manager runs; none is running";
+  return changeEach(terminal, jobs, async (job) => {
+    const name = printable(job.name);
+    if (job.place !== "complete") return { didNot: `${name} has not ended yet (it is in ${job.place})` };
+    const folder = jobFolder(root, "complete", job.name);
+    const kind = disk.look(folder)?.kind;
+    if (kind === "file") return { didNot: `${name} is a file, not a job's folder: move it into the inbox yourself` };
+    if (kind === undefined && disk.look(finishedFolder(disk, root, job.name)))
+      return { didNot: `of ${name} only its archive is left: move that into the inbox to run it again` };
+    if (kind === "link") return { didNot: `${name} is a link, and links are not followed` };
+    const isHeld = disk.look(`${folder}/${FILES.hold}`) !== undefined;
+    const back = await sendBack(disk, root, job.name);
+    if (back === undefined) return { didNot: `${name} has gone: it was moved away or removed` };
+    const as = back === job.name ? "" : ` as ${printable(back)}, for the name was taken`;
+    const then = isHeld ? `; it is held: jobmgr release ${printable(back)}` : `; it is run again${when}`;
+    return { did: `moved ${name} back to the inbox${as}${then}` };
+  });
+}
+
+/** All that failed; says what --failed does not mean. */
+function allFailed(disk: Disk, root: Root, terminal: Terminal): { place: "complete"; name: string }[] {
+  const ends = namesIn(disk, root, "complete").map((name) => ({ name, is: finishedAs(disk, root, name)?.outcome.is }));
+  const failed = ends.filter(({ is }) => FAILED.includes(is));
+  const left = (["cancelled", "refused"] as const)
+    .map((result) => ({ result, count: ends.filter(({ is }) => is === result).length }))
+    .filter(({ count }) => count > 0);
+  if (failed.length === 0) terminal.out("No job has failed.\n");
+  for (const { result, count } of left)
+    terminal.err(`${jobsText(count)} ${count === 1 ? "was" : "were"} ${result}: to run such a one again, name it.\n`);
+  return failed.map(({ name }) => ({ place: "complete", name }));
+}

@@ -1,0 +1,232 @@
+/**
+ * Verbs of the real program, killed at one effect of each kind. Afterwards nothing half done is to be seen and nothing
+ * is lost; the same call once more completes it; and what is to run, runs once.
+ */
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { jobmgr, makeRoot, PROGRAM, type TestRoot, waitUntil } from "../harness.ts";
+import { type Call, callsIn, startTraced, straceFault, wasKilled } from "./strace.ts";
+
+const CALLS = [
+  ...["rename", "link", "symlink", "mkdir", "rmdir", "unlink", "openat", "write", "pwrite64"],
+  ...["utimensat", "fchmod", "chmod", "fsync"],
+];
+
+/** A verb, on one job of its own for each trial. */
+interface Swept {
+  readonly verb: string;
+  /** Enough for all kinds of its effects. */
+  readonly jobs: number;
+  /** The jobs have run, and failed, before. */
+  readonly hasRun?: true;
+  /** The arguments for the job of this name. */
+  args(root: TestRoot, name: string): string[];
+  /** Makes the job. */
+  prepare(root: TestRoot, name: string): Promise<void> | void;
+  /** What is wrong after the kill: something half done, or lost. Returns whether all is done. */
+  isDone(root: TestRoot, name: string, faults: string[]): boolean;
+  /** How often the job has run in the end, and what its state is there; undefined: it is gone. */
+  readonly end: { readonly runs: number; readonly state: string } | undefined;
+  /** What is to be done before a manager takes over. */
+  readonly atLast?: (root: TestRoot) => Promise<void>;
+}
+
+function ledgerScript(root: TestRoot, name: string, code = 0): string {
+  return `echo '${name}' >> '${root.ledger}'\nexit ${code}\n`;
+}
+
+/** A job that has failed, by hand: it looks like one that ran before. */
+async function failed(root: TestRoot, names: readonly string[]): Promise<void> {
+  for (const name of names) root.drop(name, { "job.sh": ledgerScript(root, name, 3), "deep/data": "1234" });
+  const manager = root.manage(["-M", "8"]);
+  await root.completed(...names);
+  await manager.stop();
+}
+
+function placesOf(root: TestRoot, name: string): string[] {
+  return ["inbox", "pending", "complete"].filter((place) => root.exists(`${place}/${name}`));
+}
+
+function checkWhole(root: TestRoot, folder: string, faults: string[]): void {
+  for (const file of ["job.sh", "deep/data"])
+    if (!root.exists(`${folder}/${file}`) || root.read(`${folder}/${file}`).length < 4)
+      faults.push(`${folder}/${file} is not whole`);
+}
+
+const SUBMIT: Swept = {
+  verb: "submit",
+  jobs: 30,
+  args: (root, name) => [join(root.path, "mine", name)],
+  prepare(root, name) {
+    mkdirSync(join(root.path, "mine", name, "deep"), { recursive: true });
+    writeFileSync(join(root.path, "mine", name, "job.sh"), ledgerScript(root, name));
+    writeFileSync(join(root.path, "mine", name, "deep", "data"), "1234");
+  },
+  isDone(root, name, faults) {
+    checkWhole(root, `mine/${name}`, faults);
+    if (!root.exists(`inbox/${name}`)) return false;
+    checkWhole(root, `inbox/${name}`, faults);
+    return true;
+  },
+  end: { runs: 1, state: "succeeded" },
+};
+
+const RETRY: Swept = {
+  verb: "retry",
+  jobs: 14,
+  hasRun: true,
+  args: (_, name) => [name],
+  prepare() {},
+  isDone(root, name, faults) {
+    const [place, ...others] = placesOf(root, name);
+    if (place === undefined || others.length > 0) faults.push(`${name} is in ${[place, ...others]}`);
+    else checkWhole(root, `${place}/${name}`, faults);
+    return place === "inbox";
+  },
+  end: { runs: 2, state: "failed" },
+};
+
+const REMOVE: Swept = {
+  verb: "remove",
+  jobs: 32,
+  hasRun: true,
+  args: (_, name) => ["--yes", name],
+  prepare() {},
+  isDone(root, name, faults) {
+    if (!root.exists(`complete/${name}`)) return true;
+    checkWhole(root, `complete/${name}`, faults);
+    return false;
+  },
+  end: undefined,
+};
+
+const CANCEL: Swept = {
+  verb: "cancel",
+  jobs: 14,
+  args: (_, name) => [name, "--reason", "no use"],
+  prepare(root, name) {
+    root.drop(name, { "job.sh": ledgerScript(root, name), "deep/data": "1234" });
+    renameSync(join(root.path, "inbox", name), join(root.path, "pending", name));
+    mkdirSync(join(root.path, "pending", name, ".jobmgr"));
+  },
+  isDone(root, name, faults) {
+    checkWhole(root, `pending/${name}`, faults);
+    const path = `pending/${name}/job_cancel`;
+    if (root.exists(path) && root.read(path) !== "no use\n") faults.push(`${path} is ${root.read(path)}`);
+    return root.exists(path);
+  },
+  end: { runs: 0, state: "cancelled" },
+};
+
+const HOLD: Swept = {
+  verb: "hold",
+  jobs: 14,
+  args: (_, name) => [name],
+  prepare(root, name) {
+    root.drop(name, { "job.sh": ledgerScript(root, name), "deep/data": "1234" });
+  },
+  isDone(root, name, faults) {
+    checkWhole(root, `inbox/${name}`, faults);
+    return root.exists(`inbox/${name}/job_hold`);
+  },
+  atLast: async (root) => {
+    expect(root.runs()).toEqual([]);
+    expect((await jobmgr(["--root", root.path, "release", "*"])).code).toBe(0);
+  },
+  end: { runs: 1, state: "succeeded" },
+};
+
+/** One call of a verb under strace. */
+async function traced(root: TestRoot, swept: Swept, name: string, point?: Call) {
+  const log = `${root.ledger}-${name}.strace`;
+  const command = [process.execPath, PROGRAM, "--root", root.path, swept.verb, ...swept.args(root, name)];
+  const injection = point && { call: point.name, when: String(point.n), what: "signal=KILL" as const };
+  const running = startTraced(command, { log, calls: CALLS, ...(injection && { injection }) });
+  const code = await running.ended;
+  const calls = callsIn(log, root.path).filter(({ isEffect }) => isEffect);
+  return { code, calls, killed: wasKilled(log), said: running.stdout() + running.stderr() };
+}
+
+/** One effect of each kind, whichever job it is. */
+function kindsOf(calls: readonly Call[], name: string): Call[] {
+  const kindOf = ({ about }: Call) =>
+    about.replaceAll(name, "JOB").replaceAll(/\d+_[^_/ ]+_[0-9a-f]{8}_[^/ ]+/g, "STAGED");
+  return [...new Map(calls.map((call) => [kindOf(call), call])).values()];
+}
+
+async function sweep(root: TestRoot, swept: Swept): Promise<number> {
+  const names = Array.from({ length: swept.jobs }, (_, i) => `job${String(i).padStart(2, "0")}`);
+  if (swept.hasRun) await failed(root, names);
+  const faults: string[] = [];
+
+  const probe = names.pop() ?? "";
+  await swept.prepare(root, probe);
+  const calm = await traced(root, swept, probe);
+  if (calm.code !== 0 || !swept.isDone(root, probe, faults)) throw new Error(`it fails in peace: ${calm.said}`);
+  const points = kindsOf(calm.calls, probe);
+  if (points.length > names.length) throw new Error(`${points.length} kinds of effects are too many`);
+
+  const used = [probe];
+  const work = points.map((point) => [point, names.pop() ?? ""] as const);
+  const trial = async ([point, name]: (typeof work)[number]) => {
+    used.push(name);
+    await swept.prepare(root, name);
+    const { killed } = await traced(root, swept, name, point);
+    const own: string[] = killed ? [] : ["it was not killed"];
+    if (!swept.isDone(root, name, own)) {
+      const { code, stderr } = await jobmgr(["--root", root.path, swept.verb, ...swept.args(root, name)]);
+      if (code !== 0 || !swept.isDone(root, name, own)) own.push(`a second call ends with ${code}: ${stderr}`);
+    }
+    faults.push(...own.map((fault) => `killed at ${point.about}: ${fault}`));
+  };
+  const next = async () => {
+    for (let one = work.shift(); one; one = work.shift()) await trial(one);
+  };
+  await Promise.all([next(), next()]);
+  expect(faults).toEqual([]);
+
+  await swept.atLast?.(root);
+  await jobmgr(["--root", root.path, "clean", "--older-than", "30d", "--yes"]);
+  await checkEnd(root, swept, used);
+  return points.length;
+}
+
+/** Lets a manager do what is left, and looks at what came of each job. */
+async function checkEnd(root: TestRoot, { end }: Swept, names: readonly string[]): Promise<void> {
+  const removing = join(root.path, ".jobmgr/removing");
+  expect(existsSync(removing) ? readdirSync(removing) : []).toEqual([]);
+  if (end) {
+    const manager = root.manage(["-M", "8"]);
+    await waitUntil("all have ended", () =>
+      names.every((name) => root.exists(`complete/${name}/job_status.json`) && placesOf(root, name).length === 1),
+    );
+    await manager.stop();
+  }
+  const runs = names.map((name) => root.runs().filter((one) => one === name).length);
+  expect(runs).toEqual(names.map(() => end?.runs ?? 1));
+  for (const name of names) {
+    if (end) expect(root.status(name)).toMatchObject({ state: end.state });
+    else expect(placesOf(root, name)).toEqual([]);
+  }
+  expect(root.names("inbox")).toEqual([]);
+}
+
+const fault = straceFault();
+
+describe.skipIf(fault !== "" && process.env.CI !== "true")(
+  "killed at an effect of each kind",
+  { timeout: 120_000 },
+  () => {
+    it.each([SUBMIT, RETRY, REMOVE, CANCEL, HOLD])(
+      "$verb leaves nothing half done, and can be called again",
+      async (swept) => {
+        expect(fault).toBe("");
+        const root = await makeRoot();
+        const points = await sweep(root, swept);
+        expect(points).toBeGreaterThan(2);
+        process.stdout.write(`${swept.verb} killed at ${points} kinds of effects\n`);
+      },
+    );
+  },
+);
