@@ -75,10 +75,14 @@ function dependencyOf(line: string): Dependency | undefined {
   return { name, any: any !== null };
 }
 
+/** No file system takes a longer one. */
+const NAME_BYTES_MAX = 255;
+
 function faultOfName(name: string): string | undefined {
   if (name === "") return "there is no name";
   if (name.includes("/")) return `"${name}" is a path. Write the name of the job's folder alone`;
   if (name.includes("\0")) return "a name with a NUL byte. It must be a list of names, one a line";
+  if (new TextEncoder().encode(name).length > NAME_BYTES_MAX) return `a name of more than ${NAME_BYTES_MAX} bytes`;
   if (name.startsWith(".")) return `"${name}" is a hidden name, and no job has one`;
   return undefined;
 }

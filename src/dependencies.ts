@@ -4,8 +4,10 @@
  */
 import { join } from "node:path";
 import { AFTER_BYTES_MAX, type AfterRead, type JobState, parseAfter, type Verdict, verdictOf } from "./after.ts";
+import { arrivalFiles, arrivalName } from "./archive/names.ts";
 import type { Disk, Look } from "./disk.ts";
 import { FILES } from "./files.ts";
+import { finishedFolder } from "./finished.ts";
 import { attemptFolder, attemptsOf, type OutcomeRecord, RecordError, readRecord, recordNames } from "./records.ts";
 import { jobFolder, numberedName, type Root } from "./root.ts";
 import type { Place } from "./stage.ts";
@@ -56,20 +58,31 @@ export function stateOfJob(disk: Disk, root: Root, name: string, asker: Asker): 
   return { is: "unknown" };
 }
 
-/** The name as it is written, and as other systems write the same letters: macOS takes accents apart. */
+/**
+ * The name as it is written; as other systems write the same letters: macOS takes accents apart; and of the name of an
+ * archive or a script that of the job which it becomes.
+ */
 function formsOf(name: string): ReadonlySet<string> {
-  return new Set([name, name.normalize("NFC"), name.normalize("NFD")]);
+  return new Set(
+    [name, arrivalName(name)?.name ?? name].flatMap((one) => [one, one.normalize("NFC"), one.normalize("NFD")]),
+  );
 }
 
 function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): JobState {
+  const file = arrivalOf(disk, root, name);
+  if (file !== undefined) return { is: "going", word: `waiting, as "${file}"` };
   for (const place of ["inbox", "pending"] as const) {
-    for (const { name: one } of namesakes(disk, root, place, name, asker)) {
-      const folder = jobFolder(root, place, one);
+    for (const { name: one, folder } of namesakes(disk, root, place, name, asker)) {
       const word = place === "pending" ? wordOf(disk, folder) : isHeld(disk, folder) ? "held" : "waiting";
       return { is: "going", word: one === name ? word : `${word}, as "${one}"` };
     }
   }
   return endOf(disk, root, name, asker);
+}
+
+/** A file of the inbox that is to become a job of this name. */
+function arrivalOf(disk: Disk, root: Root, name: string): string | undefined {
+  return arrivalFiles(name).find((file) => disk.look(jobFolder(root, "inbox", file))?.kind === "file");
 }
 
 /** So many of one name are looked into, the latest ones: each was moved to complete/ when it ended. */
@@ -81,9 +94,9 @@ function endOf(disk: Disk, root: Root, name: string, asker: Asker): JobState {
     .slice(0, ENDED_MAX);
   let last: OutcomeRecord | undefined;
   let unclear: string | undefined;
-  for (const { name: one } of latest) {
+  for (const { name: one, folder } of latest) {
     try {
-      const record = outcomeIn(disk, jobFolder(root, "complete", one));
+      const record = outcomeIn(disk, folder);
       if (record === undefined)
         unclear ??= `complete/${one} has no record of how it ended. Was it moved there by hand?`;
       else if (last === undefined || Date.parse(record.at) > Date.parse(last.at)) last = record;
@@ -111,17 +124,20 @@ function outcomeIn(disk: Disk, folder: string): OutcomeRecord | undefined {
 function* namesakes(disk: Disk, root: Root, place: Place, name: string, asker: Asker): Generator<Namesake> {
   for (let count = 1, gap = 0; gap < GAP_MAX; count++, gap++) {
     const one = numberedName(name, count);
-    const look = disk.look(jobFolder(root, place, one));
+    // Of a finished job that left as an archive, only what says how it ended may be there.
+    const folder = place === "complete" ? finishedFolder(disk, root, one) : jobFolder(root, place, one);
+    const look = disk.look(folder);
     const isAsker = place === asker.place && one === asker.name;
     if (look) gap = -1;
     // Whoever waits for itself is told so in the inbox; in pending it is judged by its earlier lives.
     if (isAsker && (count > 1 || place !== "inbox")) continue;
-    if (look?.kind === "folder") yield { name: one, look };
+    if (look?.kind === "folder") yield { name: one, folder, look };
   }
 }
 
 interface Namesake {
   readonly name: string;
+  readonly folder: string;
   readonly look: Look;
 }
 

@@ -15,6 +15,7 @@ import {
   verdictOf,
 } from "./after.ts";
 import { wasMet } from "./again.ts";
+import { arrivalName } from "./archive/names.ts";
 import { readAfter, stateOfJob } from "./dependencies.ts";
 import type { Disk } from "./disk.ts";
 import { FILES } from "./files.ts";
@@ -54,7 +55,7 @@ export class Dependents {
   #looksFrom = 0;
   readonly #known = new Map<string, Dependent>();
   #judgedFrom = 0;
-  /** Who waits for a job, by its name in one form of Unicode, and the forms in which it is written. */
+  /** Who waits for a job, by one way to write its name, and the ways in which it is written. */
   readonly #waiters = new Map<string, { readonly names: Set<string>; readonly who: Set<string> }>();
   readonly #cancelled = new Set<string>();
   /** Those for whom something has changed since they were judged. */
@@ -280,8 +281,9 @@ export class Dependents {
   }
 }
 
+/** The same for every way to write the name of a job. */
 function keyOf(name: string): string {
-  return name.normalize("NFC");
+  return (arrivalName(name)?.name ?? name).normalize("NFC");
 }
 
 function dependenciesIn(read: AfterRead): readonly Dependency[] {

@@ -95,11 +95,14 @@ function codeOf(error: unknown): string | undefined {
   return (error as NodeJS.ErrnoException).code;
 }
 
+/** Nothing is there: nor is it under a name that is longer than any can be. */
+const ABSENT: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ENAMETOOLONG"]);
+
 function unlessAbsent<T>(action: () => T): T | undefined {
   try {
     return action();
   } catch (error) {
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    if (ABSENT.has(codeOf(error) ?? "")) return undefined;
     throw error;
   }
 }

@@ -32,6 +32,11 @@ export function arrivalName(file: string): ArrivalName | undefined {
   return undefined;
 }
 
+/** The files that would be a job of this name. */
+export function arrivalFiles(name: string): string[] {
+  return Object.keys(FORMS).map((ending) => name + ending);
+}
+
 /** As arrivalName, for archives only. */
 export function archiveName(file: string): (ArrivalName & { readonly form: ArchiveForm }) | undefined {
   const arrival = arrivalName(file);

@@ -137,6 +137,23 @@ describe.each([
     expect(root.runs()).toEqual(["running"]);
   });
 
+  it("jobs that wait for others: Slurm is not asked for those that are not to be run", async () => {
+    const root = await makeSlurmRoot(on.cluster);
+    root.fake("sbatch", 'echo "$@" >> "$0.calls"; real "$@"');
+    const bash = (name: string, more: string) => `#!/bin/bash\necho ${name} >> '${root.ledger}'\n${more}\n`;
+    root.drop("z-first", bash("z-first", "exit 3"));
+    root.drop("refused", { "job.sh": bash("refused", ""), "job_after.txt": "z-first\n" });
+    root.drop("through", { "job.sh": bash("through", ""), "job_after.txt": "refused\n" });
+    root.drop("any", { "job.sh": bash("any", ""), "job_after.txt": "any through\n" });
+    root.drop("dropped", { "job.sh": bash("dropped", ""), job_cancel: "not this one\n" });
+    root.feed(["-M", "1"]);
+    const states = (await root.done("z-first", "refused", "through", "any", "dropped")).map(({ state }) => state);
+    expect(states).toEqual(["failed", "refused", "refused", "succeeded", "cancelled"]);
+    expect(root.errorOf("through")).toMatch(/was refused, because "z-first" failed: .*xit code 3/);
+    expect(root.runs()).toEqual(["z-first", "any"]);
+    expect(root.read("../fakes/sbatch.calls")).not.toMatch(/refused|through|dropped/);
+  });
+
   it("job_cancel is heeded by the next manager, when it came while there was none", async () => {
     const root = await makeSlurmRoot(on.cluster);
     root.dropLedger("a", SLEEP);

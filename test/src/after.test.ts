@@ -42,6 +42,7 @@ describe("job_after.txt", () => {
     ["a hidden name", ".a\n", /hidden name/],
     ["a name of nothing", "./\n", /line 1: there is no name/],
     ["a NUL byte", "a\0b\n", /NUL/],
+    ["a name that no folder can have", `${"ü".repeat(128)}\n`, /more than 255 bytes/],
   ])("is not believed with %s, and says how to mend it", (_, text, fault) => {
     expect(parsed(text)).toMatch(fault);
   });

@@ -78,6 +78,24 @@ describe("a job that has not ended", () => {
   });
 });
 
+describe("a job that comes or leaves as a file", () => {
+  it.each(["job.tar.gz", "job.zip", "job.sh"])("waits in the inbox as %s, whatever an earlier one did", (file) => {
+    ended("job", "failed");
+    writeFileSync(join(root.inbox, file), "");
+    expect(stateOf("job")).toEqual({ is: "going", word: `waiting, as "${file}"` });
+    // Who names the file means the job.
+    expect(stateOf(file)).toEqual({ is: "going", word: `waiting, as "${file}"` });
+    rmSync(join(root.inbox, file));
+    expect(stateOf(file)).toMatchObject({ is: "ended", result: "failed" });
+  });
+
+  it("has ended as what is kept of its folder says", () => {
+    ended(".job", "succeeded");
+    writeFileSync(join(root.complete, "job.tar.gz"), "");
+    expect(stateOf("job")).toMatchObject({ is: "ended", result: "succeeded" });
+  });
+});
+
 describe("a job that has ended", () => {
   it.each(["succeeded", "failed", "cancelled", "refused", "interrupted", "lost"] as const)("has %s", (is) => {
     ended("job", is);

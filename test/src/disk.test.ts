@@ -47,6 +47,7 @@ describe("a look", () => {
   it("at what is not there is undefined, also below a file", () => {
     writeFileSync(at("file"), "");
     expect(realDisk.look(at("absent"))).toBeUndefined();
+    expect(realDisk.look(at("n".repeat(256)))).toBeUndefined();
     expect(realDisk.look(at("file/below"))).toBeUndefined();
     expect(realDisk.read(at("absent"))).toBeUndefined();
     expect(realDisk.readTail(at("absent"), 10)).toBeUndefined();
