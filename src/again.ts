@@ -55,20 +55,21 @@ export interface Waiting extends RetryRecord {
   readonly records: string;
   /** When it was sent back, by the clock of the file system. */
   readonly atMs: number;
+  /** It is the very folder that was sent back, and no copy, which may be on its way still. */
+  readonly isItself: boolean;
 }
 
-/**
- * The attempt that waits for its time, in a folder that jobmgr moved to the inbox; undefined for any other folder, also
- * for a copy of one, which may be on its way still.
- */
+/** The attempt that waits for its time, in a folder that was sent back to the inbox; undefined for any other folder. */
 export function waitingRetry(disk: Disk, folder: string): Waiting | undefined {
   // What else has this name is reported when the folder is claimed.
   if (disk.look(ownFolder(folder))?.kind !== "folder") return undefined;
   const last = latestAttempt(disk, folder, attemptsOf(disk, folder));
   const retry = last === undefined ? undefined : readRecord(disk, last, "retry");
-  if (!retry || last === undefined || disk.look(last)?.ino !== retry.ino) return undefined;
+  if (!retry || last === undefined) return undefined;
   const atMs = disk.look(join(last, "retry"))?.ctimeMs;
-  return atMs === undefined ? undefined : { ...retry, records: last, atMs };
+  return atMs === undefined
+    ? undefined
+    : { ...retry, records: last, atMs, isItself: disk.look(last)?.ino === retry.ino };
 }
 
 /**
@@ -79,6 +80,6 @@ export function wasMet(disk: Disk, folder: string): boolean {
   const after = disk.look(join(folder, FILES.after));
   if (!after) return false;
   const waiting = waitingRetry(disk, folder);
-  const judged = waiting && disk.look(join(waiting.records, "intent"));
-  return judged !== undefined && after.ctimeMs <= judged.ctimeMs;
+  const judged = waiting?.isItself && disk.look(join(waiting.records, "intent"));
+  return judged ? after.ctimeMs <= judged.ctimeMs : false;
 }

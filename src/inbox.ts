@@ -23,7 +23,7 @@ const LOOKS_MAX = 256;
 /** Of the folders that were not ready, so many are looked into again at each check. */
 const SECOND_LOOKS_MAX = 500;
 
-/** A time that is still to come, so that the inbox is listed again then. */
+/** The inbox is listed again so soon for a folder that has come and may be ready. */
 const SOON_S = 0.05;
 
 interface Unready {
@@ -54,6 +54,7 @@ export class Inbox {
   /** Those that are archives or scripts by their names: they wait while a folder is made of another one. */
   #files: Queue = { names: [], next: 0 };
   #check = 0;
+  #listAgainAtMs = 0;
   #unready = new Map<string, Unready>();
   readonly #dependents: Dependents;
   /** Folders that were passed over, and may run since jobs before them have ended: in order, before all others. */
@@ -172,7 +173,7 @@ export class Inbox {
    */
   againAtMs(): number | undefined {
     const now = performance.now();
-    let soonest: number | undefined;
+    let soonest = this.#listAgainAtMs > now ? this.#listAgainAtMs : undefined;
     for (const { againAtMs, check } of this.#unready.values()) {
       if (againAtMs === undefined || (againAtMs <= now && check !== this.#check)) continue;
       if (soonest === undefined || againAtMs < soonest) soonest = againAtMs;
@@ -232,8 +233,9 @@ export class Inbox {
 
   /** Notes why one waits that has just come to the inbox, or is to stay there, and when it may not any more. */
   expect(name: string, why: string, againInS: number): void {
-    const soonestS = Math.max(againInS, SOON_S);
-    this.#unready.set(name, { why, check: this.#check, againAtMs: performance.now() + soonestS * 1000 });
+    const now = performance.now();
+    this.#unready.set(name, { why, check: this.#check, againAtMs: now + againInS * 1000 });
+    if (againInS < SOON_S) this.#listAgainAtMs = now + SOON_S * 1000;
   }
 
   /** Goes on without a folder that peek() or endings() showed. */

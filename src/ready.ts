@@ -83,7 +83,9 @@ export function readinessOf(
   const retry = names.includes(".jobmgr") ? waitingRetry(disk, folder) : undefined;
   const waits = names.includes(FILES.after) && !wasMet(disk, folder) ? waitsFor() : undefined;
   if (waits !== undefined) return unready(waits);
-  if (retry) return retryReadiness(disk, folder, top, rules, retry, nowMs());
+  const early = retry && beforeItsTime(retry, nowMs());
+  if (early) return early;
+  if (retry?.isItself) return restSince(retry.atMs, disk, folder, top, rules, nowMs());
   if (rules.readyFile !== undefined) {
     if (names.includes(rules.readyFile) || isWhole(disk, folder, top, rules)) return READY;
     return unready(`it has no ${rules.readyFile} yet`);
@@ -135,18 +137,23 @@ function isWhole(disk: Disk, folder: string, top: Look, rules: ReadyRules): bool
 /** At once, whatever changes. */
 const READY: Readiness = { is: "ready", signature: "" };
 
-/** A job that ended badly waits for its time. What it left there itself is no upload; what came later may be one. */
-function retryReadiness(
+/** A job that ended badly waits for the time of its next attempt. */
+function beforeItsTime(retry: Waiting, nowMs: number): Readiness | undefined {
+  const untilMs = retry.atMs + retry.waitS * 1000;
+  if (nowMs >= untilMs) return undefined;
+  return unready(whyItWaitsAgain(retry, untilMs, nowMs), (untilMs - nowMs) / 1000);
+}
+
+/** What a job left there itself is no upload; what came later may be one. */
+function restSince(
+  sinceMs: number,
   disk: Disk,
   folder: string,
   top: Look,
   rules: ReadyRules,
-  retry: Waiting,
   nowMs: number,
 ): Readiness {
-  const untilMs = retry.atMs + retry.waitS * 1000;
-  if (nowMs < untilMs) return unready(whyItWaitsAgain(retry, untilMs, nowMs), (untilMs - nowMs) / 1000);
-  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs, retry.atMs);
+  const rest = restOf(disk, folder, { ...top, ctimeMs: 0 }, rules, nowMs, sinceMs);
   return rest.is === "ready" ? READY : rest;
 }
 

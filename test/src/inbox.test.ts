@@ -45,6 +45,20 @@ function takeAll(inbox: Inbox): string[] {
 }
 
 describe("who is next", () => {
+  it("a folder that is sent back is listed again when its time has come, and at once if it need not wait", () => {
+    const inbox = inboxOf();
+    inbox.list();
+    const before = performance.now();
+    inbox.expect("late", "it waits", 1000);
+    expect(inbox.againAtMs()).toBeGreaterThan(before + 999_000);
+    expect(inbox.reasons().get("late")).toBe("it waits");
+    inbox.expect("now", "it waits", 0);
+    expect(inbox.againAtMs()).toBeLessThan(performance.now() + 1000);
+    for (const name of ["late", "now"]) drop(name);
+    inbox.list();
+    expect(takeAll(inbox)).toEqual(["now"]);
+  });
+
   it("is the first by code point that is ready, and looking does not take it", () => {
     for (const name of ["b", "a", "B", "10", "9"]) drop(name);
     const inbox = inboxOf();
