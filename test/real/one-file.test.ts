@@ -175,6 +175,15 @@ describe("the executable", () => {
     });
   });
 
+  test("tells cron its own path, found by its name alone on the PATH", async () => {
+    const { path } = await makeRoot();
+    const env = { PATH: `${PATH}:${join(HOME, "dist")}` };
+    const { stdout } = await runToEnd("bash", ["-c", 'jobmgr-linux-x64 service cron --root "$1"', "bash", path], {
+      env,
+    });
+    expect(stdout).toContain(`${EXECUTABLE} --root ${path} --once`);
+  });
+
   test("needs no newer glibc than 2.28, which RHEL 8 has", () => {
     const names = readFileSync(EXECUTABLE, "latin1").match(/\bGLIBC_2\.\d+/g) ?? [];
     const newest = Math.max(...names.map((name) => Number(name.split(".")[1])));
