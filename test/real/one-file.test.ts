@@ -215,6 +215,8 @@ describe("the package", () => {
     for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"])
       expect(manifest[kind]).toBeUndefined();
     const text = readFileSync(ONE_FILE, "utf8");
+    for (const name of ["chokidar", "commander", "execa", "fs-extra", "kleur", "nodemailer", "smol-toml"])
+      expect(text).toContain(`\n${name} ${manifest.devDependencies[name]} (`);
     expect(text).not.toContain("sourceMappingURL");
     expect(text).not.toContain(HOME);
   });
