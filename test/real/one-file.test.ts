@@ -175,6 +175,15 @@ describe("the executable", () => {
     });
   });
 
+  test("tells cron its own path, found by its name alone on the PATH", async () => {
+    const { path } = await makeRoot();
+    const env = { PATH: `${PATH}:${join(HOME, "dist")}` };
+    const { stdout } = await runToEnd("bash", ["-c", 'jobmgr-linux-x64 service cron --root "$1"', "bash", path], {
+      env,
+    });
+    expect(stdout).toContain(`${EXECUTABLE} --root ${path} --once`);
+  });
+
   test("needs no newer glibc than 2.28, which RHEL 8 has", () => {
     const names = readFileSync(EXECUTABLE, "latin1").match(/\bGLIBC_2\.\d+/g) ?? [];
     const newest = Math.max(...names.map((name) => Number(name.split(".")[1])));
@@ -206,6 +215,8 @@ describe("the package", () => {
     for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"])
       expect(manifest[kind]).toBeUndefined();
     const text = readFileSync(ONE_FILE, "utf8");
+    for (const name of ["chokidar", "commander", "execa", "fs-extra", "kleur", "nodemailer", "smol-toml"])
+      expect(text).toContain(`\n${name} ${manifest.devDependencies[name]} (`);
     expect(text).not.toContain("sourceMappingURL");
     expect(text).not.toContain(HOME);
   });
