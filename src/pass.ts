@@ -319,7 +319,8 @@ export class Pass {
    * ready by themselves.
    */
   get rest(): "busy" | "settling" | "drained" {
-    if (this.#problems.has("list") || [...this.#jobs.values()].some(goesOn)) return "busy";
+    const isArriving = this.#arrivals.busy !== undefined || this.#results.busy !== undefined;
+    if (this.#problems.has("list") || isArriving || [...this.#jobs.values()].some(goesOn)) return "busy";
     if (this.spent !== undefined || this.#problems.has("pause")) return "drained";
     if (this.#inbox.isWaiting) return "busy";
     return this.#inbox.settles ? "settling" : "drained";

@@ -29,6 +29,8 @@ export class Notifier implements Notices {
   #settlingSinceMs: number | undefined;
   /** Since the last check something was taken in, or has ended: that may have made others ready. */
   #hasMoved = false;
+  /** Noted for the batch that goes on, by this manager. */
+  #inBatch = 0;
   /** There may be a batch that goes on. */
   #isOpen = true;
 
@@ -60,6 +62,7 @@ export class Notifier implements Notices {
     const inBatch = this.#rules.on.has("batch");
     if (!asSingle && !inBatch) return;
     this.#isOpen = true;
+    if (inBatch) this.#inBatch++;
     for (const { outbox, name } of this.#posts) {
       await outbox.put(ended, asSingle, inBatch).then(
         () => this.#jobs?.problem(`note ${name}`, undefined),
@@ -79,7 +82,7 @@ export class Notifier implements Notices {
     const isFirst = this.#jobs === undefined;
     this.#jobs = jobs;
     if (event.is !== "check") this.#hasMoved = true;
-    const isSealed = event.is === "check" && !this.#hasMoved && this.#seal(jobs);
+    const isSealed = event.is === "check" && this.#seal(jobs, !this.#hasMoved && this.#isOver(jobs));
     if (event.is === "check") this.#hasMoved = false;
     if (isFirst || isSealed || event.is === "finished") this.#poke();
   }
@@ -87,7 +90,7 @@ export class Notifier implements Notices {
   /** Tells all that can be told now, waiting for no longer than this. `isLast`: nothing will be taken in any more. */
   async flush(jobs: Jobs, isLast: boolean, patienceMs: number): Promise<void> {
     this.#jobs = jobs;
-    if (isLast) this.#seal(jobs);
+    if (isLast) this.#seal(jobs, jobs.rest === "drained");
     this.#poke();
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((resolve) => {
@@ -106,13 +109,14 @@ export class Notifier implements Notices {
     for (const { courier } of this.#posts) courier.poke();
   }
 
-  /** Closes the batch when nothing is left that it should wait for. */
-  #seal(jobs: Jobs): boolean {
-    if (!this.#isOpen || !this.#isOver(jobs)) return false;
+  /** Closes the batch that goes on, if it is over, or has grown too large. */
+  #seal(jobs: Jobs, isOver: boolean): boolean {
+    if (!this.#isOpen || !(isOver || this.#inBatch >= this.#rules.batchMax)) return false;
     try {
       this.#office.assertOwned();
       for (const { outbox } of this.#posts) outbox.seal(new Date());
       this.#isOpen = this.#posts.some(({ outbox }) => outbox.isOpen);
+      this.#inBatch = 0;
       jobs.problem("drain", undefined);
       return true;
     } catch (error) {
@@ -124,6 +128,7 @@ export class Notifier implements Notices {
     }
   }
 
+  /** Nothing is left that it should wait for. */
   #isOver({ rest }: Jobs): boolean {
     const now = performance.now();
     this.#settlingSinceMs = rest === "settling" ? (this.#settlingSinceMs ?? now) : undefined;

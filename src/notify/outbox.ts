@@ -94,13 +94,11 @@ export class Outbox {
 
   /**
    * What is to be told, at most SINGLES_MAX and a few: ends by themselves first, then what has been closed. Jobs that
-   * are under way have not arrived in complete/ and are left out.
+   * are under way have not arrived in complete/, and wait for a later message.
    */
   async parcels(underWay: ReadonlySet<string>, now: Date): Promise<Parcel[]> {
     const isMerging = this.#sealedNames().some((name) => name.startsWith("merged-"));
-    // One that is under way would be left out of the message, and removed with the others.
-    const isBetween = this.#entries("due").some((name) => underWay.has(tokenOf(name)));
-    if (!isMerging && !isBetween) this.#seal("due", `merged-${newToken(now)}`, SINGLES_MAX + 1);
+    if (!isMerging) this.#seal("due", `merged-${newToken(now)}`, SINGLES_MAX + 1);
     const parcels: Parcel[] = [];
     for (const name of this.#entries("due").slice(0, SINGLES_MAX)) {
       const ended = underWay.has(tokenOf(name)) ? undefined : this.#read("due", name);
@@ -147,12 +145,22 @@ export class Outbox {
     if (this.#summaries.has(folder)) return this.#summaries.get(folder);
     const tally = new Tally();
     for (const [i, name] of this.#entries(folder).entries()) {
-      const ended = underWay.has(tokenOf(name)) ? undefined : this.#read(folder, name);
-      if (ended) tally.add(ended);
+      if (underWay.has(tokenOf(name))) this.#putBack(folder, name);
+      else {
+        const ended = this.#read(folder, name);
+        if (ended) tally.add(ended);
+      }
       if (i % FILES_AT_ONCE === FILES_AT_ONCE - 1) await setImmediate();
     }
     this.#summaries.set(folder, tally.summary());
     return tally.summary();
+  }
+
+  /** One that has not arrived in complete/ was closed with the others: it belongs to the next message. */
+  #putBack(sealed: string, name: string): void {
+    const home = join(this.#folder, sealed.startsWith("merged-") ? "due" : "open");
+    this.#disk.makeFolder(home);
+    this.#disk.rename(join(this.#folder, sealed, name), join(home, name));
   }
 
   #sealedNames(): string[] {

@@ -10,9 +10,11 @@ export interface Rules {
   readonly isOnce: boolean;
   /** After a failure, in seconds: doubled each time, up to the most. */
   readonly pauses: { readonly firstS: number; readonly mostS: number };
+  /** Where there is always something to run, a message is due after so many jobs, and files are not to pile up. */
+  readonly batchMax: number;
 }
 
-export const PAUSES: Rules["pauses"] = { firstS: 10, mostS: 3600 };
+export const LIMITS: Pick<Rules, "pauses" | "batchMax"> = { pauses: { firstS: 10, mostS: 3600 }, batchMax: 10_000 };
 
 /** Who writes. */
 export interface Writer {

@@ -61,8 +61,8 @@ function fromOf(name: OptionName, origin: Origins[OptionName]): string {
 
 function defaultOf(option: Option): Line["value"] {
   if (option.type === "switch") return false;
-  if (option.type === "list") return [];
   if ("shown" in option && option.shown !== undefined) return option.shown;
+  if (option.type === "list") return [];
   return "default" in option && option.default !== undefined ? String(option.default) : undefined;
 }
 

@@ -87,14 +87,14 @@ async function notifierMaker(
   around: Surroundings,
 ): Promise<((office: Office) => Notifier) | undefined> {
   if (!notify) return undefined;
-  const [{ Notifier }, { PAUSES, targetsOf }] = await Promise.all([
+  const [{ Notifier }, { LIMITS, targetsOf }] = await Promise.all([
     import("../notify/index.ts"),
     import("../notify/rules.ts"),
   ]);
   const { host } = around.machine;
   const writer = { user: userName(), host, rootId: root.id };
   const targets = await targetsOf(realDisk, notify, writer, (...order) => around.feedProgram(...order));
-  const rules = { on: new Set(notify.on), isOnce: once, pauses: PAUSES };
+  const rules = { on: new Set(notify.on), isOnce: once, ...LIMITS };
   return (office) => new Notifier(realDisk, root, host, rules, targets, office);
 }
 

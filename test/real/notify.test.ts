@@ -1,5 +1,5 @@
 /** People are told: the real program, and those it tells: a program, a web server, mail servers, good ones and bad ones. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createNetServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
@@ -67,12 +67,8 @@ function makeProgram(root: TestRoot) {
 
 /** All files under a folder, and all that is in them. */
 function everything(folder: string): string {
-  return (readdirSync(folder, { recursive: true, withFileTypes: true }) as import("node:fs").Dirent[])
-    .map(
-      (entry) =>
-        join(entry.parentPath, entry.name) +
-        (entry.isFile() ? readFileSync(join(entry.parentPath, entry.name), "utf8") : ""),
-    )
+  return (readdirSync(folder, { recursive: true }) as string[])
+    .map((name) => name + (lstatSync(join(folder, name)).isFile() ? readFileSync(join(folder, name), "utf8") : ""))
     .join("\n");
 }
 

@@ -21,7 +21,7 @@ async function makeNotifier(on: readonly ("end" | "failure" | "batch")[] = ["bat
   const root = openRoot(realDisk, path);
   const told: Message[] = [];
   const target = { name: "webhook", title: "w", deliver: async (message: Message) => void told.push(message) } as const;
-  const rules = { on: new Set(on), isOnce: false, pauses: { firstS: 1, mostS: 1 } };
+  const rules = { on: new Set(on), isOnce: false, pauses: { firstS: 1, mostS: 1 }, batchMax: 5 };
   const notifier = new Notifier(realDisk, root, "n1", rules, [target], { assertOwned: () => {}, say: () => {} });
   onTestFinished(() => notifier.close(0));
   const jobs = { rest: "busy" as Jobs["rest"], underWay: () => new Set<string>(), problem: () => {} };
@@ -67,6 +67,18 @@ describe("a batch is told", () => {
     notifier.hear(FINISHED, jobs);
     expect(await check("drained")).toEqual([]);
     expect(await check("drained")).toEqual([2]);
+  });
+
+  it("when it has grown large, though there is always something to run", async () => {
+    const { put, check, notifier, jobs } = await makeNotifier();
+    for (let i = 0; i < 4; i++) await put();
+    notifier.hear(FINISHED, jobs);
+    expect(await check("busy")).toEqual([]);
+    await put();
+    notifier.hear(FINISHED, jobs);
+    expect(await check("busy")).toEqual([5]);
+    await put();
+    expect(await check("busy")).toEqual([]);
   });
 
   it("at the end of a manager that takes nothing in any more", async () => {

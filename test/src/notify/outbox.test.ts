@@ -109,14 +109,20 @@ describe("the outbox of a target", () => {
     expect(inOutbox(root)).toEqual([]);
   });
 
-  it("does not put one that is on its way among those that are told together", async () => {
+  it.each(["merged", "batch"])("puts back one that is on its way, and was closed with the others: %s", async (kind) => {
     const root = await makeRoot();
-    fill(root, "due", 150);
+    const place = kind === "batch" ? "open" : "due";
+    fill(root, place, 150);
     const outbox = new Outbox(realDisk, root, "command");
     const late = ended("late");
-    await outbox.put(late, true, false);
-    expect((await outbox.parcels(new Set([late.token]), new Date())).every(({ is }) => is === "single")).toBe(true);
-    expect(await outbox.parcels(NOBODY, new Date())).toMatchObject([{ is: "many", summary: { jobs: 151 } }]);
+    await outbox.put(late, kind === "merged", kind === "batch");
+    if (kind === "batch") outbox.seal(new Date());
+    const [many] = await outbox.parcels(new Set([late.token]), new Date());
+    expect(many).toMatchObject({ is: "many", summary: { jobs: 150 } });
+    if (many) await outbox.done(many);
+    expect(inOutbox(root, place)).toEqual([`${late.token}.json`]);
+    outbox.seal(new Date());
+    expect(await outbox.parcels(NOBODY, new Date())).toHaveLength(1);
   });
 
   it("passes over files that are damaged, and none of its own", async () => {
