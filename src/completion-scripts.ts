@@ -73,11 +73,13 @@ function __jobmgr_complete
     set -l answer (__jobmgr_ask fish $before[2..-1] "$plain")
     test (count $answer) -gt 1
     and printf '%s\\n' $answer[2..-1]
+    # For a command that it does not know, fish completes paths.
+    set -l path (string replace -r '^--[^=]*=' '' -- "$current")
     switch "$answer[1]"
         case any
-            __fish_complete_path (string replace -r '^--[^=]*=' '' -- "$current") ''
+            complete -C"__jobmgr_no_command $path"
         case folders
-            __fish_complete_directories (string replace -r '^--[^=]*=' '' -- "$current") ''
+            complete -C"__jobmgr_no_command $path" | string match -r '.*/$'
     end
 end
 complete -c jobmgr -f -a '(__jobmgr_complete)'

@@ -1,11 +1,11 @@
 /** What a person sees in a real terminal, and what keys, signals and a closed terminal do to the manager and its jobs. */
-import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { isAlive, startOf } from "../../engines/process.ts";
 import { jobmgr, makeFolder, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
+import { openScreen, quote } from "../tmux.ts";
 import { type JobRoot, makeJobRoot, need, runningJobs } from "./surroundings.ts";
 
 const ESC = "\u001b";
@@ -39,17 +39,11 @@ interface Terminal {
 
 const COLUMNS = 180;
 
-function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
-
 async function openTerminal(context: TestContext, root: JobRoot): Promise<Terminal> {
-  const program = need(context, "tmux");
-  const folder = makeFolder();
-  const raw = join(folder, "raw");
+  const rc = join(makeFolder(), "rc");
   const jobmgrHere = `${quote(process.execPath)} ${quote(PROGRAM)} --root ${quote(root.path)}`;
   writeFileSync(
-    join(folder, "rc"),
+    rc,
     [
       "PS1='$ '; unset PROMPT_COMMAND HISTFILE",
       "bind 'set enable-bracketed-paste off'",
@@ -59,60 +53,29 @@ async function openTerminal(context: TestContext, root: JobRoot): Promise<Termin
       "",
     ].join("\n"),
   );
-  const { NO_COLOR: _no, FORCE_COLOR: _force, CLICOLOR_FORCE: _cli, TMUX: _tmux, ...env } = process.env;
-  const tmux = (...args: string[]) =>
-    execFileSync(program, ["-u", "-S", join(folder, "socket"), "-f", "/dev/null", ...args], {
-      encoding: "utf8",
-      env: { ...env, LC_ALL: "C.UTF-8" },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-  tmux(
-    "new-session",
-    "-d",
-    "-x",
-    String(COLUMNS),
-    "-y",
-    "50",
-    `exec bash --noprofile --rcfile ${quote(join(folder, "rc"))} -i`,
-  );
-  const server = Number(tmux("display-message", "-p", "#{pid}"));
-  const serverStart = startOf(server) ?? "";
-  const shell = Number(tmux("display-message", "-p", "#{pane_pid}"));
-  onTestFinished(() => {
-    if (isAlive(server, serverStart)) process.kill(server, "SIGTERM");
-  });
-  tmux("set-option", "-g", "history-limit", "10000");
-  tmux("pipe-pane", "-o", `cat >> ${quote(raw)}`);
-  const screen = () =>
-    tmux("capture-pane", "-p", "-J", "-S", "-")
-      .replace(/[ \t]+$/gm, "")
-      .trimEnd();
-  await waitUntil("the shell is there", () => screen().endsWith("$"));
+  const screen = openScreen(context, `exec bash --noprofile --rcfile ${quote(rc)} -i`, { columns: COLUMNS });
+  await waitUntil("the shell is there", () => screen.text().endsWith("$"));
   let asked = 0;
   const terminal: Terminal = {
     run(line) {
-      tmux("send-keys", "-l", line);
-      tmux("send-keys", "Enter");
+      screen.type(line);
+      screen.press("Enter");
     },
-    press: (...keys) => {
-      tmux("send-keys", ...keys);
-    },
-    screen,
-    raw: () => (existsSync(raw) ? readFileSync(raw, "utf8") : ""),
+    press: screen.press,
+    screen: screen.text,
+    raw: screen.raw,
     async exitCode() {
       const mark = `code${++asked}=`;
       terminal.run(`echo "code"${asked}=$?`);
       const answer = new RegExp(`^${mark}(\\d+)$`, "m");
-      await waitUntil("the shell tells an exit code", () => answer.test(screen()));
-      return Number(answer.exec(screen())?.[1]);
+      await waitUntil("the shell tells an exit code", () => answer.test(screen.text()));
+      return Number(answer.exec(screen.text())?.[1]);
     },
     managerPid() {
-      const children = readFileSync(`/proc/${shell}/task/${shell}/children`, "utf8").trim().split(" ");
+      const children = readFileSync(`/proc/${screen.pid}/task/${screen.pid}/children`, "utf8").trim().split(" ");
       return Number(children[0]);
     },
-    close() {
-      tmux("kill-pane");
-    },
+    close: screen.close,
   };
   return terminal;
 }
