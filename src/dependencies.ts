@@ -6,9 +6,11 @@ import { join } from "node:path";
 import { AFTER_BYTES_MAX, type AfterRead, type JobState, parseAfter, type Verdict, verdictOf } from "./after.ts";
 import type { Disk, Look } from "./disk.ts";
 import { FILES } from "./files.ts";
+import { finishedFolder, folderOfJob } from "./finished.ts";
 import { attemptFolder, attemptsOf, type OutcomeRecord, RecordError, readRecord, recordNames } from "./records.ts";
 import { jobFolder, numberedName, type Root } from "./root.ts";
 import type { Place } from "./stage.ts";
+import { waitingFile } from "./waiting-files.ts";
 
 /** A folder that asks, which is never its own dependency by another number of its name. */
 export interface Asker {
@@ -69,7 +71,8 @@ function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): Job
       return { is: "going", word: one === name ? word : `${word}, as "${one}"` };
     }
   }
-  return endOf(disk, root, name, asker);
+  const file = waitingFile(disk, root, name);
+  return file === undefined ? endOf(disk, root, name, asker) : { is: "going", word: `waiting, ${file}` };
 }
 
 /** So many of one name are looked into, the latest ones: each was moved to complete/ when it ended. */
@@ -83,7 +86,7 @@ function endOf(disk: Disk, root: Root, name: string, asker: Asker): JobState {
   let unclear: string | undefined;
   for (const { name: one } of latest) {
     try {
-      const record = outcomeIn(disk, jobFolder(root, "complete", one));
+      const record = outcomeIn(disk, finishedFolder(disk, root, one));
       if (record === undefined)
         unclear ??= `complete/${one} has no record of how it ended. Was it moved there by hand?`;
       else if (last === undefined || Date.parse(record.at) > Date.parse(last.at)) last = record;
@@ -111,7 +114,7 @@ function outcomeIn(disk: Disk, folder: string): OutcomeRecord | undefined {
 function* namesakes(disk: Disk, root: Root, place: Place, name: string, asker: Asker): Generator<Namesake> {
   for (let count = 1, gap = 0; gap < GAP_MAX; count++, gap++) {
     const one = numberedName(name, count);
-    const look = disk.look(jobFolder(root, place, one));
+    const look = disk.look(folderOfJob(disk, root, { place, name: one }));
     const isAsker = place === asker.place && one === asker.name;
     if (look) gap = -1;
     // Whoever waits for itself is told so in the inbox; in pending it is judged by its earlier lives.

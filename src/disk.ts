@@ -97,7 +97,8 @@ function unlessAbsent<T>(action: () => T): T | undefined {
   try {
     return action();
   } catch (error) {
-    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    // A name that is too long is nobody's.
+    if (["ENOENT", "ENOTDIR", "ENAMETOOLONG"].includes(codeOf(error) ?? "")) return undefined;
     throw error;
   }
 }
