@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import type { Asked } from "./engine.ts";
 import { FILES } from "./files.ts";
+import { folderOfJob } from "./finished.ts";
 import { type AttemptHistory, historyOf } from "./history.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
@@ -34,7 +35,7 @@ export interface Scene {
 }
 
 export function explain(scene: Scene, job: JobRef): Explanation {
-  const folder = jobFolder(scene.root, job.place, job.name);
+  const folder = folderOfJob(scene.disk, scene.root, job);
   const { attempts, fault } = historyOf(scene.disk, folder);
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);

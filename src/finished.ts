@@ -5,6 +5,7 @@
 import { archiveName } from "./archive/names.ts";
 import type { Disk } from "./disk.ts";
 import { jobFolder, type Root } from "./root.ts";
+import type { Place } from "./stage.ts";
 
 /** What is left of a finished folder that its archive stands for. */
 export function hiddenName(name: string): string {
@@ -23,6 +24,11 @@ export function finishedFolder(disk: Disk, root: Root, name: string): string {
   if (disk.look(folder)?.kind === "folder") return folder;
   const hidden = jobFolder(root, "complete", hiddenName(name));
   return disk.look(hidden)?.kind === "folder" ? hidden : folder;
+}
+
+/** The folder that holds what is known of a job, wherever it is. */
+export function folderOfJob(disk: Disk, root: Root, { place, name }: { place: Place; name: string }): string {
+  return place === "complete" ? finishedFolder(disk, root, name) : jobFolder(root, place, name);
 }
 
 /** The names of the jobs in complete/, given all names there: without archives, and with those of which only that is left. */

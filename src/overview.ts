@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import { FILES } from "./files.ts";
+import { finishedFolder } from "./finished.ts";
 import { type AttemptHistory, historyOf } from "./history.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
@@ -147,7 +148,10 @@ function failedRows(disk: Disk, root: Root, complete: readonly string[], { selec
 /** The move to complete/ is the last change of a folder, unless somebody has worked in it since. */
 function latest(disk: Disk, root: Root, names: readonly string[]): string[] {
   return names
-    .map((name) => ({ name, atMs: disk.look(jobFolder(root, "complete", name))?.ctimeMs ?? 0 }))
+    .map((name) => ({
+      name,
+      atMs: (disk.look(jobFolder(root, "complete", name)) ?? disk.look(finishedFolder(disk, root, name)))?.ctimeMs ?? 0,
+    }))
     .sort((a, b) => b.atMs - a.atMs)
     .map(({ name }) => name);
 }
@@ -188,7 +192,7 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
 
 /** The manager's last word is in the status file; where that is of no use, the records tell. */
 function finishedRow(disk: Disk, root: Root, name: string): Row {
-  const folder = jobFolder(root, "complete", name);
+  const folder = finishedFolder(disk, root, name);
   const status = factsIn(jsonObject(disk, join(folder, FILES.status)));
   if (status.state !== undefined) return withSince({ ...status, name, place: "complete", state: status.state });
   const attempt = historyOf(disk, folder).attempts.at(-1);

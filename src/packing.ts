@@ -9,6 +9,7 @@
  * job ended is kept there.
  */
 import { join } from "node:path";
+import { PackFault } from "./archive/fault.ts";
 import { type ArchiveForm, archiveName } from "./archive/names.ts";
 import { packFolder } from "./archive/pack.ts";
 import { type ArchiveRules, archiveRules } from "./archive/rules.ts";
@@ -177,9 +178,15 @@ async function hide(world: Packer, token: string, target: string): Promise<void>
   const { disk, root } = world;
   const hidden = jobFolder(root, "complete", hiddenName(target));
   if (isThere(world, token, target)) {
-    if (disk.look(hidden)) throw new Error(`${hidden} is in the way`);
+    if (disk.look(hidden)) throw new PackFault(`${hidden} is in the way.`);
     world.assertOwned();
-    disk.rename(jobFolder(root, "complete", target), hidden);
+    try {
+      disk.rename(jobFolder(root, "complete", target), hidden);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG")
+        throw new PackFault(`${target} is too long a name to be hidden.`);
+      throw error;
+    }
     await disk.sync(root.complete);
   }
   if (isThere(world, token, hiddenName(target))) await removeTree(disk, hidden, (name) => KEPT.has(name));

@@ -202,7 +202,10 @@ export class Pass {
       },
       gaveUp: (token, error) => {
         this.#problems.delete(`pack ${token}`);
-        this.#note("warn", `No archive is made of a finished folder, which is there as it is: ${error.message}`);
+        this.#note(
+          "warn",
+          `No archive is put into complete/ for a finished folder, which is there as it is: ${error.message}`,
+        );
         this.#wake();
       },
       failed: (error) => this.#failedAside("results", error),

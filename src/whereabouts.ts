@@ -2,8 +2,9 @@
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import type { Token } from "./engine.ts";
+import { folderOfJob } from "./finished.ts";
 import { attemptFolder, pastFolder } from "./records.ts";
-import { jobFolder, type Root } from "./root.ts";
+import type { Root } from "./root.ts";
 import { type JobRef, namesIn } from "./selection.ts";
 import type { Place } from "./stage.ts";
 
@@ -41,7 +42,7 @@ export class Whereabouts {
   }
 
   #isIt({ place, name }: JobRef, token: Token | undefined): boolean {
-    const folder = jobFolder(this.#root, place, name);
+    const folder = folderOfJob(this.#disk, this.#root, { place, name });
     if (this.#disk.look(folder)?.kind !== "folder") return false;
     if (token === undefined) return !this.#others.has(`${place}/${name}`);
     if (this.#disk.look(join(folder, ".jobmgr"))?.kind !== "folder") return false;

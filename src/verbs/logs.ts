@@ -3,13 +3,14 @@ import { join } from "node:path";
 import { UsageError } from "../config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
+import { folderOfJob } from "../finished.ts";
 import { type AttemptHistory, historyOf } from "../history.ts";
 import { managerOf } from "../manager-state.ts";
 import { readWord } from "../manager-word.ts";
 import { durationText } from "../outcome.ts";
 import { type OutputFile, offsetOfLastLines, outputsOf, sizeOf } from "../output-files.ts";
 import { printable } from "../printable.ts";
-import { jobFolder, openRoot, type Root } from "../root.ts";
+import { openRoot, type Root } from "../root.ts";
 import { AbsentError, type JobRef, selectJob } from "../selection.ts";
 import type { Place } from "../stage.ts";
 import { Whereabouts } from "../whereabouts.ts";
@@ -59,7 +60,9 @@ export async function logs({ words, options, settings, around, terminal }: Call<
 
 /** Other jobs of that name. */
 export function placesBeside(disk: Disk, root: Root, job: JobRef): Place[] {
-  return NEWEST_FIRST.filter((place) => place !== job.place && disk.look(jobFolder(root, place, job.name)));
+  return NEWEST_FIRST.filter(
+    (place) => place !== job.place && disk.look(folderOfJob(disk, root, { place, name: job.name })),
+  );
 }
 
 function wishOf({ follow = false, lines, attempt, task, exitCode = false }: Options): Wish {
@@ -172,7 +175,7 @@ class Logger {
 
   /** The attempt that is meant, of those that were submitted; undefined if there is none (yet). */
   #attemptOf(job: JobRef, ended: ReadonlySet<string>): AttemptHistory | undefined {
-    const { attempts, fault } = historyOf(this.#disk, jobFolder(this.#root, job.place, job.name));
+    const { attempts, fault } = historyOf(this.#disk, folderOfJob(this.#disk, this.#root, job));
     if (fault !== undefined) this.#say(fault);
     const { attempt: number } = this.#wish;
     if (number !== undefined) {
@@ -190,7 +193,7 @@ class Logger {
     const { task } = this.#wish;
     if (task !== undefined && !attempt.plan?.tasks.includes(task))
       throw new AbsentError(`${printable(job.name)} has no task ${task}.`);
-    const folder = jobFolder(this.#root, job.place, job.name);
+    const folder = folderOfJob(this.#disk, this.#root, job);
     const { files, notes } = outputsOf(this.#disk, folder, attempt, task);
     for (const note of notes) this.#say(note);
     return files;
@@ -271,7 +274,7 @@ class Logger {
 
   /** Of a job that ended without having been submitted (again). */
   #endUnsubmitted(job: JobRef): { readonly text: string; readonly code: number } {
-    const { attempts } = historyOf(this.#disk, jobFolder(this.#root, job.place, job.name));
+    const { attempts } = historyOf(this.#disk, folderOfJob(this.#disk, this.#root, job));
     const outcome = attempts.at(-1)?.outcome;
     if (!outcome) return { text: this.#whyNone(job), code: EXIT.jobFailed };
     return { text: `${printable(job.name)}: ${outcome.is}. ${printable(outcome.why)}`, code: codeOf(outcome) };
