@@ -22,9 +22,6 @@ const FORMS: Readonly<Record<string, ArchiveForm | "script">> = {
   ".sh": "script",
 };
 
-/** The endings of the names of archives and scripts. */
-const ENDINGS: readonly string[] = Object.keys(FORMS);
-
 /** What a file of this name would be as a job; undefined if it would be none. */
 export function arrivalName(file: string): ArrivalName | undefined {
   for (const [known, form] of Object.entries(FORMS)) {
