@@ -1,4 +1,5 @@
 /** Jobs that are run again by rule, with the real program: how often, when, with what, and what a person sees of it. */
+import { execFileSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
@@ -12,7 +13,7 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { jobmgr, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
+import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
 import { makeJobRoot } from "./surroundings.ts";
 
 /** Succeeds when it runs for the n-th time. */
@@ -266,6 +267,21 @@ describe("while a job waits in the inbox for its next attempt", () => {
     await root.completed("a");
     expect(root.runs()).toEqual(["a", "a"]);
   });
+});
+
+it("archives and lone scripts are run again too, and the archive is given back once, in the end", async () => {
+  const root = await makeRoot();
+  const made = makeFolder();
+  const rules = ["--retry-times", "2", "--retry-on", "7", "--retry-pause", "0"];
+  writeFileSync(join(made, "job.sh"), `echo archived >> '${root.ledger}'\n${untilRun(2)}\n`);
+  execFileSync("tar", ["-czf", join(root.path, "inbox", ".x"), "-C", made, "job.sh"]);
+  renameSync(join(root.path, "inbox", ".x"), join(root.path, "inbox", "x.tar.gz"));
+  writeFileSync(join(root.path, "inbox", "lone.sh"), `echo lone >> '${root.ledger}'\n${untilRun(2)}\n`);
+  root.manage(rules);
+  await root.completed("x.tar.gz", "lone");
+  expect(root.runs().sort()).toEqual(["archived", "archived", "lone", "lone"]);
+  expect(root.names("complete").filter((name) => name.endsWith(".gz"))).toEqual(["x.tar.gz"]);
+  expect(root.status("lone")).toMatchObject({ state: "succeeded", attempt: 2 });
 });
 
 it("a copy of a folder that was run again is an upload like any other: it must come to rest", async () => {
