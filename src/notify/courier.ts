@@ -2,6 +2,7 @@
  * Tells one target what is in its outbox, one message at a time, beside everything else. A target that takes nothing is
  * tried again after growing pauses, for a week; a message that it alone refuses does not hold up the others.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Say } from "../events.ts";
 import { batchMessage, jobMessage, type Message, occasionOf, type Sender } from "./message.ts";
 import type { Outbox, Parcel } from "./outbox.ts";
@@ -47,6 +48,7 @@ export class Courier {
   /** The target as such takes nothing before then. */
   #resumeAtMs = 0;
   #pauseS: number;
+  #toldAtMs = Number.NEGATIVE_INFINITY;
   #isFailing = false;
   /** Delivered, but the outbox could not be told: it must not be sent again. */
   #unmarked: Parcel | undefined;
@@ -129,6 +131,9 @@ export class Courier {
   async #tell(parcel: Parcel): Promise<boolean> {
     const message = this.#messageOf(parcel);
     if (message) {
+      await sleep(Math.max(0, this.#toldAtMs + this.#rules.spaceMs - performance.now()));
+      if (this.#closing) return false;
+      this.#toldAtMs = performance.now();
       this.#office.assertOwned();
       try {
         await this.#target.deliver(message, this.#stop.signal);

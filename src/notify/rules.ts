@@ -10,11 +10,17 @@ export interface Rules {
   readonly isOnce: boolean;
   /** After a failure, in seconds: doubled each time, up to the most. */
   readonly pauses: { readonly firstS: number; readonly mostS: number };
+  /** Between two messages: to start a program for each of many short jobs would hold up the jobs. */
+  readonly spaceMs: number;
   /** Where there is always something to run, a message is due after so many jobs, and files are not to pile up. */
   readonly batchMax: number;
 }
 
-export const LIMITS: Pick<Rules, "pauses" | "batchMax"> = { pauses: { firstS: 10, mostS: 3600 }, batchMax: 10_000 };
+export const LIMITS: Omit<Rules, "on" | "isOnce"> = {
+  pauses: { firstS: 10, mostS: 3600 },
+  spaceMs: 200,
+  batchMax: 10_000,
+};
 
 /** Who writes. */
 export interface Writer {

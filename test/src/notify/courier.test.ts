@@ -27,6 +27,7 @@ async function makeCourier(takes: (message: Message) => boolean, more: Partial<R
     on: new Set(["end", "failure", "batch"]),
     isOnce: false,
     pauses: { firstS: 0.02, mostS: 0.1 },
+    spaceMs: 0,
     batchMax: 10,
     ...more,
   };

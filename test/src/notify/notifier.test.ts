@@ -21,7 +21,7 @@ async function makeNotifier(on: readonly ("end" | "failure" | "batch")[] = ["bat
   const root = openRoot(realDisk, path);
   const told: Message[] = [];
   const target = { name: "webhook", title: "w", deliver: async (message: Message) => void told.push(message) } as const;
-  const rules = { on: new Set(on), isOnce: false, pauses: { firstS: 1, mostS: 1 }, batchMax: 5 };
+  const rules = { on: new Set(on), isOnce: false, pauses: { firstS: 1, mostS: 1 }, spaceMs: 0, batchMax: 5 };
   const notifier = new Notifier(realDisk, root, "n1", rules, [target], { assertOwned: () => {}, say: () => {} });
   onTestFinished(() => notifier.close(0));
   const jobs = { rest: "busy" as Jobs["rest"], underWay: () => new Set<string>(), problem: () => {} };
