@@ -91,7 +91,10 @@ export function crashDisk(clock: CrashClock): Disk {
         clock.created(path);
         return {
           ...file,
-          write: async (bytes) => clock.effect(() => file.write(bytes)),
+          async write(bytes) {
+            clock.effect(() => {});
+            await file.write(bytes);
+          },
           sync: async () => clock.effect(() => clock.synced(path)),
         };
       }),

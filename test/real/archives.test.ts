@@ -38,7 +38,7 @@ function archive(file: string, files: Readonly<Record<string, string>>, inside =
 
 /** Moves it into the inbox, whole. */
 function drop(root: TestRoot, path: string, name = path.slice(path.lastIndexOf("/") + 1)): void {
-  const hidden = join(root.path, "inbox", `.${name}`);
+  const hidden = join(root.path, "inbox", ".hidden");
   execFileSync("cp", [path, hidden]);
   renameSync(hidden, join(root.path, "inbox", name));
 }
@@ -251,6 +251,45 @@ describe("instead of its folder", () => {
       [".a", ".a~2", file, file.replace("a", "a~2")].sort(),
     );
     await manager.stop();
+  });
+});
+
+describe("a job that waits for one that is an archive", () => {
+  it.each(["beside", "instead"])(
+    "runs after it, with the archive %s its folder, and is told by its name",
+    async (where) => {
+      const root = await makeRoot();
+      root.drop("before", { "job.sh": `echo before >> '${root.ledger}'\n`, "job_after.txt": "long\n" });
+      const gate = join(makeFolder(), "gate");
+      const manager = root.manage(["--archive-result", where]);
+      await waitUntil(
+        "it waits for a job that is not there",
+        () => root.exists(".jobmgr/manager.json") && /long/.test(root.read(".jobmgr/manager.json")),
+      );
+      dropJob(root, "long.tgz", `while [ ! -e '${gate}' ]; do sleep 0.02; done`);
+      await waitUntil("the other one runs", () => root.runs().length === 1);
+      writeFileSync(gate, "");
+      await root.completed("before", "long.tgz");
+      expect(root.runs()).toEqual(["long.tgz", "before"]);
+      await manager.stop();
+    },
+  );
+});
+
+describe("odd names", () => {
+  it.each([
+    ["as long as they may be", `${"ü".repeat(125)}.tgz`],
+    ["with a newline, quotes and a dash", `-a'b"\n$c.tgz`],
+    ["of one archive in another's", "a.zip.tgz"],
+  ])("%s are names of jobs and of their archives", async (_, file) => {
+    const root = await makeRoot();
+    root.manage();
+    drop(root, archive("plain.tgz", jobOf(root, "odd")), file);
+    const name = file.slice(0, -4);
+    await root.completed(name, file);
+    await quiet(root);
+    expect(root.runs()).toEqual(["odd"]);
+    expect(root.names("complete")).toEqual([name, file]);
   });
 });
 
