@@ -63,7 +63,6 @@ it.each<Where>(["terminal", "pipes"])("check, on %s", async (where) => {
     ["check", ...LOCAL, "a-god"],
     ["check", ...LOCAL, "/no/such/folder"],
     ["check"],
-    ["check", "--help"],
   ];
   await expect(await transcript(root, where, calls)).toMatchFileSnapshot(`golden/check-${where}.txt`);
 });
