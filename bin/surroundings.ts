@@ -9,7 +9,7 @@ const ID_TIMEOUT_MS = 60_000;
 
 export function surroundingsOf(settings: Settings, version: string): Surroundings {
   const around: Surroundings = {
-    program: { version, command: programCommand() },
+    command: programCommand(),
     makeEngine: () => makeEngine(settings.engine, settings),
     makeReader: () => makeReader(settings.engine, settings),
     engineAbsence: () => absenceOf(settings.engine),

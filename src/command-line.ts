@@ -106,7 +106,11 @@ export const VERBS = {
     help: "put folders, scripts, archives or a command into the inbox, whole",
     options: [
       { flags: "--name <name>", help: "the job's name" },
-      { flags: "--from <job>", help: "a copy of that job's inputs, without its outputs", completes: "job" },
+      {
+        flags: "--from <job>",
+        help: "a copy of that job's inputs, without its outputs",
+        completes: { jobs: ["complete", "inbox"] },
+      },
       {
         flags: "--after <job>",
         help: "start when that job has succeeded (may be repeated)",
@@ -136,7 +140,7 @@ export const VERBS = {
   wait: {
     group: "See",
     arguments: "[name...]",
-    completes: "job",
+    completes: { jobs: ["pending", "inbox"] },
     help: "return when jobs have ended: with the job's own exit code; of several, with 0 if all succeeded, else 1",
     options: [{ flags: "--all", help: "all that have not ended now" }, TIMEOUT, JSON_OUTPUT],
     settings: [],
@@ -145,7 +149,7 @@ export const VERBS = {
   cancel: {
     group: "Change",
     arguments: "[name...]",
-    completes: "job",
+    completes: { jobs: ["pending", "inbox"] },
     help: "end jobs that wait or run",
     options: [
       { flags: "--all-pending", help: "all that have left the inbox and not ended" },
@@ -157,7 +161,7 @@ export const VERBS = {
   hold: {
     group: "Change",
     arguments: "<name...>",
-    completes: "job",
+    completes: { jobs: ["inbox"] },
     help: "do not start jobs of the inbox yet",
     options: [],
     settings: [],
@@ -166,7 +170,7 @@ export const VERBS = {
   release: {
     group: "Change",
     arguments: "<name...>",
-    completes: "job",
+    completes: { jobs: ["inbox"] },
     help: "let jobs go that are held",
     options: [],
     settings: [],
@@ -175,7 +179,7 @@ export const VERBS = {
   retry: {
     group: "Change",
     arguments: "[name...]",
-    completes: "job",
+    completes: { jobs: ["complete"] },
     help: "move finished jobs back to the inbox, to be run again",
     options: [{ flags: "--failed", help: "all that failed, were interrupted, or lost" }],
     settings: [],
@@ -184,7 +188,7 @@ export const VERBS = {
   remove: {
     group: "Change",
     arguments: "<name...>",
-    completes: "job",
+    completes: { jobs: ["complete", "inbox"] },
     help: "delete jobs that wait or have ended, with all their files",
     options: [YES],
     settings: [],

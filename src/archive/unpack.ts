@@ -49,6 +49,21 @@ export async function readThrough(reading: Omit<Reading, "limits">): Promise<num
   return count;
 }
 
+/** The beginning of one file in it, by its path there; undefined if there is none. Throws as checkArchive does. */
+export async function readFileIn(reading: Reading, path: string, bytesMax: number): Promise<Buffer | undefined> {
+  let pieces: Buffer[] | undefined;
+  await read(reading, async (entry, content) => {
+    if (entry.path !== path || entry.kind !== "file") return;
+    let bytes = 0;
+    pieces = [];
+    for await (const piece of content) {
+      if (bytes < bytesMax) pieces.push(Buffer.from(piece));
+      bytes += piece.length;
+    }
+  });
+  return pieces && Buffer.concat(pieces).subarray(0, bytesMax);
+}
+
 /**
  * Unpacks what was checked into an empty folder, and syncs it. Throws as checkArchive does; also ArchiveFault for names
  * that are one on this file system. What was written by then is left.

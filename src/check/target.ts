@@ -1,5 +1,6 @@
 /** What is to be checked: a path, or the name of a job in the inbox. */
 import { basename, dirname, resolve } from "node:path";
+import { type ArrivalName, arrivalName } from "../archive/names.ts";
 import type { Disk } from "../disk.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, type Root } from "../root.ts";
@@ -12,6 +13,8 @@ export interface Target {
   /** What the job would be called. */
   readonly name: string;
   readonly is: "folder" | "file" | "link" | "other";
+  /** What a file is, by its name; undefined where it is none that the inbox takes. */
+  readonly form: ArrivalName["form"] | undefined;
   readonly isInInbox: boolean;
 }
 
@@ -21,7 +24,7 @@ export function targetsOf(disk: Disk, root: Root | undefined, word: string): Tar
   const look = disk.look(path);
   if (look) {
     const isInInbox = root !== undefined && isSame(disk, dirname(path), root.inbox);
-    return [{ word, path, name: basename(path), is: look.kind, isInInbox }];
+    return [{ word, path, ...jobOf(path, look.kind), isInInbox }];
   }
   if (word.includes("/") || !root)
     throw new AbsentError(
@@ -29,8 +32,15 @@ export function targetsOf(disk: Disk, root: Root | undefined, word: string): Tar
     );
   return selectJobs(disk, root, [word], ["inbox"]).map(({ name }) => {
     const folder = jobFolder(root, "inbox", name);
-    return { word: name, path: folder, name, is: disk.look(folder)?.kind ?? "other", isInInbox: true };
+    return { word: name, path: folder, ...jobOf(folder, disk.look(folder)?.kind ?? "other"), isInInbox: true };
   });
+}
+
+/** A file becomes a job that is called as the file is, without its ending. */
+function jobOf(path: string, is: Target["is"]): Pick<Target, "is" | "name" | "form"> {
+  const file = basename(path);
+  const arrival = is === "file" ? arrivalName(file) : undefined;
+  return { is, name: arrival?.name ?? file, form: arrival?.form };
 }
 
 function isSame(disk: Disk, a: string, b: string): boolean {

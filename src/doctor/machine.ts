@@ -10,12 +10,12 @@ const NODE_LEAST = [20, 9] as const;
 
 type Run = Surroundings["runProgram"];
 
-export function programSymptoms({ program }: Pick<Surroundings, "program">): Symptom[] {
+export function programSymptoms({ version, command }: Pick<Surroundings, "version" | "command">): Symptom[] {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const isOld = major < NODE_LEAST[0] || (major === NODE_LEAST[0] && minor < NODE_LEAST[1]);
   const node = `${process.version} on ${process.platform} ${process.arch}`;
   return [
-    { level: "ok", about: "jobmgr", says: `${program.version} (${program.command.join(" ")})` },
+    { level: "ok", about: "jobmgr", says: `${version} (${command.join(" ")})` },
     isOld
       ? {
           level: "error",

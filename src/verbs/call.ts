@@ -45,8 +45,8 @@ export interface Answer {
 
 /** What the composition root knows and src does not: engines, processes, users. */
 export interface Surroundings {
-  /** This very jobmgr, and how it is called, by absolute paths. */
-  readonly program: { readonly version: string; readonly command: readonly string[] };
+  /** How this very jobmgr is called, by absolute paths. */
+  readonly command: readonly string[];
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */

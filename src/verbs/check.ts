@@ -1,7 +1,8 @@
 /** `jobmgr check PATH...`: all that can be known of a job without running it. */
 import { basename } from "node:path";
+import { readArchive } from "../check/archive.ts";
 import { dryRun, withPrivateFolder } from "../check/dry-run.ts";
-import { error, type Finding } from "../check/finding.ts";
+import { error, type Finding, warning } from "../check/finding.ts";
 import { folderFindings, nameFindings } from "../check/folder.ts";
 import { interpreterFindings, planFindings, syntaxFindings } from "../check/script.ts";
 import { type Target, targetsOf } from "../check/target.ts";
@@ -99,7 +100,7 @@ class Checker {
     const { disk, root, rules, settings } = this.#parts;
     if (target.is === "link") return [error("it is a link, and links are not followed. Give the folder itself.")];
     if (target.is === "other") return [error("it is neither a folder nor a file.")];
-    if (target.is === "file") return this.#loneScript(target);
+    if (target.is === "file") return this.#file(target);
     const findings = [...folderFindings(disk, target, rules), ...wordFindings(disk, root, target, settings)];
     if (!disk.look(`${target.path}/${FILES.script}`)) return findings;
     const read = readScript({ disk }, target.path, target.name);
@@ -107,22 +108,53 @@ class Checker {
     return [...findings, ...(await this.#script(read.script, target.path))];
   }
 
-  /** A script that is a job of its own: in a folder where it is called job.sh. */
-  async #loneScript(target: Target): Promise<Finding[]> {
-    let bytes: Buffer | undefined;
+  /** A script that is a job of its own, or an archive. */
+  async #file({ path, name, form }: Target): Promise<Finding[]> {
+    const { disk, settings, around } = this.#parts;
+    if (form !== undefined && form !== "script") {
+      const limits = {
+        bytesMax: settings.archiveBytesMax,
+        entriesMax: settings.archiveEntriesMax,
+        ratioMax: settings.archiveRatioMax,
+      };
+      const rules = { limits, filter: around.filter };
+      const read = await readArchive(disk, path, form, rules);
+      return "findings" in read ? [...read.findings] : this.#bytes(read.script, name, { isArchive: true });
+    }
+    const file = basename(path);
+    const odd =
+      form === undefined
+        ? [
+            warning(
+              `the inbox takes no file of this name. Call it ${printable(file)}.sh, or put it into a folder as ${FILES.script}.`,
+            ),
+          ]
+        : [];
     try {
-      bytes = this.#parts.disk.read(target.path, SCRIPT_BYTES_MAX + 1);
+      const bytes = disk.read(path, SCRIPT_BYTES_MAX + 1) ?? Buffer.alloc(0);
+      return [...odd, ...(await this.#bytes(bytes, name, { isArchive: false, file }))];
     } catch (failure) {
+      if ((failure as NodeJS.ErrnoException).code === undefined) throw failure;
       return [error(`it cannot be read: ${(failure as Error).message}.`)];
     }
-    const fault = faultOfScript(bytes ?? Buffer.alloc(0));
-    if (fault !== undefined) return [error(fault.replaceAll(FILES.script, basename(target.path)))];
-    const text = bytes?.toString("utf8") ?? "";
-    const script = { folderName: target.name, text };
-    return withPrivateFolder(this.#parts.disk, { [FILES.script]: text }, (folder) => this.#script(script, folder));
   }
 
-  async #script(script: Script, folder: string): Promise<Finding[]> {
+  /** A script that is not in a folder yet: it gets one, where it is called job.sh. `file`: how it is called now. */
+  async #bytes(
+    bytes: Buffer,
+    folderName: string,
+    { isArchive, file = FILES.script }: { isArchive: boolean; file?: string },
+  ): Promise<Finding[]> {
+    const fault = faultOfScript(bytes);
+    if (fault !== undefined) return [error(fault.replaceAll(FILES.script, file))];
+    const text = bytes.toString("utf8");
+    return withPrivateFolder(this.#parts.disk, { [FILES.script]: text }, (folder) =>
+      this.#script({ folderName, text }, folder, isArchive),
+    );
+  }
+
+  /** `lacksFiles`: what the job brings along is not in that folder. */
+  async #script(script: Script, folder: string, lacksFiles = false): Promise<Finding[]> {
     const { disk, engine, around } = this.#parts;
     const { plan, findings } = planFindings(engine, script);
     const before = [
@@ -130,7 +162,8 @@ class Checker {
       ...(await syntaxFindings(script.text, `${folder}/${FILES.script}`, around.runProgram)),
       ...findings,
     ];
-    if (!plan || this.leftOut !== undefined) return before;
+    // An engine without a queue looks for the folders of its outputs.
+    if (!plan || this.leftOut !== undefined || (lacksFiles && !engine.hasQueue)) return before;
     const dry = await dryRun(disk, engine, { folder, text: script.text, plan, machine: around.machine });
     if ("findings" in dry) return [...before, ...dry.findings];
     this.leftOut = dry.out;

@@ -13,6 +13,6 @@ export async function completion({ words, around, terminal }: Call): Promise<num
     throw new UsageError(
       `There is no completion for "${word}".${didYouMean(word, SHELLS)} The shells are: ${SHELLS.join(", ")}`,
     );
-  terminal.out(completionScript(shell, around.program.command));
+  terminal.out(completionScript(shell, around.command));
   return EXIT.ok;
 }

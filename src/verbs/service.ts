@@ -42,7 +42,7 @@ function textOf(kind: Kind, call: Call): string {
   const { settings, around, terminal } = call;
   const isOnce = kind === "cron" || kind === "scrontab";
   const more = isOnce ? ["--once", ...logWords(settings)] : [];
-  const command = serviceCommand(call, around.program.command, process.env, more);
+  const command = serviceCommand(call, around.command, process.env, more);
   for (const name of command.left)
     terminal.err(`${longFlag(name)} is a secret, and is left out. Write it into ${settings.root}/jobmgr.toml.\n`);
   if (kind === "systemd") return unitText(command, settings.root);

@@ -63,7 +63,6 @@ it.each<Where>(["terminal", "pipes"])("check, on %s", async (where) => {
     ["check", ...LOCAL, "a-god"],
     ["check", ...LOCAL, "/no/such/folder"],
     ["check"],
-    ["check", "--help"],
   ];
   await expect(await transcript(root, where, calls)).toMatchFileSnapshot(`golden/check-${where}.txt`);
 });
@@ -214,6 +213,43 @@ describe("check finds in a folder", () => {
       expect.stringMatching(/^warning: complete has a job already: this one becomes job~2/),
     ]);
     expect(code).toBe(0);
+  });
+});
+
+describe("check reads an archive through", () => {
+  it("and its job.sh, without unpacking anything", async () => {
+    const root = await makeRoot();
+    const work = join(dirname(root.path), "work");
+    const folder = makeJob(root, "in", { "job.sh": "#!/bin/bash\n#SBATCH --output=logs/x\ntrue\n", "logs/.keep": "" });
+    const tar = (...args: string[]) => runToEnd("tar", ["-C", work, ...args]);
+    await tar("-czf", join(work, "good.tar.gz"), "in");
+    await tar("-cf", join(work, "wrong.zip"), "in");
+    symlinkSync("/etc/passwd", join(folder, "link"));
+    writeFileSync(join(folder, "job.sh"), "#!/bin/bash\nif\n");
+    await tar("-cf", join(work, "link.tar"), "in");
+    await tar("-czf", join(work, "broken.tgz"), "-C", folder, "job.sh");
+    mkdirSync(join(root.path, "complete", "good"));
+    const temporary = makeFolder();
+    const names = ["good.tar.gz", "wrong.zip", "link.tar", "broken.tgz"];
+    const env = { TMPDIR: temporary, JOBMGR_ROOT: root.path };
+    const { code, stdout } = await jobmgr(["check", ...LOCAL, ...names], { cwd: work, env });
+    expect(stdout.trimEnd().split("\n")).toEqual([
+      "good.tar.gz: warning: complete has a good already: this one becomes good~2.",
+      expect.stringMatching(/^wrong\.zip: error: Its name says that it is zip, but it is plain tar/),
+      expect.stringMatching(/^link\.tar: error: It holds a symbolic link, in\/link/),
+      expect.stringMatching(/^broken\.tgz: error: bash cannot read job\.sh/),
+    ]);
+    expect(code).toBe(1);
+    expect(readdirSync(temporary)).toEqual([]);
+    expect(readdirSync(work).sort()).toEqual([...names, "in"].sort());
+  });
+
+  it("and says of other files that the inbox takes none of that name", async () => {
+    const root = await makeRoot();
+    const folder = makeJob(root, "in", { "run.py": "#!/bin/sh\ntrue\n" });
+    expect((await said(join(folder, "run.py"))).lines).toEqual([
+      expect.stringMatching(/^warning: the inbox takes no file of this name\. Call it run\.py\.sh/),
+    ]);
   });
 });
 

@@ -41,7 +41,6 @@ it.each<Where>(["terminal", "pipes"])("service, on %s", async (where) => {
     ["service", "tmux", "--engine-arg=--account=bio"],
     ["service", "cron", "--install"],
     ["service", "corn"],
-    ["service", "--help"],
   ];
   const text = await transcript(root, where, calls, env);
   const program = text

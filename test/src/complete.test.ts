@@ -52,6 +52,20 @@ describe("what may stand there", () => {
     expect(words("explain", "")).toHaveLength(9);
   });
 
+  it("is only what the verb can do something with", () => {
+    expect(words("cancel", "").filter((word) => !word.includes("-dash"))).toEqual([
+      "pending-1",
+      "pending 2",
+      "inbox-1",
+      "inbox 2",
+    ]);
+    expect(words("retry", "")).toEqual(["complete-1", "complete 2", "complete/-dash"]);
+    expect(words("submit", "--from", "c")).toContain("complete-1");
+    expect(words("submit", "--after", "a", "--after", "")).toContain("pending-1");
+    expect([paths("submit", "x", ""), paths("submit", "--", "ls", "")]).toEqual(["any", "any"]);
+    expect(words("pause", "")).toEqual([]);
+  });
+
   it("is a job behind its place", () => {
     expect(words("explain", "complete/")).toEqual(["complete/complete-1", "complete/complete 2", "complete/-dash"]);
     expect(words("check", "complete/x")).toEqual([]);
