@@ -7,11 +7,11 @@
  *   --quick       300 jobs, one round, fewer folders
  *   --drops       also 40,000 drops while the program stands still (slow)
  *   --only WORD   one part alone: throughput, slurm (or slurm-submit, slurm-jobs, slurm-checks), inbox, pending, start,
- *                 idle, help, drops
+ *                 idle, help, status, drops
  */
 import { parseArgs } from "node:util";
 import { type Row, removeFolders, stopManagers } from "./measure.ts";
-import { pendingJobs, waitingFolders } from "./scale.ts";
+import { pendingJobs, statusOf, waitingFolders } from "./scale.ts";
 import { slurmChecks, slurmJobs, slurmSubmissions } from "./slurm.ts";
 import { throughput } from "./throughput.ts";
 import { blockedDrops, dropToStart, help, idle } from "./waking.ts";
@@ -38,6 +38,7 @@ const parts: Record<string, () => Row[] | Promise<Row[]>> = {
   idle: () => idle(10),
   inbox: () => waitingFolders(quick ? 10_000 : 100_000),
   pending: () => pendingJobs(quick ? 1000 : 10_000),
+  status: () => statusOf(quick ? 2000 : 10_000),
   drops: () => blockedDrops(quick ? 4000 : 40_000),
 };
 

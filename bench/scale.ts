@@ -24,6 +24,7 @@ import {
   makeRoot,
   manage,
   median,
+  PROGRAM,
   peakMb,
   type Row,
   type Running,
@@ -144,4 +145,52 @@ function addRunningJob(pending: string, name: string): void {
 
 function writeRecord<K extends keyof RecordOf>(records: string, name: K, record: RecordOf[K]): void {
   writeFileSync(join(records, name), JSON.stringify({ jobmgr: FORMAT, record: name, ...record }));
+}
+
+/** `status` of a root in which half of the jobs wait and half are finished, beside `ls` of the same folders. */
+export function statusOf(count: number): Row[] {
+  say(`status of ${count} jobs`);
+  const root = makeRoot(makeFolder("disk"));
+  const at = new Date().toISOString();
+  for (let i = 0; i < count; i++) {
+    const name = `job-${String(i).padStart(8, "0")}`;
+    const place = join(root, i % 2 === 0 ? "inbox" : "complete");
+    addJob(place, name, "true\n");
+    if (i % 2 === 0) continue;
+    const status = {
+      schema: 1,
+      name,
+      state: i % 10 === 1 ? "failed" : "succeeded",
+      engine: "LocalEngine",
+      endedAt: at,
+    };
+    writeFileSync(join(place, name, "job_status.json"), `${JSON.stringify(status, undefined, 1)}\n`);
+  }
+  const places = ["inbox", "pending", "complete"].map((place) => join(root, place));
+  const msOf = (program: string, ...args: readonly string[]) => {
+    const started = performance.now();
+    spawnSync(program, args, { stdio: "ignore", env: cleanEnvironment({ LC_ALL: "C" }) });
+    return performance.now() - started;
+  };
+  const status =
+    (...args: readonly string[]) =>
+    () =>
+      msOf(process.execPath, PROGRAM, "--root", root, "status", ...args);
+  const ls = () => msOf("ls", "-l", ...places);
+  const measured = [status(), status("--failed"), status("--all", "--json"), ls].map((one) =>
+    median(Array.from({ length: 7 }, one)),
+  );
+  const [table = 0, failed = 0, all = 0, list = 0] = measured;
+  return [
+    { what: `${count} jobs: ls -l of inbox, pending and complete`, figure: figure(list, "ms") },
+    {
+      what: "  status",
+      figure: figure(table, "ms"),
+      ratio: ratio(table / list, "ls"),
+      goal: "<= 1000 ms",
+      reached: table <= 1000,
+    },
+    { what: "  status --failed", figure: figure(failed, "ms"), ratio: ratio(failed / list, "ls") },
+    { what: "  status --all --json", figure: figure(all, "ms"), ratio: ratio(all / list, "ls") },
+  ];
 }

@@ -49,6 +49,8 @@ export interface Plan {
   readonly raised?: readonly string[];
   /** What job.sh asks for, for people to read: as it was written, of those that are named. */
   readonly asked?: Asked;
+  /** The wall time after which the engine itself ends the job, in seconds, where job.sh names one. */
+  readonly timeS?: number;
 }
 
 /** How many times as much as job.sh names is to be asked for. What job.sh does not name, or has no limit, stays so. */

@@ -92,9 +92,9 @@ const NAMED_MAX = 3;
 
 /** It is ready, and something else keeps it. */
 function turnOf(scene: Scene, name: string): string[] {
-  const { disk, root, manager, pauseFile, now } = scene;
+  const { disk, root, manager, rules, pauseFile, now } = scene;
   const { word, owner } = manager;
-  const before = jobsBefore(disk, root, name, word.reasons);
+  const before = jobsBefore(disk, root, name, rules, owner ? word.reasons : new Map());
   const shown = before.slice(0, NAMED_MAX).join(", ") + (before.length > NAMED_MAX ? ", ..." : "");
   const others = before.length === 1 ? "one other" : `${before.length} others`;
   const sentences = [
@@ -181,7 +181,7 @@ function runningSentences(attempt: AttemptHistory, now: string): string[] {
     sentences.push(
       `Of its ${tasks.all} tasks ${tasks.ended} have ended, and ${Math.max(0, tasks.started - tasks.ended)} are running.`,
     );
-  const limitS = plan?.limitS ?? 0;
+  const limitS = plan?.limitS || plan?.timeS || 0;
   if (limitS > 0 && startedAt !== undefined && !tasks) {
     const leftS = limitS - secondsBetween(startedAt, now);
     sentences.push(
@@ -269,7 +269,7 @@ const VERBS: Readonly<Record<Result, string>> = {
   cancelled: "was cancelled",
   refused: "was refused",
   interrupted: "was interrupted",
-  lost: "is lost",
+  lost: "was lost",
 };
 
 function memorySentence(asked: Asked | undefined): string[] {

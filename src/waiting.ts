@@ -2,7 +2,6 @@
 import { join } from "node:path";
 import { verdictOfFolder } from "./dependencies.ts";
 import type { Disk } from "./disk.ts";
-import { FILES } from "./files.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "./ready.ts";
 import { fileSystemNow, jobFolder, type Root } from "./root.ts";
 import { namesIn } from "./selection.ts";
@@ -33,13 +32,18 @@ function clockNow(disk: Disk, root: Root): number {
   return Date.now();
 }
 
-/** So many names before one are looked into for a hold. */
-const LOOKS_MAX = 500;
+/** So many names before one are looked into; what comes behind them is taken to be ready. */
+const LOOKS_MAX = 50;
 
 /** The jobs that are taken before this one: those with earlier names that are not known to wait for something else. */
-export function jobsBefore(disk: Disk, root: Root, name: string, reasons: ReadonlyMap<string, string>): string[] {
+export function jobsBefore(
+  disk: Disk,
+  root: Root,
+  name: string,
+  rules: ReadyRules,
+  reasons: ReadonlyMap<string, string>,
+): string[] {
   const names = namesIn(disk, root, "inbox");
   const before = names.slice(0, Math.max(0, names.indexOf(name))).filter((one) => !reasons.has(one));
-  const isHeld = (one: string) => disk.look(join(jobFolder(root, "inbox", one), FILES.hold)) !== undefined;
-  return before.filter((one, i) => i >= LOOKS_MAX || !isHeld(one));
+  return before.filter((one, i) => i >= LOOKS_MAX || readinessNow(disk, root, one, rules).is === "ready");
 }

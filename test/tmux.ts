@@ -1,10 +1,10 @@
 /** Real terminals for tests: any program in a tmux of its own, the keys that are pressed there, and what the screen shows. */
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished, type TestContext } from "vitest";
 import { isAlive, startOf } from "../engines/process.ts";
-import { makeFolder } from "./harness.ts";
+import { makeFolder, PROGRAM, waitUntil } from "./harness.ts";
 import { need } from "./real/surroundings.ts";
 
 /** A program that runs on a terminal. */
@@ -17,6 +17,8 @@ export interface Screen {
   press(...keys: string[]): void;
   /** The text that is or was on the screen. */
   text(): string;
+  /** What is on the screen now, which an alternate screen takes for itself. */
+  visible(): string;
   /** All bytes that programs wrote to it. */
   raw(): string;
   resize(columns: number, lines: number): void;
@@ -66,6 +68,10 @@ export function openScreen(
       tmux("capture-pane", "-p", "-J", "-S", "-")
         .replace(/[ \t]+$/gm, "")
         .trimEnd(),
+    visible: () =>
+      tmux("capture-pane", "-p")
+        .replace(/[ \t]+$/gm, "")
+        .trimEnd(),
     raw: () => (existsSync(raw) ? readFileSync(raw, "utf8") : ""),
     resize: (columns, lines) => {
       tmux("resize-window", "-x", String(columns), "-y", String(lines));
@@ -74,4 +80,69 @@ export function openScreen(
       tmux("kill-pane");
     },
   };
+}
+
+/** A terminal with a shell in it. `m` in that shell is the manager of the root, `s` its status, `l` its logs. */
+export interface Terminal {
+  /** Types a command line, and Enter. */
+  run(line: string): void;
+  press(...keys: string[]): void;
+  /** The text that is or was on the screen, without what the shell was told to do. */
+  screen(): string;
+  /** All bytes that programs wrote to it. */
+  raw(): string;
+  /** Asks for the exit code of the last command, when the shell has it. */
+  exitCode(): Promise<number>;
+  /** The pid of the manager that runs in it. */
+  managerPid(): number;
+  close(): void;
+  /** What is on the screen now, which an alternate screen takes for itself. */
+  visible(): string;
+  resize(columns: number, lines: number): void;
+}
+
+const COLUMNS = 180;
+
+export async function openTerminal(context: TestContext, root: { readonly path: string }): Promise<Terminal> {
+  const rc = join(makeFolder(), "rc");
+  const jobmgrHere = `${quote(process.execPath)} ${quote(PROGRAM)} --root ${quote(root.path)}`;
+  writeFileSync(
+    rc,
+    [
+      "PS1='$ '; unset PROMPT_COMMAND HISTFILE",
+      "bind 'set enable-bracketed-paste off'",
+      `m() { ${jobmgrHere} -e LocalEngine -p 0.1 --settle 0 "$@"; }`,
+      `s() { ${jobmgrHere} status "$@"; }`,
+      `l() { ${jobmgrHere} logs "$@"; }`,
+      `slow() { strace -f -qq -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:delay_enter=40000000 ${jobmgrHere} -e LocalEngine -p 0.1 --settle 0; }`,
+      "",
+    ].join("\n"),
+  );
+  const screen = openScreen(context, `exec bash --noprofile --rcfile ${quote(rc)} -i`, { columns: COLUMNS });
+  await waitUntil("the shell is there", () => screen.text().endsWith("$"));
+  let asked = 0;
+  const terminal: Terminal = {
+    run(line) {
+      screen.type(line);
+      screen.press("Enter");
+    },
+    press: screen.press,
+    screen: screen.text,
+    raw: screen.raw,
+    async exitCode() {
+      const mark = `code${++asked}=`;
+      terminal.run(`echo "code"${asked}=$?`);
+      const answer = new RegExp(`^${mark}(\\d+)$`, "m");
+      await waitUntil("the shell tells an exit code", () => answer.test(screen.text()));
+      return Number(answer.exec(screen.text())?.[1]);
+    },
+    managerPid() {
+      const children = readFileSync(`/proc/${screen.pid}/task/${screen.pid}/children`, "utf8").trim().split(" ");
+      return Number(children[0]);
+    },
+    close: screen.close,
+    visible: screen.visible,
+    resize: screen.resize,
+  };
+  return terminal;
 }

@@ -3,7 +3,7 @@ import type { Plan, Scale } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
 import { askedOf, directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
-import { raisedMemory, raisedTime } from "../sbatch-units.ts";
+import { raisedMemory, raisedTime, timeInS } from "../sbatch-units.ts";
 import { OUTPUT, OUTPUT_OF_ARRAY } from "./commands.ts";
 
 /**
@@ -59,6 +59,7 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
   const raised = raisedOf(components, scale);
   const [asking] = sbatchOptions(directives, [...engineArgs, ...raised.map(({ arg }) => arg)]);
   const asked = askedOf(asking);
+  const timeS = asking.time === undefined ? undefined : timeInS(asking.time);
   return {
     jobName,
     shell,
@@ -77,6 +78,7 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
     ignored: [],
     ...(raised.length > 0 && { raised: raised.map(({ arg, instead }) => `${arg} instead of ${instead}`) }),
     ...(asked && { asked }),
+    ...(timeS && { timeS }),
   };
 }
 

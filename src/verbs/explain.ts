@@ -70,7 +70,7 @@ function linesOf(
   if (last?.command !== undefined) lines.push("", paint.dim("The submit command:"), `  ${printable(last.command)}`);
   lines.push(...planLines(job, last, width));
   if (attempts.length > 0) lines.push("", ...attemptLines(attempts, terminal, now));
-  if (next.length > 0) lines.push("", paint.dim("What one can do:"), ...nextLines(next, job, program));
+  if (next.length > 0) lines.push("", paint.dim("What one can do:"), ...nextLines(next, job, also.length > 0, program));
   return lines;
 }
 
@@ -149,8 +149,9 @@ function between(from: string | undefined, to: string): string {
   return from === undefined ? "-" : durationText(Math.max(0, Math.round(secondsBetween(from, to))));
 }
 
-function nextLines(next: Explanation["next"], job: JobRef, program: string): string[] {
-  const commands = next.map(([verb, does]) => [`  ${program} ${verb} ${word(job.name)}`, does]);
+function nextLines(next: Explanation["next"], job: JobRef, hasNamesake: boolean, program: string): string[] {
+  const name = word(hasNamesake ? `${job.place}/${job.name}` : job.name);
+  const commands = next.map(([verb, does]) => [`  ${program} ${verb} ${name}`, does]);
   return table(commands, Number.POSITIVE_INFINITY);
 }
 

@@ -106,7 +106,7 @@ class Logger {
 
   /** Shows what is there now. */
   async show(job: JobRef): Promise<number> {
-    const attempt = this.#attemptOf(job, new Set());
+    const attempt = this.#attemptsOf(job).at(-1);
     if (!attempt) {
       this.#say(this.#whyNone(job));
       return EXIT.ok;
@@ -133,7 +133,12 @@ class Logger {
 
   async #followTo(start: JobRef, interrupt: Interrupt): Promise<number> {
     const whereabouts = new Whereabouts(this.#disk, this.#root, start);
-    const ended = new Set<string>();
+    // Those before the last one are not shown; those that come from now on are, one after the other.
+    const ended = new Set<string>(
+      this.#attemptsOf(start)
+        .slice(0, -1)
+        .map((attempt) => attempt.token),
+    );
     let token: AttemptHistory["token"] | undefined;
     let begun: AttemptHistory["token"] | undefined;
     let misses = 0;
@@ -144,7 +149,8 @@ class Logger {
       if (!job && ++misses > 1) return this.#gone(start);
       if (!job) continue;
       misses = 0;
-      const attempt = this.#attemptOf(job, ended);
+      const attempts = this.#attemptsOf(job);
+      const attempt = attempts[attempts.findLastIndex((one) => ended.has(one.token)) + 1];
       if (!attempt) {
         const end = job.place === "complete" ? this.#endUnsubmitted(job) : undefined;
         this.#say(end?.text ?? this.#whyNone(job));
@@ -173,20 +179,19 @@ class Logger {
     return EXIT.failed;
   }
 
-  /** The attempt that is meant, of those that were submitted; undefined if there is none (yet). */
-  #attemptOf(job: JobRef, ended: ReadonlySet<string>): AttemptHistory | undefined {
+  /** The attempts that were submitted, the oldest first; or the one that is meant, if it was. */
+  #attemptsOf(job: JobRef): readonly AttemptHistory[] {
     const { attempts, fault } = historyOf(this.#disk, folderOfJob(this.#disk, this.#root, job));
     if (fault !== undefined) this.#say(fault);
     const { attempt: number } = this.#wish;
     if (number !== undefined) {
       const one = attempts[number - 1];
-      if (one) return one.id === undefined ? undefined : one;
+      if (one) return one.id === undefined ? [] : [one];
       throw new AbsentError(
         `${printable(job.name)} has ${attempts.length === 1 ? "one attempt" : `${attempts.length} attempts`}, and no ${number}.`,
       );
     }
-    const next = attempts.findLastIndex(({ token }) => ended.has(token)) + 1;
-    return attempts.slice(next).findLast(({ id }) => id !== undefined);
+    return attempts.filter(({ id }) => id !== undefined);
   }
 
   #filesOf(job: JobRef, attempt: AttemptHistory): readonly OutputFile[] {
@@ -290,7 +295,8 @@ class Logger {
     const verb = this.#wish.follow ? "; waiting for it" : "";
     if (job.place === "inbox") {
       const why = readWord(this.#disk, this.#root).reasons.get(job.name);
-      return `${name} has no output yet: it waits in the inbox${why === undefined ? "" : ` (${printable(why)})`}${verb}.`;
+      const waits = why?.startsWith("it waits") ? why : `it waits in the inbox${why === undefined ? "" : ` (${why})`}`;
+      return `${name} has no output yet: ${printable(waits)}${verb}.`;
     }
     if (job.place === "pending") return `${name} has no output yet: it was not submitted yet${verb}.`;
     return `${name} has no output: it was never started.`;

@@ -39,7 +39,7 @@ export async function status(call: Call<Options>): Promise<number> {
     const selected = words.length === 0 ? {} : { selected: selectJobs(disk, root, words) };
     const isWhole = options.all === true || words.length > 0;
     const view = { ...selected, failedOnly: options.failed === true, most: isWhole ? ALL : most };
-    return { root, manager, report: reportOf(disk, root, manager, view) };
+    return { root, manager, report: reportOf(disk, root, manager, view), isWhole: isWhole || options.failed === true };
   };
   if (options.watch) return watch(terminal, options, look);
   if (options.json) terminal.out(`${JSON.stringify(look(SHOWN_AS_JSON).report, undefined, 1)}\n`);
@@ -52,11 +52,13 @@ export interface Sight {
   readonly root: Root;
   readonly manager: ManagerState;
   readonly report: Report;
+  /** What is not shown was not asked for. */
+  readonly isWhole: boolean;
 }
 
 /** Reads everything. */
 export function sightOf(disk: Disk, root: Root, manager: ManagerState, most: View["most"] = SHOWN): Sight {
-  return { root, manager, report: reportOf(disk, root, manager, { failedOnly: false, most }) };
+  return { root, manager, report: reportOf(disk, root, manager, { failedOnly: false, most }), isWhole: false };
 }
 
 /** Shows it anew each two seconds, and at each key, until q or Ctrl-C. */
@@ -104,7 +106,12 @@ function screenful(screen: Screen, terminal: Terminal, look: (most: View["most"]
 }
 
 /** The report as people read it. The rows fit the width; so do, with `isCut`, all lines. */
-export function linesOf({ root, manager, report }: Sight, width: number, paint: Paint, isCut = false): string[] {
+export function linesOf(
+  { root, manager, report, isWhole }: Sight,
+  width: number,
+  paint: Paint,
+  isCut = false,
+): string[] {
   const fitting = (line: string) => (isCut ? cut(line, width) : line);
   const { counts, jobs } = report;
   const [who = "", ...problems] = managerLines(root, manager, report.at).map(fitting);
@@ -112,7 +119,11 @@ export function linesOf({ root, manager, report }: Sight, width: number, paint: 
   const total = counts.waiting + counts.pending + counts.complete;
   if (total === 0)
     return [...lines, `No jobs. Move a folder that holds a job.sh into ${root.path}/inbox.`].map(fitting);
-  return [...lines, ...(jobs.length > 0 ? [...tableOf(report, width, paint), ""] : []), fitting(countsLine(report))];
+  return [
+    ...lines,
+    ...(jobs.length > 0 ? [...tableOf(report, width, paint), ""] : []),
+    fitting(countsLine(report, isWhole)),
+  ];
 }
 
 /** From so many columns on there is room for more than name, state, time and reason. */
@@ -163,14 +174,15 @@ function colourState(line: string, name: string, state: string, paint: Paint): s
   return at === -1 ? line : `${line.slice(0, at + 2)}${paint.state(state)}${line.slice(at + 2 + state.length)}`;
 }
 
-function countsLine({ counts, jobs }: Report): string {
+function countsLine({ counts, jobs }: Report, isWhole: boolean): string {
   const shown = (place: Row["place"]) => jobs.filter((job) => job.place === place).length;
   const hidden = [
     [counts.waiting - shown("inbox"), "waiting"],
     [counts.pending - shown("pending"), "pending"],
     [counts.complete - shown("complete"), "complete"],
   ].filter(([count]) => Number(count) > 0);
-  const more = hidden.length === 0 ? "" : ` Not shown: ${hidden.map((one) => one.join(" ")).join(", ")} (--all).`;
+  const more =
+    isWhole || hidden.length === 0 ? "" : ` Not shown: ${hidden.map((one) => one.join(" ")).join(", ")} (--all).`;
   return `${counts.waiting} waiting, ${counts.pending} pending, ${counts.complete} complete.${more}`;
 }
 

@@ -1,12 +1,12 @@
 /** What a person sees in a real terminal, and what keys, signals and a closed terminal do to the manager and its jobs. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { isAlive, startOf } from "../../engines/process.ts";
-import { jobmgr, makeFolder, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
-import { openScreen, quote } from "../tmux.ts";
-import { type JobRoot, makeJobRoot, need, runningJobs } from "./surroundings.ts";
+import { jobmgr, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
+import { openTerminal, type Terminal } from "../tmux.ts";
+import { makeJobRoot, need, runningJobs } from "./surroundings.ts";
 
 const ESC = "\u001b";
 const COLOUR = new RegExp(`${ESC}\\[[0-9;]*m`);
@@ -19,65 +19,6 @@ function numbers(seed: number): (below: number) => number {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return (state / 2 ** 32) * below;
   };
-}
-
-/** A terminal with a shell in it. `m` in that shell is the manager of the root, `s` its status. */
-interface Terminal {
-  /** Types a command line, and Enter. */
-  run(line: string): void;
-  press(...keys: string[]): void;
-  /** The text that is or was on the screen, without what the shell was told to do. */
-  screen(): string;
-  /** All bytes that programs wrote to it. */
-  raw(): string;
-  /** Asks for the exit code of the last command, when the shell has it. */
-  exitCode(): Promise<number>;
-  /** The pid of the manager that runs in it. */
-  managerPid(): number;
-  close(): void;
-}
-
-const COLUMNS = 180;
-
-async function openTerminal(context: TestContext, root: JobRoot): Promise<Terminal> {
-  const rc = join(makeFolder(), "rc");
-  const jobmgrHere = `${quote(process.execPath)} ${quote(PROGRAM)} --root ${quote(root.path)}`;
-  writeFileSync(
-    rc,
-    [
-      "PS1='$ '; unset PROMPT_COMMAND HISTFILE",
-      "bind 'set enable-bracketed-paste off'",
-      `m() { ${jobmgrHere} -e LocalEngine -p 0.1 --settle 0 "$@"; }`,
-      `s() { ${jobmgrHere} status "$@"; }`,
-      `slow() { strace -f -qq -o /dev/null -e trace=fsync,fdatasync -e inject=fsync,fdatasync:delay_enter=40000000 ${jobmgrHere} -e LocalEngine -p 0.1 --settle 0; }`,
-      "",
-    ].join("\n"),
-  );
-  const screen = openScreen(context, `exec bash --noprofile --rcfile ${quote(rc)} -i`, { columns: COLUMNS });
-  await waitUntil("the shell is there", () => screen.text().endsWith("$"));
-  let asked = 0;
-  const terminal: Terminal = {
-    run(line) {
-      screen.type(line);
-      screen.press("Enter");
-    },
-    press: screen.press,
-    screen: screen.text,
-    raw: screen.raw,
-    async exitCode() {
-      const mark = `code${++asked}=`;
-      terminal.run(`echo "code"${asked}=$?`);
-      const answer = new RegExp(`^${mark}(\\d+)$`, "m");
-      await waitUntil("the shell tells an exit code", () => answer.test(screen.text()));
-      return Number(answer.exec(screen.text())?.[1]);
-    },
-    managerPid() {
-      const children = readFileSync(`/proc/${screen.pid}/task/${screen.pid}/children`, "utf8").trim().split(" ");
-      return Number(children[0]);
-    },
-    close: screen.close,
-  };
-  return terminal;
 }
 
 async function managerIn(terminal: Terminal, line = "m"): Promise<void> {

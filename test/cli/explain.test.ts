@@ -1,0 +1,116 @@
+/** `jobmgr explain`, word for word: a job of each kind. */
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { jobmgr, makeRoot, type TestRoot } from "../harness.ts";
+import { at, calm, FAILED, putJob, putManager, tokenOf } from "./put.ts";
+import { transcript, type Where } from "./transcript.ts";
+
+const ASKED = { asked: { time: "2:00:00", memory: "4G" }, timeS: 7200 };
+const MINUTES = 60;
+
+function putWaiting(root: TestRoot): void {
+  putJob(root, "inbox", "100-held", [], { job_hold: "" });
+  putJob(root, "inbox", "200-after", [], { "job_after.txt": "300-next\n" });
+  mkdirSync(join(root.path, "inbox/250-empty"));
+  for (const name of ["300-next", "310", "320", "330", "400-last"]) putJob(root, "inbox", name, [], { ready: "" });
+}
+
+function putPending(root: TestRoot): void {
+  putJob(root, "pending", "submitting", [{ planned: 1 }]);
+  const why = "Resources: It is next in line and waits until enough nodes, processors or memory are free.";
+  const status = { state: "queued", why, whySince: at(10 * MINUTES), expectedStart: at(100 * 86_400) };
+  putJob(root, "pending", "queued", [{ submitted: MINUTES, plan: ASKED, status }]);
+  putJob(root, "pending", "stuck", [{ submitted: 1, status: { state: "queued", why: "JobHeldUser", stuck: true } }]);
+  putJob(root, "pending", "running", [
+    { submitted: MINUTES, started: 4 * MINUTES, plan: { ...ASKED, limitS: 10_000_000 }, cancel: "wrong input" },
+  ]);
+  const array = { tasks: [1, 2, 3], outputs: ["slurm-%j_%t.out"], jobName: "other" };
+  putJob(root, "pending", "array", [{ submitted: MINUTES, plan: array }]);
+  const records = join(root.path, "pending/array/.jobmgr", `attempt-${tokenOf(1)}`);
+  for (const task of [1, 2])
+    writeFileSync(join(records, `started.${task}`), `jobmgr-started 1 ${tokenOf(1)} node7 b 7 8 4711@c 0 end\n`);
+  writeFileSync(join(records, "exit.1"), `jobmgr-exit 1 ${tokenOf(1)} 0 node7 end\n`);
+  putJob(root, "pending", "collected", [{ submitted: 1, started: 2, ended: 3, exit: 0 }]);
+}
+
+function putFinished(root: TestRoot): void {
+  const [submitted, started, ended] = [MINUTES, 4 * MINUTES, 124 * MINUTES];
+  const times = { submitted, started, ended };
+  const killed = {
+    is: "failed",
+    exitCode: 137,
+    signal: "KILL",
+    why: "Exit code 137 (the KILL signal; most likely the machine ran out of memory, or somebody used kill -9).",
+  };
+  putJob(root, "complete", "good", [{ ...times, outcome: { is: "succeeded", why: "Exit code 0.", exitCode: 0 } }]);
+  putJob(root, "complete", "killed", [{ ...times, plan: ASKED, outcome: killed }]);
+  const tasks = { 1: 0, 2: 3, 3: null };
+  putJob(root, "complete", "array", [{ ...times, plan: { tasks: [1, 2, 3] }, outcome: { ...FAILED, tasks } }]);
+  const cancelled = { is: "cancelled", why: "It was cancelled: wrong input" };
+  putJob(root, "complete", "cancelled", [{ ...times, cancel: "wrong input", outcome: cancelled }]);
+  putJob(root, "complete", "refused", [{ outcome: { is: "refused", why: "There is no partition gpu." } }]);
+  const lost = { is: "lost", why: "It started, but is gone without a record of how it ended." };
+  putJob(root, "complete", "lost", [{ submitted, started, outcome: lost }]);
+  const again = [
+    { ...times, past: true, outcome: FAILED, retry: { number: 2, of: 3, raised: ["--mem=8G instead of 4G"] } },
+    { submitted: 130 * MINUTES, started: 131 * MINUTES, ended: 132 * MINUTES, outcome: FAILED },
+  ] as const;
+  putJob(root, "complete", "again", again);
+  putJob(root, "complete", "by-hand");
+}
+
+const explained = (...names: readonly string[]) => names.map((name) => ["explain", name]);
+
+it.each<Where>(["terminal", "pipes"])("what waits, on %s", async (where) => {
+  const root = await makeRoot("/tmp");
+  putWaiting(root);
+  const env = { JOBMGR_READY_FILE: "ready", TZ: "UTC" };
+  const alone = await transcript(root, where, explained("100-held", "200-after", "250-empty", "400-last"), env);
+  putManager(root, { queue: { jobsMax: 40, pendingMax: 20, taken: 40, waiting: 20 } }, true);
+  writeFileSync(join(root.path, "pause"), "");
+  const managed = await transcript(root, where, explained("300-next", "400-last"), env);
+  await expect(calm([alone, managed].join("\n"))).toMatchFileSnapshot(`golden/explain-waiting-${where}.txt`);
+});
+
+it("what is pending", async () => {
+  const root = await makeRoot("/tmp");
+  putPending(root);
+  const doubt = "submitting waits: whether it was submitted is not known; it is looked for in Slurm's queue.";
+  putManager(root, { problems: { "doubt submitting": doubt } }, true);
+  const calls = explained("submitting", "queued", "stuck", "running", "array", "collected");
+  const text = await transcript(root, "pipes", calls, { TZ: "UTC" });
+  await expect(calm(text)).toMatchFileSnapshot("golden/explain-pending.txt");
+});
+
+it("what has ended", async () => {
+  const root = await makeRoot("/tmp");
+  putFinished(root);
+  putJob(root, "inbox", "good");
+  const names = ["killed", "array", "cancelled", "refused", "lost", "again", "by-hand", "complete/good"];
+  const text = await transcript(root, "pipes", [...explained(...names, "godo"), ["explain", "again", "--json"]], {
+    TZ: "UTC",
+  });
+  await expect(calm(text)).toMatchFileSnapshot("golden/explain-finished.txt");
+});
+
+it("a folder full of hostile things is explained all the same, and nothing leads out of it", async () => {
+  const root = await makeRoot("/tmp");
+  const sequence = "\u001b]0;owned\u0007";
+  const folder = putJob(root, "complete", "hostile", [
+    { submitted: 1, outcome: { ...FAILED, why: `bad ${sequence}` } },
+  ]);
+  const records = join(folder, ".jobmgr", `attempt-${tokenOf(1)}`);
+  rmSync(join(records, "handle"));
+  symlinkSync("/etc/passwd", join(records, "handle"));
+  mkdirSync(join(records, "started"));
+  symlinkSync("/etc", join(folder, ".jobmgr", `past-${tokenOf(2)}`));
+  rmSync(join(folder, "job_status.json"));
+  symlinkSync("/etc/passwd", join(folder, "job_status.json"));
+  const { code, stdout } = await jobmgr(["--root", root.path, "explain", "hostile"]);
+  expect(code).toBe(0);
+  expect(stdout).not.toContain("root:");
+  expect(stdout).not.toContain("\u001b");
+  expect(stdout).toContain("bad \\x1b]0;owned\\x07");
+  expect(stdout).toMatch(/handle/);
+});

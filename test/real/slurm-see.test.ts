@@ -1,0 +1,61 @@
+/** What status, explain and logs say of jobs in a real Slurm. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { jobmgr, PROGRAM, start, waitUntil } from "../harness.ts";
+import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
+import { makeSlurmRoot, PATIENCE_MS, PROMPT } from "./slurm-root.ts";
+
+vi.setConfig({ testTimeout: 3 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
+
+let cluster: Cluster;
+
+beforeAll(async () => {
+  if (missingSlurm(false) === undefined) cluster = await startCluster({ cpus: 2, settings: PROMPT });
+});
+
+afterAll(() => cluster?.stop());
+
+beforeEach((context) => needSlurm(context, false));
+
+it("a job that waits for resources has the start that Slurm expects; one that runs has its limit; both are followed", async () => {
+  const root = await makeSlurmRoot(cluster);
+  const all = "#!/bin/bash\n#SBATCH --cpus-per-task=2 --mem=1M\n#SBATCH --time=10\n";
+  root.drop("first", `${all}echo one; while ! [ -e go ]; do sleep 0.1; done; exit 3\n`);
+  const manager = root.feed();
+  await root.waits("first", { state: "running" });
+  root.drop("second", `${all}echo two\n`);
+  const { expectedStart, whySince, command, asked } = await root.waits("second", {
+    state: "queued",
+    why: /^Resources: /,
+    expectedStart: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/,
+  });
+  const inS = (Date.parse(String(expectedStart)) - Date.now()) / 1000;
+  expect(inS).toBeGreaterThan(0);
+  expect(inS).toBeLessThanOrEqual(600);
+  expect(Date.parse(String(whySince))).toBeLessThanOrEqual(Date.now());
+  expect(command).toMatch(/^sbatch --parsable .*\/run\.sh$/);
+  expect(asked).toEqual({ time: "10", memory: "1M", cpus: "2" });
+
+  const explain = async (name: string) => (await jobmgr(["--root", root.path, "explain", name])).stdout;
+  const second = (await explain("second")).replace(/\s+/g, " ");
+  expect(second).toMatch(/is job \d+ of SlurmEngine, where it waits\./);
+  expect(second).toMatch(/SlurmEngine says since \d\d:\d\d: Resources: It is next in line/);
+  expect(second).toMatch(/SlurmEngine expects to start it at \d\d:\d\d \(in \d+ min/);
+  expect(second).toContain(`The submit command: ${command}`);
+  expect((await explain("first")).replace(/\s+/g, " ")).toMatch(
+    /It has been running since .* Its time limit is 10 min, of which \d+ min( \d+ s)? are left\./,
+  );
+  const { stdout } = await jobmgr(["--root", root.path, "status"]);
+  expect(stdout).toMatch(/^first +running +\d+ /m);
+  expect(stdout).toMatch(/^second +queued +\d+ .*Resources: .*\(expected to start \d\d:\d\d\)$/m);
+
+  const followers = ["first", "second"].map((name) =>
+    start(process.execPath, [PROGRAM, "--root", root.path, "logs", "-f", "--exit-code", name]),
+  );
+  await waitUntil("the first one's line is shown", () => followers[0]?.stdout() === "one\n");
+  writeFileSync(join(root.path, "pending/first/go"), "");
+  expect(await Promise.all(followers.map(({ ended }) => ended))).toEqual([3, 0]);
+  expect(followers[1]?.stdout()).toBe("two\n");
+  await manager.stop();
+});
