@@ -37,8 +37,9 @@ export interface Scene {
 export function explain(scene: Scene, job: JobRef): Explanation {
   const folder = folderOfJob(scene.disk, scene.root, job);
   const odd = whyNoFolder(scene.disk, folder);
-  if (odd !== undefined) return { state: "no job", sentences: [odd], next: [], attempts: [] };
-  const { attempts, fault } = historyOf(scene.disk, folder);
+  // What lies in the inbox may become a job, or be an archive or a script.
+  if (odd !== undefined && job.place !== "inbox") return { state: "no job", sentences: [odd], next: [], attempts: [] };
+  const { attempts, fault } = odd === undefined ? historyOf(scene.disk, folder) : { attempts: [] };
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
   return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };
