@@ -75,7 +75,10 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .addHelpText("before", INTRODUCTION)
     .addHelpText("after", EXIT_CODES)
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${text.trimEnd()}\nSee jobmgr --help.\n`) })
+    .configureOutput({
+      outputError: (text, write) => write(`${text.trimEnd()}\nSee jobmgr --help.\n`),
+      getOutHelpWidth: () => Number(process.env.COLUMNS) || process.stdout.columns || 80,
+    })
     .showSuggestionAfterError()
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {

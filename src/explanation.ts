@@ -4,11 +4,11 @@ import type { Disk } from "./disk.ts";
 import type { Asked } from "./engine.ts";
 import { FILES } from "./files.ts";
 import { folderOfJob } from "./finished.ts";
-import { type AttemptHistory, historyOf } from "./history.ts";
+import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
 import { durationText, type Result } from "./outcome.ts";
-import { pendingRow } from "./overview.ts";
+import { lookUnlessShut, pendingRow } from "./overview.ts";
 import type { ReadyRules } from "./ready.ts";
 import { jobFolder, type Root } from "./root.ts";
 import type { JobRef } from "./selection.ts";
@@ -36,7 +36,10 @@ export interface Scene {
 
 export function explain(scene: Scene, job: JobRef): Explanation {
   const folder = folderOfJob(scene.disk, scene.root, job);
-  const { attempts, fault } = historyOf(scene.disk, folder);
+  const odd = whyNoFolder(scene.disk, folder);
+  // What lies in the inbox may become a job, or be an archive or a script.
+  if (odd !== undefined && job.place !== "inbox") return { state: "no job", sentences: [odd], next: [], attempts: [] };
+  const { attempts, fault } = odd === undefined ? historyOf(scene.disk, folder) : { attempts: [] };
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
   return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };
@@ -56,7 +59,7 @@ const CANCEL = ["cancel", "ends it; what it has done so far is kept"] as const;
 function explainWaiting(scene: Scene, name: string): Part {
   const { disk, root, manager, rules } = scene;
   const readiness = readinessNow(disk, root, name, rules);
-  const hold = disk.look(join(jobFolder(root, "inbox", name), FILES.hold));
+  const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
   const reason = manager.owner && manager.word.reasons.get(name);
   const more = [manager.word.problems.get(`inbox/${name}`)].filter((one) => one !== undefined);
   if (hold) {
@@ -148,7 +151,7 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
   const cancel = attempt?.cancel;
   const asked = cancel
     ? [`It was asked to end ${ago(cancel.at, now)} ago: ${withStop(cancel.reason)} Its end has not been seen yet.`]
-    : disk.look(join(jobFolder(root, "pending", name), FILES.cancel))
+    : lookUnlessShut(disk, join(jobFolder(root, "pending", name), FILES.cancel))
       ? ["It is to be cancelled (job_cancel), which the manager has not seen yet."]
       : [];
   const around = [...asked, ...told, ...engineProblems(manager, now), ...noManager(scene)];

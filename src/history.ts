@@ -56,6 +56,8 @@ export function historyOf(
   folder: string,
 ): { readonly attempts: readonly AttemptHistory[]; readonly fault?: string } {
   try {
+    const odd = whyNoFolder(disk, folder);
+    if (odd !== undefined) return { attempts: [], fault: odd };
     const attempts = attemptsInOrder(disk, folder).flatMap(({ token, isInForce }) => {
       const records = isInForce ? attemptFolder(folder, token) : pastFolder(folder, token);
       const attempt = believedOrNot(disk, records, token, isInForce);
@@ -65,6 +67,14 @@ export function historyOf(
   } catch (error) {
     return { attempts: [], fault: (error as Error).message };
   }
+}
+
+/** What is odd about the folder of a job, which may be a link that leads elsewhere; undefined for a folder. */
+export function whyNoFolder(disk: Disk, folder: string): string | undefined {
+  const kind = disk.look(folder)?.kind;
+  if (kind === "folder") return undefined;
+  if (kind === undefined) return "It has gone.";
+  return kind === "link" ? "It is a link, and links are not followed." : "It is not a folder.";
 }
 
 /** A job may have written anything into its records, and one that cannot be read hides no other. */

@@ -1,9 +1,10 @@
 /** What is where: every job of a root as one row, read off the disk alone. Looks into no more folders than are shown. */
 import { join } from "node:path";
-import type { Disk } from "./disk.ts";
+import { arrivalName } from "./archive/names.ts";
+import type { Disk, Look } from "./disk.ts";
 import { FILES } from "./files.ts";
 import { finishedFolder } from "./finished.ts";
-import { type AttemptHistory, historyOf } from "./history.ts";
+import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
 import type { Outage } from "./manager-word.ts";
@@ -164,6 +165,8 @@ function orderOf(row: Row): number {
 export function pendingRow(disk: Disk, root: Root, name: string): Row {
   const folder = jobFolder(root, "pending", name);
   const { attempts, fault } = historyOf(disk, folder);
+  const odd = oddRow(disk, folder, "pending", name);
+  if (odd) return odd;
   const attempt = attempts.find(({ isInForce }) => isInForce);
   const told = factsIn(jsonObject(disk, join(folder, FILES.status)));
   // One of another attempt says nothing.
@@ -179,8 +182,10 @@ export function pendingRow(disk: Disk, root: Root, name: string): Row {
 /** An inbox folder has no status file of this life; one that it brought along is of an earlier one. */
 function waitingRow(disk: Disk, root: Root, name: string, reason: string | undefined): Row {
   const folder = jobFolder(root, "inbox", name);
-  const isHeld = disk.look(join(folder, FILES.hold)) !== undefined;
-  const ctimeMs = disk.look(folder)?.ctimeMs;
+  const odd = oddRow(disk, folder, "inbox", name);
+  if (odd) return reason === undefined ? odd : { ...odd, why: reason };
+  const isHeld = lookUnlessShut(disk, join(folder, FILES.hold)) !== undefined;
+  const ctimeMs = lookUnlessShut(disk, folder)?.ctimeMs;
   return {
     name,
     place: "inbox",
@@ -193,11 +198,32 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
 /** The manager's last word is in the status file; where that is of no use, the records tell. */
 function finishedRow(disk: Disk, root: Root, name: string): Row {
   const folder = finishedFolder(disk, root, name);
+  const odd = oddRow(disk, folder, "complete", name);
+  if (odd) return odd;
   const status = factsIn(jsonObject(disk, join(folder, FILES.status)));
   if (status.state !== undefined) return withSince({ ...status, name, place: "complete", state: status.state });
   const attempt = historyOf(disk, folder).attempts.at(-1);
   const known = attempt ? factsOf(attempt) : { state: "finished" };
   return withSince({ ...known, name, place: "complete" });
+}
+
+/** What is no folder is no job, and is not looked into: a link would lead elsewhere. */
+function oddRow(disk: Disk, folder: string, place: Place, name: string): Row | undefined {
+  const why = whyNoFolder(disk, folder);
+  // A lone script or an archive is a job, too.
+  if (place === "inbox" && arrivalName(name) && disk.look(folder)?.kind === "file") return undefined;
+  return why === undefined ? undefined : { name, place, state: STATES_OF_NO_JOB[place], why };
+}
+
+const STATES_OF_NO_JOB: Readonly<Record<Place, string>> = { inbox: "waiting", pending: "no job", complete: "no job" };
+
+/** A folder may be shut to this user. */
+export function lookUnlessShut(disk: Disk, path: string): Look | undefined {
+  try {
+    return disk.look(path);
+  } catch {
+    return undefined;
+  }
 }
 
 type Facts = Omit<Row, "name" | "place" | "state" | "since"> & { readonly state?: string };

@@ -9,6 +9,7 @@ import type { AttemptHistory } from "../history.ts";
 import { jsonObject, numberIn, textIn } from "../json-file.ts";
 import { managerOf } from "../manager-state.ts";
 import { durationText } from "../outcome.ts";
+import { outputName } from "../outputs.ts";
 import { shownId } from "../overview.ts";
 import { table, wrapped } from "../paint.ts";
 import { printable } from "../printable.ts";
@@ -80,20 +81,17 @@ function planLines(job: JobRef, attempt: AttemptHistory | undefined, width: numb
   const lines: string[] = [];
   const add = (title: string, value: string) => lines.push(...wrapped(printable(`${title}: ${value}`), width, "  "));
   if (plan.jobName !== job.name) add("Its job name", String(plan.jobName));
-  if (attempt.id !== undefined && Array.isArray(plan.outputs) && plan.outputs.length > 0)
-    add(
-      "Its output",
-      plan.outputs
-        .map((one) =>
-          String(one)
-            .replaceAll("%j", attempt.id ?? "")
-            .replaceAll("%t", "TASK"),
-        )
-        .join(", "),
-    );
+  const outputs = outputNames(attempt);
+  if (outputs.length > 0) add("Its output", outputs.join(", "));
   if (Array.isArray(plan.ignored) && plan.ignored.length > 0)
     add("Directives that are not honoured", plan.ignored.join(", "));
   return lines.length === 0 ? [] : ["", ...lines];
+}
+
+/** As they are named on disk, with TASK in place of a task's index; none before it was submitted. */
+function outputNames({ plan, id }: Pick<AttemptHistory, "plan" | "id">): string[] {
+  if (id === undefined || !Array.isArray(plan?.outputs)) return [];
+  return plan.outputs.map((one) => outputName(String(one), id, "TASK"));
 }
 
 /** From so many columns on there is room for the ids, and for when it was planned. */
@@ -175,7 +173,7 @@ function asJson(job: JobRef, explanation: Explanation, also: readonly string[], 
       ...attempt,
       ...(plan && {
         jobName: plan.jobName,
-        outputs: plan.outputs,
+        outputs: outputNames({ ...attempt, ...(plan && { plan }) }),
         asked: plan.asked ?? {},
         ignored: plan.ignored,
         args: plan.args,

@@ -1,5 +1,6 @@
 /** `jobmgr status`, from the disk alone: what is where, since when, and why it waits. */
-import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
@@ -157,6 +158,41 @@ describe("the report", () => {
     expect(all().jobs).toHaveLength(10);
     expect(lines(seen()).at(-1)).toBe("0 waiting, 0 pending, 15 complete. Not shown: 5 complete (--all).");
     expect(all(true).jobs).toHaveLength(15);
+  });
+
+  it("hostile folders and files spoil nothing, hold nothing up, and lead nowhere", () => {
+    const outside = makeFolder();
+    writeFileSync(join(outside, "job_status.json"), JSON.stringify({ state: "succeeded", why: "outside" }));
+    mkdirSync(join(outside, ".jobmgr"));
+    for (const place of ["inbox", "pending", "complete"] as const) {
+      symlinkSync(outside, join(root[place], `link-${place}`));
+      writeFileSync(join(root[place], `file-${place}`), "");
+    }
+    for (const place of ["pending", "complete"] as const) {
+      put(place, `pipe-${place}`);
+      execFileSync("mkfifo", [join(root[place], `pipe-${place}`, "job_status.json")]);
+      put(place, `huge-${place}`, `{"state": "${"x".repeat(2_000_000)}"}`);
+      put(place, `own-link-${place}`);
+      symlinkSync(join(outside, ".jobmgr"), join(root[place], `own-link-${place}`, ".jobmgr"));
+      symlinkSync(join(outside, "job_status.json"), join(root[place], `own-link-${place}`, "job_status.json"));
+    }
+    const told = Object.fromEntries(all(true).jobs.map(({ name, state }) => [name, state]));
+    expect(told).toEqual({
+      "link-inbox": "waiting",
+      "file-inbox": "waiting",
+      "link-pending": "no job",
+      "file-pending": "no job",
+      "pipe-pending": "claimed",
+      "huge-pending": "claimed",
+      "own-link-pending": "claimed",
+      "link-complete": "no job",
+      "file-complete": "no job",
+      "pipe-complete": "finished",
+      "huge-complete": "finished",
+      "own-link-complete": "finished",
+    });
+    expect(JSON.stringify(all(true))).not.toContain("outside");
+    expect(row("link-complete")?.why).toBe("It is a link, and links are not followed.");
   });
 
   it("reads only: nothing in the root changes", () => {
