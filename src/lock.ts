@@ -77,12 +77,7 @@ export interface Locker {
 }
 
 /** True if the owner can be shown to be dead. An owner whose record is damaged is judged by the heartbeat alone. */
-function isDead(
-  disk: Disk,
-  root: Root,
-  owner: Owner | undefined,
-  locker: Pick<Locker, "machine" | "isAlive" | "patienceS">,
-): boolean {
+function isDead(disk: Disk, root: Root, owner: Owner | undefined, locker: Locker): boolean {
   if (owner?.host === locker.machine.host) {
     if (owner.boot !== locker.machine.boot) return true;
     if (!locker.isAlive(owner.pid, owner.start)) return true;
@@ -90,26 +85,6 @@ function isDead(
   const path = join(root.own, "lock");
   const beat = disk.look(join(path, BEAT)) ?? disk.look(join(path, OWNER)) ?? disk.look(path);
   return beat !== undefined && fileSystemNow(disk, root) - beat.ctimeMs > locker.patienceS * 1000;
-}
-
-/**
- * Who manages the root now, as far as can be told from here; undefined if nobody does. Where this user may not write to
- * the root, an owner on another machine is believed to live.
- */
-export function livingOwner(
-  disk: Disk,
-  root: Root,
-  judge: Pick<Locker, "machine" | "isAlive" | "patienceS">,
-): Owner | undefined {
-  const owner = readOwner(disk, root);
-  if (!owner) return undefined;
-  if (owner.host === judge.machine.host)
-    return owner.boot === judge.machine.boot && judge.isAlive(owner.pid, owner.start) ? owner : undefined;
-  try {
-    return isDead(disk, root, owner, judge) ? undefined : owner;
-  } catch {
-    return owner;
-  }
 }
 
 /** Takes the lock. Throws LockError, which says who has it, if that owner lives. */

@@ -21,6 +21,7 @@ import { durationText } from "./outcome.ts";
 import { whyItWaitsAgain } from "./ready.ts";
 import { Results } from "./results.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
+import type { Place } from "./stage.ts";
 import { type JobStatus, statusText } from "./status-file.ts";
 import {
   archive,
@@ -632,15 +633,15 @@ export class Pass {
       job.stuck = true;
       this.#postpone(job);
       if (DISK_WIDE.has((error as NodeJS.ErrnoException).code ?? "")) this.#diskRetryAtMs = job.retryAtMs;
-      if (this.#isGone(job)) return;
+      if (this.#isGone("pending", job.name)) return;
       this.#report(about, "error", `${job.name} waits: ${(error as Error).message}`);
       this.#look(job);
     }
   }
 
-  #isGone(job: Job): boolean {
+  #isGone(place: Place, name: string): boolean {
     try {
-      return this.#world.disk.look(jobFolder(this.#world.root, "pending", job.name)) === undefined;
+      return this.#world.disk.look(jobFolder(this.#world.root, place, name)) === undefined;
     } catch {
       return false;
     }
@@ -912,6 +913,8 @@ export class Pass {
         this.#fatal ??= error;
         return this.#inbox.pass(name);
       }
+      // Somebody was faster, who removed it or moved it away.
+      if (this.#isGone("inbox", name)) return this.#inbox.pass(name);
       this.#inbox.putBack(name, (error as Error).message);
       this.#report(`inbox/${name}`, "error", `${name} cannot be taken in: ${(error as Error).message}`);
     }

@@ -7,7 +7,7 @@ import type { Disk } from "./disk.ts";
 import { finishedNames } from "./finished.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
-import { isIgnoredName, isUnreadableName, type Root, sortByCodePoint } from "./root.ts";
+import { isIgnoredName, isUnreadableName, jobFolder, type Root, sortByCodePoint } from "./root.ts";
 import { isPlace, PLACES, type Place } from "./stage.ts";
 
 /** A job's folder: where it was when it was looked for. */
@@ -43,8 +43,8 @@ export function selectJobs(
   const names = new Map(PLACES.map((place) => [place, namesIn(disk, root, place)]));
   const selected = new Map<string, JobRef>();
   for (const word of words) {
-    const first = meant(word, root, places, names);
-    const found = first.length > 0 ? first : meant(word, root, lastly, names);
+    const first = meant(word, disk, root, places, names);
+    const found = first.length > 0 ? first : meant(word, disk, root, lastly, names);
     if (found.length === 0) throw absent(word, [...places, ...lastly], names);
     for (const job of found) selected.set(`${job.place}/${job.name}`, job);
   }
@@ -65,15 +65,29 @@ export function selectJob(disk: Disk, root: Root, word: string, places: readonly
 
 type Names = ReadonlyMap<Place, readonly string[]>;
 
-function meant(word: string, root: Root, places: readonly Place[], names: Names): JobRef[] {
+function meant(word: string, disk: Disk, root: Root, places: readonly Place[], names: Names): JobRef[] {
   const { name, only } = wordOf(word, root);
   const searched = places.filter((place) => only === undefined || place === only);
-  const exact = searched.filter((place) => names.get(place)?.includes(name)).map((place) => ({ place, name }));
+  // What came a moment ago may be missing in the listing of a mounted root, which is some seconds old.
+  const isThere = (place: Place) =>
+    names.get(place)?.includes(name) || (isNameOfJob(name) && isAt(disk, root, place, name));
+  const exact = searched.filter(isThere).map((place) => ({ place, name }));
   if (exact.length > 0 || !/[*?[]/.test(name)) return exact;
   const pattern = patternOf(name);
   return searched.flatMap((place) =>
     (names.get(place) ?? []).filter((one) => pattern.test(one)).map((one) => ({ place, name: one })),
   );
+}
+
+const NAME_BYTES_MAX = 255;
+
+function isNameOfJob(name: string): boolean {
+  const isPossible = name !== "" && !/[/\0]/.test(name) && Buffer.byteLength(name) <= NAME_BYTES_MAX;
+  return isPossible && !isIgnoredName(name) && !isUnreadableName(name);
+}
+
+function isAt(disk: Disk, root: Root, place: Place, name: string): boolean {
+  return disk.look(jobFolder(root, place, name)) !== undefined;
 }
 
 /** "NAME", "complete/NAME", or a path to it from where one stands. */

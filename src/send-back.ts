@@ -12,7 +12,7 @@ export async function sendBack(disk: Disk, root: Root, name: string): Promise<st
   for (;;) {
     const free = freeName(name, (one) => disk.look(jobFolder(root, "inbox", one)) !== undefined);
     try {
-      await markWhole(disk, from);
+      await markWhole(disk, from).catch(unlessForbidden);
       if (!moveFolderUnlessTaken(disk, from, jobFolder(root, "inbox", free))) continue;
     } catch (error) {
       if (!disk.look(from)) return undefined;
@@ -21,4 +21,9 @@ export async function sendBack(disk: Disk, root: Root, name: string): Promise<st
     await Promise.all([disk.sync(root.inbox), disk.sync(root.complete)]);
     return free;
   }
+}
+
+/** Another user's folder may be moved, but has to come to rest. */
+function unlessForbidden(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EACCES" && error.code !== "EPERM") throw error;
 }

@@ -32,7 +32,7 @@ export interface WaitRules {
   readonly timeoutS: number | undefined;
   readonly stop: AbortSignal;
   /** A job that is nowhere to be seen for so long has gone: what others move may take a while to show. */
-  readonly patienceS: () => number;
+  readonly patienceS: number;
   readonly progress: (progress: Progress) => void;
 }
 
@@ -104,7 +104,7 @@ export class Waiting {
     // One that had ended may be removed.
     if (state.end || !isRootThere(this.#disk, this.#root)) return;
     state.missingSinceMs ??= performance.now();
-    if (performance.now() - state.missingSinceMs > patienceS() * 1000) state.end = { is: "gone" };
+    if (performance.now() - state.missingSinceMs > patienceS * 1000) state.end = { is: "gone" };
   }
 
   /** Undefined for an archive whose job is still on its way. */

@@ -4,36 +4,11 @@ import { join } from "node:path";
 import type { Settings } from "../config.ts";
 import type { Disk } from "../disk.ts";
 import type { Symptom } from "../engine.ts";
+import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";
 import { durationText } from "../outcome.ts";
 import { openFolder } from "../owners.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import type { Surroundings } from "../verbs/call.ts";
-
-interface Kind {
-  readonly name: string;
-  /** Other machines change it too, and no events come of that. */
-  readonly isShared?: true;
-  readonly isMemory?: true;
-}
-
-/** By the magic numbers of statfs(2). */
-const FILE_SYSTEMS: ReadonlyMap<number, Kind> = new Map([
-  [0xef53, { name: "ext4" }],
-  [0x58465342, { name: "xfs" }],
-  [0x9123683e, { name: "btrfs" }],
-  [0x2fc12fc1, { name: "zfs" }],
-  [0x01021994, { name: "tmpfs", isMemory: true }],
-  [0x794c7630, { name: "overlayfs" }],
-  [0x6969, { name: "NFS", isShared: true }],
-  [0x65735546, { name: "FUSE (sshfs and the like)", isShared: true }],
-  [0x0bd00bd0, { name: "Lustre", isShared: true }],
-  [0x47504653, { name: "GPFS", isShared: true }],
-  [0x19830326, { name: "BeeGFS", isShared: true }],
-  [0xff534d42, { name: "CIFS", isShared: true }],
-  [0xfe534d42, { name: "SMB2", isShared: true }],
-  [0x00c36400, { name: "CephFS", isShared: true }],
-  [0x5346414f, { name: "AFS", isShared: true }],
-]);
 
 /** Opens the root; what is wrong with it says what to do. */
 export function openSymptom(disk: Disk, settings: Settings): { root?: Root; symptom: Symptom } {
@@ -97,8 +72,7 @@ async function probed(disk: Disk, root: Root): Promise<Probed> {
     disk.create(file, "probe\n");
     await disk.sync(file);
     const skewMs = (disk.look(file)?.ctimeMs ?? Date.now()) - Date.now();
-    const type = disk.fileSystem(root.path).type >>> 0;
-    const kind = FILE_SYSTEMS.get(type) ?? { name: `file system of type 0x${type.toString(16)}` };
+    const kind = fileSystemKind(disk.fileSystem(root.path).type);
     const events = await eventsCome(disk, folder, file);
     const symptoms = [...kindSymptoms(kind), eventSymptom(events, kind), clockSymptom(skewMs)];
     return { symptoms, skewMs };
@@ -110,7 +84,7 @@ async function probed(disk: Disk, root: Root): Promise<Probed> {
   }
 }
 
-function kindSymptoms({ name, isMemory }: Kind): Symptom[] {
+function kindSymptoms({ name, isMemory }: FileSystemKind): Symptom[] {
   const writing: Symptom = { level: "ok", about: "writing", says: `works (${name})` };
   if (!isMemory) return [writing];
   const says = "it is kept in memory, and all is lost when the machine is restarted. Put the root on a disk.";
@@ -134,7 +108,7 @@ async function eventsCome(disk: Disk, folder: string, file: string): Promise<boo
   });
 }
 
-function eventSymptom(came: boolean, { name, isShared }: Kind): Symptom {
+function eventSymptom(came: boolean, { name, isShared }: FileSystemKind): Symptom {
   const about = "file events";
   if (isShared)
     return {

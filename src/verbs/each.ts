@@ -2,7 +2,8 @@
 
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
-import { livingOwner, type Owner } from "../lock.ts";
+import type { Owner } from "../lock.ts";
+import { managerOf } from "../manager-state.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
@@ -45,11 +46,14 @@ export interface ManagedBy {
 
 export function managedBy({ settings, around }: Call, root: Root): ManagedBy {
   const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
-  const owner = livingOwner(realDisk, root, { machine: around.machine, isAlive, patienceS: settings.lockPatienceS });
+  const { host } = around.machine;
+  const state = managerOf(realDisk, root, { host, isAlive, patienceS: settings.lockPatienceS });
+  // One that is silent ends nothing and takes nothing in.
+  const owner = state.silentSince === undefined ? state.owner : undefined;
   return {
     owner,
     nudge() {
-      if (owner?.host !== around.machine.host) return;
+      if (owner?.host !== host) return;
       try {
         process.kill(owner.pid, "SIGUSR1");
       } catch {

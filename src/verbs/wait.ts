@@ -3,6 +3,7 @@ import { UsageError } from "../config.ts";
 import { realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
+import { fileSystemKind } from "../file-systems.ts";
 import type { Owner } from "../lock.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
@@ -46,8 +47,13 @@ export function timeoutOf(text: string | undefined): number | undefined {
 
 const SIGNAL_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** Nobody else moves what is in the sight of the same machine as the manager's; elsewhere a move shows late. */
-const PATIENCE_S = { here: 3, elsewhere: 90 } as const;
+/** Where others' machines move jobs too, a move shows late: caches of NFS and sshfs live for up to a minute. */
+const PATIENCE_S = { local: 3, shared: 90 } as const;
+
+function patienceOf(root: Root): number {
+  const kind = fileSystemKind(realDisk.fileSystem(root.path).type);
+  return kind.isShared || kind.isUnknown ? PATIENCE_S.shared : PATIENCE_S.local;
+}
 
 /** Waits, shows how far it is, and says what did not succeed. Returns the exit code. */
 export async function waitAndTell(
@@ -72,7 +78,7 @@ export async function waitAndTell(
   const waited = await waiting.wait({
     timeoutS,
     stop: stop.signal,
-    patienceS: () => (manager.isNear ? PATIENCE_S.here : PATIENCE_S.elsewhere),
+    patienceS: patienceOf(root),
     progress: (progress) => {
       const warning = progress.done < progress.all ? manager.warning() : undefined;
       if (warning) line.interrupt(warning);
@@ -104,12 +110,6 @@ class ManagerWatch {
   constructor(call: Call, root: Root) {
     this.#call = call;
     this.#root = root;
-  }
-
-  /** True if a manager runs on this machine, or none at all. */
-  get isNear(): boolean {
-    const owner = this.#look();
-    return owner === undefined || owner.host === this.#call.around.machine.host;
   }
 
   /** The first time that no manager runs: a sentence for people. */

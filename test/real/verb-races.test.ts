@@ -97,7 +97,7 @@ it("verbs that race with a manager lose no job, and let none run twice", async (
   const waited = await waiting.wait({
     timeoutS: 60,
     stop: new AbortController().signal,
-    patienceS: () => 5,
+    patienceS: 5,
     progress: () => {},
   });
   expect(waited.filter(({ is }) => is !== "ended")).toEqual([]);
