@@ -13,8 +13,8 @@ import {
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { NODE_INSIDE } from "../../release/executable.ts";
-import { type NodeVersion, NoNodeError, nodeOf } from "../../release/nodes.ts";
+import { NODE_INSIDE } from "../../.ci/release/executable.ts";
+import { type NodeVersion, NoNodeError, nodeOf } from "../../.ci/release/nodes.ts";
 import { VERBS } from "../../src/command-line.ts";
 import { FAST, jobmgr, makeFolder, makeRoot, runToEnd, start, waitUntil } from "../harness.ts";
 import { needSlurm, startCluster } from "../slurm/cluster.ts";

@@ -11,7 +11,7 @@ import { bundle } from "./bundle.ts";
 import { makeExecutable } from "./executable.ts";
 import { NoNodeError } from "./nodes.ts";
 
-const DIST = resolve(import.meta.dirname, "../dist");
+const DIST = resolve(import.meta.dirname, "../../dist");
 
 /** What a module of ES needs to run the body of a CommonJS module; and a word for a Node that could not. */
 const HEAD = `#!/usr/bin/env node

@@ -9,7 +9,7 @@ import { compileFunction } from "node:vm";
 import { build, type Message, type Plugin, transform } from "esbuild";
 import { licencesOf } from "./licences.ts";
 
-const HOME = resolve(import.meta.dirname, "..");
+const HOME = resolve(import.meta.dirname, "../..");
 const ENTRY = "bin/jobmgr.ts";
 const PARAMETERS = ["require", "module", "exports"];
 

