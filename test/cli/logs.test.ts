@@ -103,6 +103,17 @@ it("follows a job that is run again by rule into its next attempt", async () => 
   await manager.stop();
 });
 
+it("follows a script that becomes a job of its own", async () => {
+  const root = await makeRoot("/tmp");
+  writeFileSync(join(root.path, "inbox/lone.sh"), "echo lone\n");
+  const following = follow(root, "lone.sh", "--exit-code");
+  await waitUntil("it says that it waits", () => following.stderr().includes("waiting for it"));
+  const manager = root.manage();
+  expect(await following.ended).toBe(0);
+  expect(following.stdout()).toBe("lone\n");
+  await manager.stop();
+});
+
 it("a job that ends without having been started ends the following too, with 4", async () => {
   const root = await makeRoot("/tmp");
   root.drop("a", "#SBATCH --time=never\ntrue\n");
