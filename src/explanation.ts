@@ -40,6 +40,8 @@ export function explain(scene: Scene, job: JobRef): Explanation {
   // What lies in the inbox may become a job, or be an archive or a script.
   if (odd !== undefined && job.place !== "inbox") return { state: "no job", sentences: [odd], next: [], attempts: [] };
   const { attempts, fault } = odd === undefined ? historyOf(scene.disk, folder) : { attempts: [] };
+  if (fault !== undefined && job.place !== "inbox")
+    return { state: "unknown", sentences: [withStop(`Its records cannot be read: ${fault}`)], next: [], attempts };
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
   return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };

@@ -6,7 +6,7 @@ import { startOf, thisMachine } from "../../engines/process.ts";
 import type { TestRoot } from "../harness.ts";
 
 /** So long ago everything here begins: "40 d", and "972 h" for a minute from now on. */
-const BEGIN = Date.now() - 40.5 * 86_400_000;
+const BEGIN = Math.floor(Date.now() / 1000) * 1000 - 40.5 * 86_400_000;
 
 /** The time so many seconds after the beginning. */
 export function at(seconds: number): string {
