@@ -90,7 +90,7 @@ function explainWaiting(scene: Scene, name: string): Part {
 
 function whyUnready(why: string): string {
   if (why.startsWith("waits for")) return `It ${withStop(why)}`;
-  return why.startsWith("it waits") ? `It${withStop(why.slice(2))}` : `It is not ready: ${withStop(why)}`;
+  return why.startsWith("it waits") ? `It ${withStop(why.slice("it ".length))}` : `It is not ready: ${withStop(why)}`;
 }
 
 const NAMED_MAX = 3;
