@@ -119,7 +119,7 @@ function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
   const sentences: string[] = [];
   if (waiting >= pendingMax)
     sentences.push(
-      `The queue is full: ${waiting} jobs wait there, and the limit is ${pendingMax} (-m, --max-pending).`,
+      `The queue is full: ${waiting === 1 ? "1 job waits" : `${waiting} jobs wait`} there, and the limit is ${pendingMax} (-m, --max-pending).`,
     );
   if (taken >= jobsMax) sentences.push(`All places are taken: ${taken}, and the limit is ${jobsMax} (-M, --max-jobs).`);
   return sentences;
@@ -184,7 +184,7 @@ function runningSentences(attempt: AttemptHistory, now: string): string[] {
   const sentences = [`It has been running${since}${host === undefined ? "" : ` on ${host}`}.`];
   if (tasks)
     sentences.push(
-      `Of its ${tasks.all} tasks ${tasks.ended} have ended, and ${Math.max(0, tasks.started - tasks.ended)} are running.`,
+      `Of its ${tasks.all} tasks, ended: ${tasks.ended}, running: ${Math.max(0, tasks.started - tasks.ended)}.`,
     );
   const limitS = plan?.limitS || plan?.timeS || 0;
   if (limitS > 0 && startedAt !== undefined && !tasks) {
