@@ -273,6 +273,8 @@ class Logger {
     }
     if (!attempt.isInForce)
       return { text: `${name}: this attempt was not started.`, ...(this.#wish.attempt && { code: EXIT.jobFailed }) };
+    if (job.place === "complete")
+      return { text: `${name} is in complete/, and no record tells how it ended.`, code: EXIT.jobFailed };
     if (exitCode === undefined || this.#isManaged()) return undefined;
     return {
       text: `${name} has ended with exit code ${exitCode}${tookText(attempt)}. No manager is running to collect it: jobmgr --root ${this.#root.path}`,
