@@ -40,6 +40,8 @@ export function explain(scene: Scene, job: JobRef): Explanation {
   // What lies in the inbox may become a job, or be an archive or a script.
   if (odd !== undefined && job.place !== "inbox") return { state: "no job", sentences: [odd], next: [], attempts: [] };
   const { attempts, fault } = odd === undefined ? historyOf(scene.disk, folder) : { attempts: [] };
+  if (fault !== undefined && job.place !== "inbox")
+    return { state: "unknown", sentences: [withStop(`Its records cannot be read: ${fault}`)], next: [], attempts };
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
   return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };
@@ -88,7 +90,7 @@ function explainWaiting(scene: Scene, name: string): Part {
 
 function whyUnready(why: string): string {
   if (why.startsWith("waits for")) return `It ${withStop(why)}`;
-  return why.startsWith("it waits") ? `It${withStop(why.slice(2))}` : `It is not ready: ${withStop(why)}`;
+  return why.startsWith("it waits") ? `It ${withStop(why.slice("it ".length))}` : `It is not ready: ${withStop(why)}`;
 }
 
 const NAMED_MAX = 3;
@@ -117,7 +119,7 @@ function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
   const sentences: string[] = [];
   if (waiting >= pendingMax)
     sentences.push(
-      `The queue is full: ${waiting} jobs wait there, and the limit is ${pendingMax} (-m, --max-pending).`,
+      `The queue is full: ${waiting === 1 ? "1 job waits" : `${waiting} jobs wait`} there, and the limit is ${pendingMax} (-m, --max-pending).`,
     );
   if (taken >= jobsMax) sentences.push(`All places are taken: ${taken}, and the limit is ${jobsMax} (-M, --max-jobs).`);
   return sentences;
@@ -182,7 +184,7 @@ function runningSentences(attempt: AttemptHistory, now: string): string[] {
   const sentences = [`It has been running${since}${host === undefined ? "" : ` on ${host}`}.`];
   if (tasks)
     sentences.push(
-      `Of its ${tasks.all} tasks ${tasks.ended} have ended, and ${Math.max(0, tasks.started - tasks.ended)} are running.`,
+      `Of its ${tasks.all} tasks, ended: ${tasks.ended}, running: ${Math.max(0, tasks.started - tasks.ended)}.`,
     );
   const limitS = plan?.limitS || plan?.timeS || 0;
   if (limitS > 0 && startedAt !== undefined && !tasks) {

@@ -171,7 +171,7 @@ export function pendingRow(disk: Disk, root: Root, name: string): Row {
   const told = factsIn(jsonObject(disk, join(folder, FILES.status)));
   // One of another attempt says nothing.
   const status = attempt === undefined || told.token === attempt.token ? told : {};
-  const known = attempt ? factsOf(attempt) : { state: told.state ?? "claimed" };
+  const known = attempt ? factsOf(attempt) : { state: told.state ?? (fault === undefined ? "claimed" : "unknown") };
   const isLater = attempt !== undefined && ["running", "ended"].includes(attempt.state);
   const state = isLater || attempt?.outcome ? attempt.state : (status.state ?? known.state);
   const why = fault ?? attempt?.faults[0] ?? attempt?.outcome?.why ?? (isLater ? undefined : status.why);
@@ -202,8 +202,10 @@ function finishedRow(disk: Disk, root: Root, name: string): Row {
   if (odd) return odd;
   const status = factsIn(jsonObject(disk, join(folder, FILES.status)));
   if (status.state !== undefined) return withSince({ ...status, name, place: "complete", state: status.state });
-  const attempt = historyOf(disk, folder).attempts.at(-1);
-  const known = attempt ? factsOf(attempt) : { state: "finished" };
+  const { attempts, fault } = historyOf(disk, folder);
+  const attempt = attempts.at(-1);
+  const unknown = fault === undefined ? { state: "finished" } : { state: "unknown", why: fault };
+  const known = attempt ? factsOf(attempt) : unknown;
   return withSince({ ...known, name, place: "complete" });
 }
 

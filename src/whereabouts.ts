@@ -1,5 +1,6 @@
 /** Where a job is by now: it moves from place to place, and may get another name on the way. */
 import { join } from "node:path";
+import { arrivalName } from "./archive/names.ts";
 import type { Disk } from "./disk.ts";
 import type { Token } from "./engine.ts";
 import { folderOfJob } from "./finished.ts";
@@ -43,7 +44,10 @@ export class Whereabouts {
 
   #isIt({ place, name }: JobRef, token: Token | undefined): boolean {
     const folder = folderOfJob(this.#disk, this.#root, { place, name });
-    if (this.#disk.look(folder)?.kind !== "folder") return false;
+    const kind = this.#disk.look(folder)?.kind;
+    // An archive or a script, which becomes a folder when it is taken.
+    const isFile = place === "inbox" && kind === "file" && arrivalName(name) !== undefined && token === undefined;
+    if (kind !== "folder" && !isFile) return false;
     if (token === undefined) return !this.#others.has(`${place}/${name}`);
     if (this.#disk.look(join(folder, ".jobmgr"))?.kind !== "folder") return false;
     return [attemptFolder, pastFolder].some((at) => this.#disk.look(at(folder, token))?.kind === "folder");
@@ -51,8 +55,9 @@ export class Whereabouts {
 
   /** NAME, NAME~2, ... as far as they are there. */
   #namesakes(place: Place): string[] {
-    const { name } = this.#last;
-    const first = name.replace(/~\d+$/, "");
+    const { name, place: lastPlace } = this.#last;
+    const job = (lastPlace === "inbox" ? arrivalName(name)?.name : undefined) ?? name;
+    const first = job.replace(/~\d+$/, "");
     return namesIn(this.#disk, this.#root, place).filter((one) => one === first || one.startsWith(`${first}~`));
   }
 }

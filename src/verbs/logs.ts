@@ -95,6 +95,7 @@ class Logger {
   /** Whose heading was shown last. */
   #shown: string | undefined;
   readonly #said = new Set<string>();
+  #isFaulty = false;
 
   constructor(disk: Disk, root: Root, terminal: Terminal, wish: Wish, isManaged: () => boolean) {
     this.#disk = disk;
@@ -108,6 +109,7 @@ class Logger {
   async show(job: JobRef): Promise<number> {
     const attempt = this.#attemptsOf(job).at(-1);
     if (!attempt) {
+      if (this.#isFaulty) return EXIT.failed;
       this.#say(this.#whyNone(job));
       return EXIT.ok;
     }
@@ -182,7 +184,8 @@ class Logger {
   /** The attempts that were submitted, the oldest first; or the one that is meant, if it was. */
   #attemptsOf(job: JobRef): readonly AttemptHistory[] {
     const { attempts, fault } = historyOf(this.#disk, folderOfJob(this.#disk, this.#root, job));
-    if (fault !== undefined) this.#say(fault);
+    this.#isFaulty = fault !== undefined;
+    if (fault !== undefined) this.#say(`${printable(job.name)}: its records cannot be read: ${printable(fault)}`);
     const { attempt: number } = this.#wish;
     if (number !== undefined) {
       const one = attempts[number - 1];
@@ -270,6 +273,8 @@ class Logger {
     }
     if (!attempt.isInForce)
       return { text: `${name}: this attempt was not started.`, ...(this.#wish.attempt && { code: EXIT.jobFailed }) };
+    if (job.place === "complete")
+      return { text: `${name} is in complete/, and no record tells how it ended.`, code: EXIT.jobFailed };
     if (exitCode === undefined || this.#isManaged()) return undefined;
     return {
       text: `${name} has ended with exit code ${exitCode}${tookText(attempt)}. No manager is running to collect it: jobmgr --root ${this.#root.path}`,

@@ -12,6 +12,8 @@ const MINUTES = 60;
 function putWaiting(root: TestRoot): void {
   putJob(root, "inbox", "100-held", [], { job_hold: "" });
   putJob(root, "inbox", "200-after", [], { "job_after.txt": "300-next\n" });
+  const retry = { number: 2, of: 3, waitS: 3600, ends: ["failed. Exit code 3."], raised: ["--mem=8G instead of 4G"] };
+  putJob(root, "inbox", "220-again", [{ submitted: 1, started: 2, ended: 3, outcome: FAILED, retry }]);
   mkdirSync(join(root.path, "inbox/250-empty"));
   for (const name of ["300-next", "310", "320", "330", "400-last"]) putJob(root, "inbox", name, [], { ready: "" });
 }
@@ -66,7 +68,12 @@ it.each<Where>(["terminal", "pipes"])("what waits, on %s", async (where) => {
   const root = await makeRoot("/tmp");
   putWaiting(root);
   const env = { JOBMGR_READY_FILE: "ready", TZ: "UTC" };
-  const alone = await transcript(root, where, explained("100-held", "200-after", "250-empty", "400-last"), env);
+  const alone = await transcript(
+    root,
+    where,
+    explained("100-held", "200-after", "220-again", "250-empty", "400-last"),
+    env,
+  );
   putManager(root, { queue: { jobsMax: 40, pendingMax: 20, taken: 40, waiting: 20 } }, true);
   writeFileSync(join(root.path, "pause"), "");
   const managed = await transcript(root, where, explained("300-next", "400-last"), env);

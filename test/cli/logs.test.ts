@@ -42,6 +42,7 @@ it.each<Where>(["terminal", "pipes"])("what is there, on %s", async (where) => {
   writeFileSync(join(folder, "job_output.txt"), "the second\n");
   writeFileSync(join(folder, `.jobmgr/past-${tokenOf(1)}/job_output.txt`), "the first\n");
   putJob(root, "complete", "outside", [{ submitted: 1, plan: { outputs: ["/scratch/%j.out"] }, outcome: GOOD }]);
+  putJob(root, "complete", "moved", [{ submitted: 1 }], { "slurm-4711.out": "moved by hand\n" });
   putJob(root, "complete", "silent", [{ submitted: 1, outcome: GOOD }]);
   putJob(root, "inbox", "waits");
   putJob(root, "inbox", "plain");
@@ -63,6 +64,7 @@ it.each<Where>(["terminal", "pipes"])("what is there, on %s", async (where) => {
     ["waits"],
     ["-f", "complete/plain"],
     ["-f", "--exit-code", "complete/plain"],
+    ["-f", "--exit-code", "moved"],
     ["--exit-code", "complete/plain"],
     ["complete/plain", "-n", "x"],
     ["plan"],
@@ -100,6 +102,17 @@ it("follows a job that is run again by rule into its next attempt", async () => 
   expect(await following.ended).toBe(0);
   expect(following.stdout()).toBe("run\nrun\n");
   expect(following.stderr()).toMatch(/failed after .* It is run again\.\n[\s\S]*a: succeeded after/);
+  await manager.stop();
+});
+
+it("follows a script that becomes a job of its own", async () => {
+  const root = await makeRoot("/tmp");
+  writeFileSync(join(root.path, "inbox/lone.sh"), "echo lone\n");
+  const following = follow(root, "lone.sh", "--exit-code");
+  await waitUntil("it says that it waits", () => following.stderr().includes("waiting for it"));
+  const manager = root.manage();
+  expect(await following.ended).toBe(0);
+  expect(following.stdout()).toBe("lone\n");
   await manager.stop();
 });
 

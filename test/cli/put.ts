@@ -1,12 +1,12 @@
 /** Jobs as they lie on disk, with times long ago that do not change how wide a text is. */
-import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { startOf, thisMachine } from "../../engines/process.ts";
 import type { TestRoot } from "../harness.ts";
 
 /** So long ago everything here begins: "40 d", and "972 h" for a minute from now on. */
-const BEGIN = Date.now() - 40.5 * 86_400_000;
+const BEGIN = Math.floor(Date.now() / 1000) * 1000 - 40.5 * 86_400_000;
 
 /** The time so many seconds after the beginning. */
 export function at(seconds: number): string {
@@ -78,7 +78,16 @@ function putAttempt(folder: string, number: number, attempt: PutAttempt): void {
   record("intent", { token, engine, plan, madeOn: {}, script: "", at: at(planned), command });
   if (submitted !== undefined) record("handle", { handle, at: at(submitted) });
   if (cancel !== undefined) record("cancel", { reason: cancel, at: at(60) });
-  if (attempt.retry) record("retry", { scale: {}, ends: [], raised: [], waitS: 60, at: at(60), ...attempt.retry });
+  if (attempt.retry)
+    record("retry", {
+      scale: {},
+      ends: [],
+      raised: [],
+      waitS: 60,
+      ino: statSync(folder).ino,
+      at: at(60),
+      ...attempt.retry,
+    });
   const runner = (name: string, text: string, seconds: number) => {
     writeFileSync(join(records, name), text);
     const time = (BEGIN + seconds * 1000) / 1000;

@@ -59,3 +59,33 @@ it("a job that waits for resources has the start that Slurm expects; one that ru
   expect(followers[1]?.stdout()).toBe("two\n");
   await manager.stop();
 });
+
+it("a full queue is told with its limits, and an outage with the time since when it lasts", async () => {
+  const root = await makeSlurmRoot(cluster);
+  const all = "#!/bin/bash\n#SBATCH --cpus-per-task=2 --mem=1M --time=10\n";
+  root.drop("a", `${all}while ! [ -e go ]; do sleep 0.1; done\n`);
+  const manager = root.feed(["-m", "1"]);
+  await root.waits("a", { state: "running" });
+  root.drop("b", `${all}true\n`);
+  await root.waits("b", { state: "queued", why: /^Resources: / });
+  root.drop("c", `${all}true\n`);
+  const explain = async () => (await jobmgr(["--root", root.path, "explain", "c"])).stdout.replace(/\s+/g, " ");
+  let told = "";
+  while (!told.includes("the next to be taken")) told = await explain();
+  expect(told).toContain("The queue is full: 1 job waits there, and the limit is 1 (-m, --max-pending).");
+
+  const began = Date.now();
+  root.fake("squeue", 'echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; exit 1');
+  const report = async () => JSON.parse((await jobmgr(["--root", root.path, "status", "--json"])).stdout);
+  let seen = await report();
+  while (!seen.outage) seen = await report();
+  expect(Date.parse(seen.outage.since)).toBeGreaterThanOrEqual(began - 2000);
+  expect(Date.parse(seen.outage.since)).toBeLessThanOrEqual(Date.now());
+  expect(seen.problems.join()).toMatch(/^For .* s: SlurmEngine does not answer; no job changes its state\..*contact/);
+  expect(await explain()).toContain("SlurmEngine does not answer");
+  root.fake("squeue");
+  while (seen.outage) seen = await report();
+  writeFileSync(join(root.path, "pending/a/go"), "");
+  await root.done("a", "b", "c");
+  await manager.stop();
+});

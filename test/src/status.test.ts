@@ -184,12 +184,12 @@ describe("the report", () => {
       "file-pending": "no job",
       "pipe-pending": "claimed",
       "huge-pending": "claimed",
-      "own-link-pending": "claimed",
+      "own-link-pending": "unknown",
       "link-complete": "no job",
       "file-complete": "no job",
       "pipe-complete": "finished",
       "huge-complete": "finished",
-      "own-link-complete": "finished",
+      "own-link-complete": "unknown",
     });
     expect(JSON.stringify(all(true))).not.toContain("outside");
     expect(row("link-complete")?.why).toBe("It is a link, and links are not followed.");
