@@ -46,7 +46,7 @@ function commandsSymptom(versions: readonly (readonly [string, Ran | undefined])
     return {
       level: "error",
       about,
-      says: `${broken.program} --version failed: ${whyOf(broken.ran)}. Try it by hand.`,
+      says: `${broken.program} --version failed: ${whyOf(broken.ran)}. Does this machine belong to the cluster? SLURM_CONF names its slurm.conf.`,
     };
   const different = new Set(said.flatMap(({ version }) => version ?? []));
   const list = said.flatMap(({ program, version }) => (version === undefined ? [] : [program])).join(", ");

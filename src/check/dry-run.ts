@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ConfigError } from "../config.ts";
 import type { Disk } from "../disk.ts";
 import type { Attempt, Engine, Machine, Plan } from "../engine.ts";
 import { isEngineError } from "../engine-error.ts";
@@ -10,14 +11,20 @@ import { runnerText } from "../runner.ts";
 import { commandOfScript } from "../script.ts";
 import { error, type Finding } from "./finding.ts";
 
-/** A folder that only this user can look into; it is removed again, with the files that are named here. */
+/** A folder that only this user can look into; it is removed again, with the files that are named here. Throws ConfigError. */
 export async function withPrivateFolder<T>(
   disk: Disk,
   files: Readonly<Record<string, string>>,
   action: (folder: string) => Promise<T>,
 ): Promise<T> {
   const folder = join(tmpdir(), `jobmgr-check-${randomUUID()}`);
-  disk.makeFolder(folder, 0o700);
+  try {
+    disk.makeFolder(folder, 0o700);
+  } catch (failure) {
+    throw new ConfigError(
+      `TMPDIR (${tmpdir()}) cannot be used: ${(failure as Error).message}. Set it to a folder of yours.`,
+    );
+  }
   try {
     for (const [name, text] of Object.entries(files)) disk.create(join(folder, name), text, 0o700);
     return await action(folder);

@@ -43,15 +43,18 @@ export function nameFindings(disk: Disk, root: Root | undefined, { name, isInInb
   return findings;
 }
 
+/** Why a folder is no job at all, whatever is in it. */
+export function noJobFinding(disk: Disk, { path, word, name }: Target): Finding | undefined {
+  if (name === "") return error("it is the top of the file system, and no job.");
+  if (!disk.look(join(path, ".jobmgr", "root.json"))) return undefined;
+  return error(`it is a root, not a job. To check what waits in it: jobmgr check ${printable(word)}/inbox/*`);
+}
+
 /** Its owner and modes, its names, and the files in it that mean something. */
 export function folderFindings(disk: Disk, target: Target, rules: ReadyRules): Finding[] {
   const folder = target.path;
   const top = disk.look(folder);
   if (!top) return [error("it has gone.")];
-  if (disk.look(join(folder, ".jobmgr", "root.json")))
-    return [
-      error(`it is a root, not a job. To check what waits in it: jobmgr check ${printable(target.word)}/inbox/*`),
-    ];
   const findings: Finding[] = [];
   const uid = process.getuid?.() ?? 0;
   if (uid !== 0 && top.uid === uid && (top.mode & 0o700) !== 0o700)

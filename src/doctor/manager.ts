@@ -85,16 +85,28 @@ function wordOf(disk: Disk, root: Root): { at?: string; problems?: Record<string
 
 const LEFTOVER_S = 3600;
 
-/** What a manager that was killed had staged, and nobody has swept. */
+/** What somebody who was killed had staged, and nobody has finished or swept. */
 function leftovers(disk: Disk, root: Root, nowMs: number): Symptom[] {
-  const old = disk.list(root.own).filter((name) => {
-    if (!/^(lock|doctor)-/.test(name)) return false;
-    const look = disk.look(join(root.own, name));
+  const isOld = (path: string) => {
+    const look = disk.look(path);
     return look !== undefined && (nowMs - look.ctimeMs) / 1000 > LEFTOVER_S;
-  });
+  };
+  const staged = disk.list(root.own).filter((name) => /^(lock|doctor)-/.test(name));
+  const halfway = ["arriving", "removing"].flatMap((folder) =>
+    disk.look(join(root.own, folder))?.kind === "folder"
+      ? disk.list(join(root.own, folder)).map((name) => `${folder}/${name}`)
+      : [],
+  );
+  const old = [...staged, ...halfway].filter((name) => isOld(join(root.own, name)));
   if (old.length === 0) return [];
-  const says = `${old.length} in ${root.own}: ${old.slice(0, 3).map(printable).join(", ")}${old.length > 3 ? ", ..." : ""}. Harmless; the next manager sweeps locks, and you may delete the rest.`;
-  return [{ level: "ok", about: "leftovers", says }];
+  const names = `${old.slice(0, 3).map(printable).join(", ")}${old.length > 3 ? ", ..." : ""}`;
+  return [
+    {
+      level: "ok",
+      about: "leftovers",
+      says: `${old.length} in ${root.own}, of somebody who was killed: ${names}. The next manager, or the next jobmgr remove, goes on with them.`,
+    },
+  ];
 }
 
 function pauseSymptoms(disk: Disk, { pauseFile }: Settings): Symptom[] {

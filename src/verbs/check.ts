@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { readArchive } from "../check/archive.ts";
 import { dryRun, withPrivateFolder } from "../check/dry-run.ts";
 import { error, type Finding, warning } from "../check/finding.ts";
-import { folderFindings, nameFindings } from "../check/folder.ts";
+import { folderFindings, nameFindings, noJobFinding } from "../check/folder.ts";
 import { interpreterFindings, planFindings, syntaxFindings } from "../check/script.ts";
 import { type Target, targetsOf } from "../check/target.ts";
 import { wordFindings } from "../check/words.ts";
@@ -92,6 +92,8 @@ class Checker {
 
   async check(target: Target): Promise<Checked> {
     const { disk, root } = this.#parts;
+    const no = noJobFinding(disk, target);
+    if (no) return { word: target.word, path: target.path, name: target.name, findings: [no] };
     const findings = [...nameFindings(disk, root, target), ...(await this.#contentOf(target))];
     return { word: target.word, path: target.path, name: target.name, findings };
   }

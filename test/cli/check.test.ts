@@ -267,6 +267,23 @@ describe("check", () => {
     expect(names).toMatchObject({ code: 0, stdout: "mesh-1: ok\nmesh-2: ok\n" });
   });
 
+  it("knows a root, and the top of the file system, for no job", async () => {
+    const root = await makeRoot();
+    const { stdout } = await jobmgr(["check", ...LOCAL, root.path, "/"]);
+    expect(stdout).toBe(
+      `${root.path}: error: it is a root, not a job. To check what waits in it: jobmgr check ${root.path}/inbox/*\n/: error: it is the top of the file system, and no job.\n`,
+    );
+  });
+
+  it("says so where there is no room for its dry run", async () => {
+    const root = await makeRoot();
+    const { code, stderr } = await jobmgr(["check", ...LOCAL, makeJob(root, "job", "true\n")], {
+      env: { TMPDIR: "/no/such" },
+    });
+    expect(stderr).toMatch(/^jobmgr: TMPDIR \(\/no\/such\) cannot be used: .*Set it to a folder of yours\.\n$/);
+    expect(code).toBe(78);
+  });
+
   it("needs no root, but one that is named must be there", async () => {
     const root = await makeRoot();
     const folder = makeJob(root, "job", "true\n");

@@ -287,6 +287,13 @@ export function engineContract(name: string, makeSubject: () => ContractSubject)
       await newsOf(job, "ended");
     });
 
+    it("tells how it is, and finds nothing wrong while it runs jobs", async () => {
+      for (const { level, about, says } of (await engine.diagnose?.()) ?? []) {
+        expect(level, says).not.toBe("error");
+        expect([about, says]).not.toContain("");
+      }
+    });
+
     it("finds a job whose answer was lost", async ({ skip }) => {
       if (!subject.loseNextAnswer) return skip("this engine's answers cannot get lost");
       const { attempt } = await planned("a", subject.scripts.exit0);
