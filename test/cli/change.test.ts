@@ -22,7 +22,8 @@ async function makeJobs(): Promise<string> {
   root.drop("bad", "exit 3\n");
   root.drop("bad2", "exit 4\n");
   root.drop("refused", "\r\n");
-  const manager = root.manage();
+  // One at a time, so that they end in the order of their names.
+  const manager = root.manage(["-M", "1"]);
   await root.completed("bad", "bad2", "good", "refused");
   await manager.stop();
   for (const name of ["a", "b", "p"]) root.drop(name, "true\n");

@@ -6,12 +6,20 @@ import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "n
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { jobmgr, makeRoot, PROGRAM, type TestRoot, waitUntil } from "../harness.ts";
-import { type Call, callsIn, startTraced, straceFault, wasKilled } from "./strace.ts";
+import { type Call, callsIn, type Injection, startTraced, straceFault, wasKilled } from "./strace.ts";
 
+/** What the program does itself, and what a thread of its own does for it. */
 const CALLS = [
-  ...["rename", "link", "symlink", "mkdir", "rmdir", "unlink", "openat", "write", "pwrite64"],
-  ...["utimensat", "fchmod", "chmod", "fsync"],
+  ...["rename", "link", "symlink", "mkdir", "rmdir", "unlink", "openat", "write"],
+  ...["utimensat", "fchmod", "chmod"],
 ];
+const SYNCS = ["fsync"];
+
+/** Other threads make calls of the same name now and then, so that a count may hit a neighbour. */
+const SHIFTS = [0, 0, 1, -1, 2, -2];
+
+/** Of the kinds of effects, so many may be missed in spite of that. */
+const MISSED_SHARE_MAX = 0.2;
 
 /** A verb, on one job of its own for each trial. */
 interface Swept {
@@ -31,6 +39,8 @@ interface Swept {
   /** What is to be done before a manager takes over. */
   readonly atLast?: (root: TestRoot) => Promise<void>;
 }
+
+const JOB_NAME = /^job\d\d$/;
 
 function ledgerScript(root: TestRoot, name: string, code = 0): string {
   return `echo '${name}' >> '${root.ledger}'\nexit ${code}\n`;
@@ -56,7 +66,7 @@ function checkWhole(root: TestRoot, folder: string, faults: string[]): void {
 
 const SUBMIT: Swept = {
   verb: "submit",
-  jobs: 30,
+  jobs: 70,
   args: (root, name) => [join(root.path, "mine", name)],
   prepare(root, name) {
     mkdirSync(join(root.path, "mine", name, "deep"), { recursive: true });
@@ -65,6 +75,8 @@ const SUBMIT: Swept = {
   },
   isDone(root, name, faults) {
     checkWhole(root, `mine/${name}`, faults);
+    const others = root.names("inbox").filter((one) => !JOB_NAME.test(one));
+    if (others.length > 0) faults.push(`${others} is to be seen in the inbox`);
     if (!root.exists(`inbox/${name}`)) return false;
     checkWhole(root, `inbox/${name}`, faults);
     return true;
@@ -74,7 +86,7 @@ const SUBMIT: Swept = {
 
 const RETRY: Swept = {
   verb: "retry",
-  jobs: 14,
+  jobs: 40,
   hasRun: true,
   args: (_, name) => [name],
   prepare() {},
@@ -89,7 +101,7 @@ const RETRY: Swept = {
 
 const REMOVE: Swept = {
   verb: "remove",
-  jobs: 32,
+  jobs: 80,
   hasRun: true,
   args: (_, name) => ["--yes", name],
   prepare() {},
@@ -103,7 +115,7 @@ const REMOVE: Swept = {
 
 const CANCEL: Swept = {
   verb: "cancel",
-  jobs: 14,
+  jobs: 40,
   args: (_, name) => [name, "--reason", "no use"],
   prepare(root, name) {
     root.drop(name, { "job.sh": ledgerScript(root, name), "deep/data": "1234" });
@@ -121,7 +133,7 @@ const CANCEL: Swept = {
 
 const HOLD: Swept = {
   verb: "hold",
-  jobs: 14,
+  jobs: 40,
   args: (_, name) => [name],
   prepare(root, name) {
     root.drop(name, { "job.sh": ledgerScript(root, name), "deep/data": "1234" });
@@ -138,58 +150,93 @@ const HOLD: Swept = {
 };
 
 /** One call of a verb under strace. */
-async function traced(root: TestRoot, swept: Swept, name: string, point?: Call) {
+async function traced(root: TestRoot, swept: Swept, name: string, names: readonly string[], injection?: Injection) {
   const log = `${root.ledger}-${name}.strace`;
   const command = [process.execPath, PROGRAM, "--root", root.path, swept.verb, ...swept.args(root, name)];
-  const injection = point && { call: point.name, when: String(point.n), what: "signal=KILL" as const };
-  const running = startTraced(command, { log, calls: CALLS, ...(injection && { injection }) });
+  const running = startTraced(command, { log, calls: names, ...(injection && { injection }) });
   const code = await running.ended;
-  const calls = callsIn(log, root.path).filter(({ isEffect }) => isEffect);
-  return { code, calls, killed: wasKilled(log), said: running.stdout() + running.stderr() };
+  const calls = callsIn(log, root.path);
+  return {
+    code,
+    calls,
+    killedAt: wasKilled(log) ? calls.at(-1) : undefined,
+    said: running.stdout() + running.stderr(),
+  };
 }
 
-/** One effect of each kind, whichever job it is. */
-function kindsOf(calls: readonly Call[], name: string): Call[] {
-  const kindOf = ({ about }: Call) =>
-    about.replaceAll(name, "JOB").replaceAll(/\d+_[^_/ ]+_[0-9a-f]{8}_[^/ ]+/g, "STAGED");
-  return [...new Map(calls.map((call) => [kindOf(call), call])).values()];
+/** The kind of an effect, whichever job it is. */
+function kindOf(call: Call | undefined): string | undefined {
+  return call?.about.replaceAll(/job\d\d/g, "JOB").replaceAll(/\d+_[^_/ ]+_[0-9a-f]{8}_[^/ ]+/g, "STAGED");
+}
+
+/** Jobs for trials, each for one. */
+class Supply {
+  readonly used: string[] = [];
+  readonly #free: string[];
+
+  constructor(names: readonly string[]) {
+    this.#free = [...names];
+  }
+
+  next(): string {
+    const name = this.#free.shift();
+    if (name === undefined) throw new Error("there are not enough jobs for all trials");
+    this.used.push(name);
+    return name;
+  }
+}
+
+/** One effect of each kind that a call has which nobody disturbs. */
+async function effectsOf(root: TestRoot, swept: Swept, supply: Supply): Promise<Call[]> {
+  const kinds = new Map<string | undefined, Call>();
+  for (const names of [CALLS, SYNCS]) {
+    const name = supply.next();
+    await swept.prepare(root, name);
+    const { code, calls, said } = await traced(root, swept, name, names);
+    const faults: string[] = [];
+    if (code !== 0 || !swept.isDone(root, name, faults)) throw new Error(`it fails in peace: ${said} ${faults}`);
+    for (const call of calls.filter(({ isEffect }) => isEffect)) kinds.set(kindOf(call), call);
+  }
+  return [...kinds.values()];
+}
+
+/** Kills the verb at an effect, and calls it again. Adds what was wrong to the faults. Returns whether it was this effect. */
+async function trial(root: TestRoot, swept: Swept, supply: Supply, point: Call, faults: string[]): Promise<boolean> {
+  for (const shift of SHIFTS) {
+    const name = supply.next();
+    await swept.prepare(root, name);
+    const injection = { call: point.name, when: String(Math.max(1, point.n + shift)), what: "signal=KILL" } as const;
+    const { killedAt } = await traced(root, swept, name, [point.name], injection);
+    const own: string[] = [];
+    if (!swept.isDone(root, name, own)) {
+      const { code, stderr } = await jobmgr(["--root", root.path, swept.verb, ...swept.args(root, name)]);
+      if (code !== 0 || !swept.isDone(root, name, own)) own.push(`a second call ends with ${code}: ${stderr}`);
+    }
+    faults.push(...own.map((fault) => `killed at ${killedAt?.about}: ${fault}`));
+    if (kindOf(killedAt) === kindOf(point)) return true;
+  }
+  return false;
 }
 
 async function sweep(root: TestRoot, swept: Swept): Promise<number> {
   const names = Array.from({ length: swept.jobs }, (_, i) => `job${String(i).padStart(2, "0")}`);
   if (swept.hasRun) await failed(root, names);
+  const supply = new Supply(names);
+  const points = await effectsOf(root, swept, supply);
+  const work = [...points];
   const faults: string[] = [];
-
-  const probe = names.pop() ?? "";
-  await swept.prepare(root, probe);
-  const calm = await traced(root, swept, probe);
-  if (calm.code !== 0 || !swept.isDone(root, probe, faults)) throw new Error(`it fails in peace: ${calm.said}`);
-  const points = kindsOf(calm.calls, probe);
-  if (points.length > names.length) throw new Error(`${points.length} kinds of effects are too many`);
-
-  const used = [probe];
-  const work = points.map((point) => [point, names.pop() ?? ""] as const);
-  const trial = async ([point, name]: (typeof work)[number]) => {
-    used.push(name);
-    await swept.prepare(root, name);
-    const { killed } = await traced(root, swept, name, point);
-    const own: string[] = killed ? [] : ["it was not killed"];
-    if (!swept.isDone(root, name, own)) {
-      const { code, stderr } = await jobmgr(["--root", root.path, swept.verb, ...swept.args(root, name)]);
-      if (code !== 0 || !swept.isDone(root, name, own)) own.push(`a second call ends with ${code}: ${stderr}`);
-    }
-    faults.push(...own.map((fault) => `killed at ${point.about}: ${fault}`));
-  };
+  const missed: string[] = [];
   const next = async () => {
-    for (let one = work.shift(); one; one = work.shift()) await trial(one);
+    for (let point = work.shift(); point; point = work.shift())
+      if (!(await trial(root, swept, supply, point, faults))) missed.push(point.about);
   };
   await Promise.all([next(), next()]);
   expect(faults).toEqual([]);
-
+  expect(missed.length, `missed: ${missed}`).toBeLessThanOrEqual(Math.ceil(points.length * MISSED_SHARE_MAX));
   await swept.atLast?.(root);
   await jobmgr(["--root", root.path, "clean", "--older-than", "30d", "--yes"]);
-  await checkEnd(root, swept, used);
-  return points.length;
+  await checkEnd(root, swept, supply.used);
+  return points.length - missed.length;
 }
 
 /** Lets a manager do what is left, and looks at what came of each job. */
