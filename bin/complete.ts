@@ -2,10 +2,10 @@
  * `jobmgr __complete SHELL ...`: what a shell asks when somebody presses Tab. Whatever is wrong with the root or the
  * configuration, nothing is said of it: the line that is being typed must stay as it is.
  */
-import { bashInsertion, readBashLine } from "../src/bash-words.ts";
-import { type Choices, choicesFor, type JobsIn } from "../src/complete.ts";
+import { bashInsertion, readBashLine } from "../src/command-line/bash-words.ts";
+import { type Choices, choicesFor, type JobsIn } from "../src/command-line/complete.ts";
+import { layersOver } from "../src/config/layers.ts";
 import { realDisk } from "../src/disk.ts";
-import { layersOver } from "../src/layers.ts";
 import { openRoot, type Root } from "../src/root.ts";
 import { namesIn } from "../src/selection.ts";
 import { placeHere } from "./place.ts";

@@ -64,7 +64,7 @@ if (word === "__complete") {
   import("./complete.ts").then(({ answerTo }) => process.stdout.write(answerTo(words))).catch(() => {});
 } else if (word === "__man") {
   const today = new Date().toISOString().slice(0, 10);
-  void import("../src/man-page.ts").then(({ manPage }) => process.stdout.write(manPage(version(), today)));
+  void import("../src/command-line/man-page.ts").then(({ manPage }) => process.stdout.write(manPage(version(), today)));
 } else {
   commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;

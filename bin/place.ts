@@ -1,6 +1,7 @@
 /** Where the configuration of this call lies. */
+
+import type { Place } from "../src/config/layers.ts";
 import { realDisk } from "../src/disk.ts";
-import type { Place } from "../src/layers.ts";
 
 export function placeHere(): Place {
   return {

@@ -1,6 +1,6 @@
 /** The command line, made of the tables of options and verbs. Each verb is loaded when it is called. */
 import { Command, Option as Flag, Help } from "commander";
-import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line.ts";
+import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line/command-line.ts";
 import {
   OPTIONS,
   type Option,
@@ -11,7 +11,7 @@ import {
   shownDefault,
   UsageError,
   variableOf,
-} from "../src/config.ts";
+} from "../src/config/config.ts";
 import { didYouMean } from "../src/nearest.ts";
 import type { Call, Verb } from "../src/verbs/call.ts";
 
@@ -170,7 +170,7 @@ async function call(
   flags: Record<string, unknown>,
 ): Promise<number> {
   const [{ layersOver }, { placeHere }, { surroundingsOf }, { realTerminal }] = await Promise.all([
-    import("../src/layers.ts"),
+    import("../src/config/layers.ts"),
     import("./place.ts"),
     import("./surroundings.ts"),
     import("./terminal.ts"),

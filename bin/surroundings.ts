@@ -2,7 +2,7 @@
 
 import { absenceOf, makeEngine, makeReader } from "../engines/index.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
-import type { Settings } from "../src/config.ts";
+import type { Settings } from "../src/config/config.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
 
 const ID_TIMEOUT_MS = 60_000;

@@ -1,6 +1,6 @@
 /** The real stdout, stderr and stdin, as a verb sees them. */
 import { createInterface } from "node:readline/promises";
-import type { Settings } from "../src/config.ts";
+import type { Settings } from "../src/config/config.ts";
 import { makePaint, wantsColour } from "../src/paint.ts";
 import type { Terminal } from "../src/verbs/call.ts";
 import { openScreen } from "./screen.ts";

@@ -5,7 +5,7 @@ import { LEVELS } from "./events.ts";
 import { durationText } from "./outcome.ts";
 import type { Paint } from "./paint.ts";
 import { printable } from "./printable.ts";
-import { ordinal } from "./retry.ts";
+import { ordinal } from "./retry/retry.ts";
 
 const DOTS_IN_ROW = 20;
 const SIGN_OF_LIFE_MS = 600_000;

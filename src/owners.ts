@@ -1,5 +1,5 @@
 /** Whose folders are run, and who may put something into a root: what is dropped there runs as this user. */
-import { type Settings, UsageError } from "./config.ts";
+import { type Settings, UsageError } from "./config/config.ts";
 import type { Disk } from "./disk.ts";
 import type { Root } from "./root.ts";
 import type { Surroundings } from "./verbs/call.ts";

@@ -5,21 +5,21 @@
  * What is remembered between passes is only what the disk said last, so that not all is read again each time.
  */
 import { join } from "node:path";
-import { type Circle, circleText } from "./after.ts";
-import { Arrivals } from "./arrivals.ts";
-import type { Arrived } from "./arriving.ts";
+import { Results } from "./archive/results.ts";
 import { type BrakeRules, Brakes } from "./brakes.ts";
 import { putForReading } from "./disk.ts";
 import type { News, Submitted, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Say } from "./events.ts";
 import { FILES } from "./files.ts";
-import { Inbox } from "./inbox.ts";
+import { type Circle, circleText } from "./inbox/after.ts";
+import { Arrivals } from "./inbox/arrivals.ts";
+import type { Arrived } from "./inbox/arriving.ts";
+import { Inbox } from "./inbox/inbox.ts";
+import { whyItWaitsAgain } from "./inbox/ready.ts";
 import { LockError } from "./lock.ts";
-import type { ManagerWord } from "./manager-word.ts";
+import type { ManagerWord } from "./look/manager-word.ts";
 import { durationText } from "./outcome.ts";
-import { whyItWaitsAgain } from "./ready.ts";
-import { Results } from "./results.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import type { Place } from "./stage.ts";
 import { type JobStatus, statusText } from "./status-file.ts";

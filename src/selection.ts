@@ -3,8 +3,8 @@
  * stands in two places may be told apart: pending/NAME, complete/NAME.
  */
 import { basename, dirname, resolve } from "node:path";
+import { finishedNames } from "./archive/finished.ts";
 import type { Disk } from "./disk.ts";
-import { finishedNames } from "./finished.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
 import { isIgnoredName, isUnreadableName, jobFolder, type Root, sortByCodePoint } from "./root.ts";

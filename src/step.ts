@@ -3,19 +3,19 @@
  * cut short anywhere, by a crash or an error, and done again; each ends with one rename.
  */
 import { basename, join } from "node:path";
-import { goesOn, retryRulesOf, wasMet } from "./again.ts";
+import { isTakenInComplete } from "./archive/finished.ts";
+import { notePacking, resultEnding } from "./archive/packing.ts";
 import type { ArchiveRules } from "./archive/rules.ts";
-import { verdictOfFolder } from "./dependencies.ts";
 import { type Disk, digest, putDurably, putForReading, putSynced } from "./disk.ts";
 import type { Attempt, Engine, Found, Handle, Machine, News, Plan, Scale, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import { errorText } from "./error-file.ts";
 import { FILES, isResultName } from "./files.ts";
-import { isTakenInComplete } from "./finished.ts";
 import { openToGroup } from "./group.ts";
+import { verdictOfFolder } from "./inbox/dependencies.ts";
+import { type ReadyRules, signatureOf } from "./inbox/ready.ts";
+import { markedWholeAtMs, spendWhole } from "./inbox/whole.ts";
 import { type Outcome, outcomeOf } from "./outcome.ts";
-import { notePacking, resultEnding } from "./packing.ts";
-import { type ReadyRules, signatureOf } from "./ready.ts";
 import {
   attemptFolder,
   attemptsOf,
@@ -36,13 +36,13 @@ import {
   spendTurns,
   takeTurn,
 } from "./records.ts";
-import { decide, NO_RETRY, ordinal, type RetryRules } from "./retry.ts";
+import { goesOn, retryRulesOf, wasMet } from "./retry/again.ts";
+import { decide, NO_RETRY, ordinal, type RetryRules } from "./retry/retry.ts";
 import { fileSystemNow, freeName, jobFolder, type Root } from "./root.ts";
 import { runnerText } from "./runner.ts";
 import { commandOfScript, faultOfScript, SCRIPT_BYTES_MAX, type Script } from "./script.ts";
 import { type Place, type Stage, stageOf } from "./stage.ts";
 import { statusText } from "./status-file.ts";
-import { markedWholeAtMs, spendWhole } from "./whole.ts";
 
 /** A job on its way to complete/, for those who are to be told of it. */
 export interface Ending {

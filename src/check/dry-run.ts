@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import type { Attempt, Engine, Machine, Plan } from "../engine.ts";
 import { isEngineError } from "../engine-error.ts";

@@ -2,8 +2,8 @@
 import { dirname, join, normalize, resolve } from "node:path";
 import type { Disk, Look } from "../disk.ts";
 import { FILES, isResultName } from "../files.ts";
+import { isUnfinishedName, type ReadyRules } from "../inbox/ready.ts";
 import { printable } from "../printable.ts";
-import { isUnfinishedName, type ReadyRules } from "../ready.ts";
 import { freeName, isIgnoredName, isUnreadableName, type Root } from "../root.ts";
 import { PLACES } from "../stage.ts";
 import { error, type Finding, warning } from "./finding.ts";

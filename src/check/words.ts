@@ -1,12 +1,12 @@
 /** The files of a folder whose names mean something: the script, and what is asked of jobmgr by a file. */
 import { join } from "node:path";
-import { verdictOf } from "../after.ts";
-import { retryRulesOf } from "../again.ts";
-import { readAfter, stateOfJob } from "../dependencies.ts";
 import type { Disk } from "../disk.ts";
 import { FILES } from "../files.ts";
+import { verdictOf } from "../inbox/after.ts";
+import { readAfter, stateOfJob } from "../inbox/dependencies.ts";
 import { printable } from "../printable.ts";
-import type { RetryRules } from "../retry.ts";
+import { retryRulesOf } from "../retry/again.ts";
+import type { RetryRules } from "../retry/retry.ts";
 import type { Root } from "../root.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import type { Target } from "./target.ts";

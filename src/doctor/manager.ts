@@ -1,6 +1,6 @@
 /** Who manages the root, and what was left lying about in it. */
 import { join } from "node:path";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import type { Symptom } from "../engine.ts";
 import { HEARTBEAT_MS, readOwner } from "../lock.ts";

@@ -1,7 +1,7 @@
 /** The root and the file system that it lies on. Nothing is changed there but a probe of our own, which is removed. */
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import type { Symptom } from "../engine.ts";
 import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";

@@ -1,5 +1,5 @@
 /** What is told, and to whom. Secrets are read from their files once, at the start. */
-import { ConfigError, longFlag, type NotifySettings, type OptionName } from "../config.ts";
+import { ConfigError, longFlag, type NotifySettings, type OptionName } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import type { Occasion } from "../events.ts";
 import { commandTarget, type FeedProgram, type Target, webhookTarget } from "./target.ts";

@@ -8,7 +8,7 @@ import {
   type Origins,
   type RawOptions,
   type Settings,
-} from "../config.ts";
+} from "../config/config.ts";
 
 /** What a manager needs of the environment, beside its PATH. */
 const VARIABLES = ["SLURM_CONF", "SLURM_CLUSTERS"];

@@ -1,6 +1,6 @@
 /** What each kind of service is told. Each has its own rules of quoting. Pure. */
 import { createHash } from "node:crypto";
-import { UsageError } from "../config.ts";
+import { UsageError } from "../config/config.ts";
 import { printable } from "../printable.ts";
 import { quoted } from "../runner.ts";
 import type { ServiceCommand } from "./command.ts";

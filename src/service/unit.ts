@@ -1,7 +1,7 @@
 /** Puts a systemd user unit into place, and never over one that is not ours. */
 import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { ConfigError } from "../config.ts";
+import { ConfigError } from "../config/config.ts";
 import { type Disk, putForReading } from "../disk.ts";
 import { unitMarker } from "./texts.ts";
 

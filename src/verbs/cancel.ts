@@ -1,9 +1,10 @@
 /** `jobmgr cancel`: asks for the end of jobs that wait or run. The manager makes it so. */
-import { UsageError } from "../config.ts";
+
+import { askToCancel } from "../change/requests.ts";
+import { UsageError } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
-import { askToCancel } from "../requests.ts";
 import { openRoot } from "../root.ts";
 import { namesIn, selectJobs } from "../selection.ts";
 import { userName } from "../user-name.ts";

@@ -1,6 +1,6 @@
 /** `jobmgr completion SHELL`: prints what makes a shell complete jobmgr's words. */
-import { completionScript, SHELLS } from "../completion-scripts.ts";
-import { UsageError } from "../config.ts";
+import { completionScript, SHELLS } from "../command-line/completion-scripts.ts";
+import { UsageError } from "../config/config.ts";
 import { EXIT } from "../exit-codes.ts";
 import { didYouMean } from "../nearest.ts";
 import type { Call } from "./call.ts";

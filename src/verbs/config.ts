@@ -8,7 +8,7 @@ import {
   type Origins,
   type RawOptions,
   variableOf,
-} from "../config.ts";
+} from "../config/config.ts";
 import { EXIT } from "../exit-codes.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";

@@ -1,13 +1,13 @@
 /** A verb that changes several jobs: each by itself, with a line about each, and what stands in the way of one stops no other. */
 
+import type { Stager } from "../change/staging.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Owner } from "../lock.ts";
-import { managerOf } from "../manager-state.ts";
+import { managerOf } from "../look/manager-state.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
-import type { Stager } from "../staging.ts";
 import type { Call, Terminal } from "./call.ts";
 
 /** What came of it for one job, in a sentence. */

@@ -1,24 +1,24 @@
 /** `jobmgr explain NAME`: why a job is where it is, how it was submitted, and what became of each attempt. */
 
 import { join } from "node:path";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
-import { type Explanation, explain as explanationOf } from "../explanation.ts";
-import type { AttemptHistory } from "../history.ts";
-import { jsonObject, numberIn, textIn } from "../json-file.ts";
-import { managerOf } from "../manager-state.ts";
+import type { ReadyRules } from "../inbox/ready.ts";
+import { type Explanation, explain as explanationOf } from "../look/explanation.ts";
+import type { AttemptHistory } from "../look/history.ts";
+import { jsonObject, numberIn, textIn } from "../look/json-file.ts";
+import { managerOf } from "../look/manager-state.ts";
+import { shownId } from "../look/overview.ts";
+import { momentOf, secondsBetween } from "../look/times.ts";
 import { durationText } from "../outcome.ts";
 import { outputName } from "../outputs.ts";
-import { shownId } from "../overview.ts";
 import { table, wrapped } from "../paint.ts";
 import { printable } from "../printable.ts";
-import type { ReadyRules } from "../ready.ts";
 import type { Root } from "../root.ts";
 import { openRoot } from "../root.ts";
 import { quoted } from "../runner.ts";
 import { type JobRef, selectJob } from "../selection.ts";
-import { momentOf, secondsBetween } from "../times.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 import { NEWEST_FIRST, placesBeside } from "./logs.ts";
 

@@ -1,7 +1,8 @@
 /** `jobmgr hold` and `jobmgr release`: whether a job that waits in the inbox may be taken. */
+
+import { type Asked, hold as holdJob, release as releaseJob } from "../change/requests.ts";
 import { realDisk } from "../disk.ts";
 import { printable } from "../printable.ts";
-import { type Asked, hold as holdJob, release as releaseJob } from "../requests.ts";
 import { openRoot } from "../root.ts";
 import { selectJobs } from "../selection.ts";
 import type { Call } from "./call.ts";

@@ -1,19 +1,19 @@
 /** `jobmgr logs NAME`: what a job has printed, and goes on to print, read from the files that its engine writes. */
 import { join } from "node:path";
-import { UsageError } from "../config.ts";
+import { folderOfJob } from "../archive/finished.ts";
+import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
-import { folderOfJob } from "../finished.ts";
-import { type AttemptHistory, historyOf } from "../history.ts";
-import { managerOf } from "../manager-state.ts";
-import { readWord } from "../manager-word.ts";
+import { type AttemptHistory, historyOf } from "../look/history.ts";
+import { managerOf } from "../look/manager-state.ts";
+import { readWord } from "../look/manager-word.ts";
+import { type OutputFile, offsetOfLastLines, outputsOf, sizeOf } from "../look/output-files.ts";
+import { Whereabouts } from "../look/whereabouts.ts";
 import { durationText } from "../outcome.ts";
-import { type OutputFile, offsetOfLastLines, outputsOf, sizeOf } from "../output-files.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
 import { AbsentError, type JobRef, selectJob } from "../selection.ts";
 import type { Place } from "../stage.ts";
-import { Whereabouts } from "../whereabouts.ts";
 import type { Call, Terminal } from "./call.ts";
 
 /** What runs counts first, then what will, then what has ended. */

@@ -1,13 +1,14 @@
 /** `jobmgr remove` and `jobmgr clean`: take jobs away for good, by name or by age. Never one that runs. */
-import { UsageError } from "../config.ts";
+
+import { finishedFolder } from "../archive/finished.ts";
+import { partsOf, Removal } from "../change/removal.ts";
+import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
-import { finishedAs } from "../ended.ts";
 import { EXIT } from "../exit-codes.ts";
-import { finishedFolder } from "../finished.ts";
+import { finishedAs } from "../look/ended.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
-import { partsOf, Removal } from "../removal.ts";
 import { fileSystemNow, openRoot, type Root } from "../root.ts";
 import { type JobRef, namesIn, selectJobs } from "../selection.ts";
 import type { Call } from "./call.ts";

@@ -1,14 +1,15 @@
 /** `jobmgr retry`: finished jobs go back to the inbox, to be run again. */
-import { UsageError } from "../config.ts";
+
+import { finishedFolder } from "../archive/finished.ts";
+import { sendBack } from "../change/send-back.ts";
+import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
-import { finishedAs } from "../ended.ts";
 import { FILES } from "../files.ts";
-import { finishedFolder } from "../finished.ts";
+import { finishedAs } from "../look/ended.ts";
 import type { Result } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, openRoot, type Root } from "../root.ts";
 import { namesIn, selectJobs } from "../selection.ts";
-import { sendBack } from "../send-back.ts";
 import type { Call, Terminal } from "./call.ts";
 import { changeEach, jobsText, managedBy } from "./each.ts";
 

@@ -1,6 +1,6 @@
 /** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
 import { constants } from "node:os";
-import type { Settings } from "../config.ts";
+import type { Settings } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
 import type { Event } from "../events.ts";

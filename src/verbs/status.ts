@@ -1,14 +1,14 @@
 /** `jobmgr status`: what is where, read off the disk alone, whether a manager runs or not. */
-import { UsageError } from "../config.ts";
+import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
-import { type ManagerState, managerLines, managerOf } from "../manager-state.ts";
-import { ALL, type Report, type Row, reportOf, shownId, type View } from "../overview.ts";
+import { type ManagerState, managerLines, managerOf } from "../look/manager-state.ts";
+import { ALL, type Report, type Row, reportOf, shownId, type View } from "../look/overview.ts";
+import { clockOf, secondsBetween, shortDuration } from "../look/times.ts";
 import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
 import { AbsentError, selectJobs } from "../selection.ts";
-import { clockOf, secondsBetween, shortDuration } from "../times.ts";
 import type { Call, Screen, Terminal } from "./call.ts";
 
 /** What is shown without --all. */

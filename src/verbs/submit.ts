@@ -1,19 +1,19 @@
 /** `jobmgr submit`: puts folders, scripts, archives, commands, or copies of finished jobs into the inbox. */
 import { basename, join } from "node:path";
-import { UsageError } from "../config.ts";
-import { CopyError } from "../copy-tree.ts";
+import { CopyError } from "../change/copy-tree.ts";
+import { inputsOf } from "../change/inputs.ts";
+import { type Additions, putIn, sweepSubmissions } from "../change/put-in.ts";
+import { type Fault, faultOfName, type Submission, sourceOf } from "../change/sources.ts";
+import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { FILES } from "../files.ts";
-import { inputsOf } from "../inputs.ts";
+import type { Trace } from "../look/trace.ts";
+import { Waiting } from "../look/wait-for.ts";
 import { printable } from "../printable.ts";
-import { type Additions, putIn, sweepSubmissions } from "../put-in.ts";
 import { jobFolder, openRoot, type Root } from "../root.ts";
 import { quoted } from "../runner.ts";
 import { selectJob, selectJobs } from "../selection.ts";
-import { type Fault, faultOfName, type Submission, sourceOf } from "../sources.ts";
-import type { Trace } from "../trace.ts";
-import { Waiting } from "../wait-for.ts";
 import type { Call } from "./call.ts";
 import { stagerOf } from "./each.ts";
 import { timeoutOf, waitAndTell } from "./wait.ts";

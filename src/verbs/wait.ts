@@ -1,15 +1,15 @@
 /** `jobmgr wait`: returns when jobs have ended, with the exit code of the one, or whether all succeeded. */
-import { UsageError } from "../config.ts";
+import { UsageError } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
 import { fileSystemKind } from "../file-systems.ts";
 import type { Owner } from "../lock.ts";
+import { type Progress, type Waited, Waiting } from "../look/wait-for.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
 import { selectJobs } from "../selection.ts";
-import { type Progress, type Waited, Waiting } from "../wait-for.ts";
 import type { Call, Terminal } from "./call.ts";
 import { managedBy } from "./each.ts";
 

@@ -15,7 +15,7 @@ import { basename, join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { NODE_INSIDE } from "../../.ci/release/executable.ts";
 import { type NodeVersion, NoNodeError, nodeOf } from "../../.ci/release/nodes.ts";
-import { VERBS } from "../../src/command-line.ts";
+import { VERBS } from "../../src/command-line/command-line.ts";
 import { FAST, jobmgr, makeFolder, makeRoot, runToEnd, start, waitUntil } from "../harness.ts";
 import { needSlurm, startCluster } from "../slurm/cluster.ts";
 import { PATIENCE_MS, PROMPT, SLURM } from "./slurm-root.ts";

@@ -22,7 +22,7 @@ import { createServer } from "node:net";
 import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import { isUnfinishedName } from "../../src/ready.ts";
+import { isUnfinishedName } from "../../src/inbox/ready.ts";
 import { jobmgr, makeFolder, type Running, runToEnd, start, type TestRoot, waitUntil } from "../harness.ts";
 import { makeJobRoot, need } from "./surroundings.ts";
 

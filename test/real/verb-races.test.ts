@@ -7,13 +7,13 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { isAlive, startOf, thisMachine } from "../../engines/process.ts";
+import { Removal } from "../../src/change/removal.ts";
+import { askToCancel, hold, release } from "../../src/change/requests.ts";
+import { sendBack } from "../../src/change/send-back.ts";
 import { realDisk } from "../../src/disk.ts";
-import { Removal } from "../../src/removal.ts";
-import { askToCancel, hold, release } from "../../src/requests.ts";
+import { Waiting } from "../../src/look/wait-for.ts";
 import { openRoot, type Root } from "../../src/root.ts";
-import { sendBack } from "../../src/send-back.ts";
 import { PLACES } from "../../src/stage.ts";
-import { Waiting } from "../../src/wait-for.ts";
 import { makeRoot, type TestRoot } from "../harness.ts";
 
 const ROUNDS = 50;

@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { settingsOf } from "../../src/config.ts";
+import { settingsOf } from "../../src/config/config.ts";
 import { realDisk } from "../../src/disk.ts";
 import { managerSymptoms } from "../../src/doctor/manager.ts";
 import { openRoot } from "../../src/root.ts";

@@ -2,7 +2,7 @@
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type RawOptions, settingsOf } from "../../../src/config.ts";
+import { type RawOptions, settingsOf } from "../../../src/config/config.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { targetsOf } from "../../../src/notify/rules.ts";
 import { makeFolder } from "../../harness.ts";

@@ -1,0 +1,44 @@
+/**
+ * By which name a finished job is found in complete/. One that came as an archive leaves an archive of its name there
+ * as well, or instead of its folder: then what says how it ended lies in a hidden folder.
+ */
+
+import type { Disk } from "../disk.ts";
+import { jobFolder, type Root } from "../root.ts";
+import type { Place } from "../stage.ts";
+import { archiveName } from "./names.ts";
+
+/** What is left of a finished folder that its archive stands for. */
+export function hiddenName(name: string): string {
+  return `.${name}`;
+}
+
+/** A finished job's folder, what is left of it, and its archive (of this ending) all go by one name. */
+export function isTakenInComplete(disk: Disk, root: Root, name: string, ending: string | undefined): boolean {
+  const names = [name, hiddenName(name), ...(ending === undefined ? [] : [name + ending])];
+  return names.some((one) => disk.look(jobFolder(root, "complete", one)) !== undefined);
+}
+
+/** The folder that says how a finished job ended: its own, or what is left of it beside its archive. */
+export function finishedFolder(disk: Disk, root: Root, name: string): string {
+  const folder = jobFolder(root, "complete", name);
+  if (disk.look(folder)?.kind === "folder") return folder;
+  const hidden = jobFolder(root, "complete", hiddenName(name));
+  return disk.look(hidden)?.kind === "folder" ? hidden : folder;
+}
+
+/** The folder that holds what is known of a job, wherever it is. */
+export function folderOfJob(disk: Disk, root: Root, { place, name }: { place: Place; name: string }): string {
+  return place === "complete" ? finishedFolder(disk, root, name) : jobFolder(root, place, name);
+}
+
+/** The names of the jobs in complete/, given all names there: without archives, and with those of which only that is left. */
+export function finishedNames(disk: Disk, root: Root, all: readonly string[]): string[] {
+  const there = new Set(all);
+  const jobOf = (name: string) => {
+    const job = archiveName(name)?.name;
+    if (job === undefined || !(there.has(job) || there.has(hiddenName(job)))) return name;
+    return disk.look(jobFolder(root, "complete", name))?.kind === "file" ? job : name;
+  };
+  return [...new Set(all.map(jobOf))];
+}

@@ -1,0 +1,193 @@
+/**
+ * A job that came as an archive leaves as one: when its folder is in complete/, an archive of the same kind is made of
+ * it, aside, and put into complete/ whole.
+ *
+ *   .jobmgr/packing/TOKEN          which folder is to be packed, written before its last rename; then what became of it
+ *   .jobmgr/packing/.TOKEN.part    the archive, until it is whole
+ *
+ * With --archive-result=instead the folder is then renamed to complete/.NAME, which hides it, and only what says how the
+ * job ended is kept there.
+ */
+import { join } from "node:path";
+import { type Disk, moveFileUnlessTaken, putDurably, removeTree } from "../disk.ts";
+import { FILES } from "../files.ts";
+import { attemptsOf, checkedToken, ownFolder } from "../records.ts";
+import { freeName, jobFolder, type Root } from "../root.ts";
+import { PackFault } from "./fault.ts";
+import { hiddenName } from "./finished.ts";
+import { type ArchiveForm, archiveName } from "./names.ts";
+import { packFolder } from "./pack.ts";
+import { type ArchiveRules, archiveRules } from "./rules.ts";
+import { readThrough } from "./unpack.ts";
+
+/** Where a job that came as an archive keeps it. */
+export function sourceFolder(folder: string): string {
+  return join(ownFolder(folder), "source");
+}
+
+/** The ending of the archive that a job came as, and leaves as; undefined if it came as a folder. */
+export function resultEnding(disk: Disk, folder: string): string | undefined {
+  const source = sourceFolder(folder);
+  if (disk.look(ownFolder(folder))?.kind !== "folder" || disk.look(source)?.kind !== "folder") return undefined;
+  for (const name of disk.list(source)) {
+    const archive = archiveName(name);
+    if (archive) return archive.ending;
+  }
+  return undefined;
+}
+
+/** What is to be packed, and then what it has become. */
+interface Note {
+  readonly target: string;
+  readonly ending: string;
+  readonly file?: string;
+  readonly ino?: number;
+}
+
+function packingFolder(root: Root): string {
+  return join(root.own, "packing");
+}
+
+/** Notes that a folder is about to arrive in complete/, and is to be packed there. On the device when it resolves. */
+export async function notePacking(disk: Disk, root: Root, token: string, note: Note): Promise<void> {
+  disk.makeFolder(packingFolder(root));
+  await putDurably(disk, packingFolder(root), token, JSON.stringify(note));
+}
+
+/** The attempts whose folders are to be packed, oldest first. */
+export function notedForPacking(disk: Disk, root: Root): string[] {
+  if (disk.look(packingFolder(root))?.kind !== "folder") return [];
+  return disk
+    .list(packingFolder(root))
+    .filter((name) => !name.startsWith("."))
+    .sort();
+}
+
+export function isNotedForPacking(disk: Disk, root: Root, token: string): boolean {
+  return disk.look(join(packingFolder(root), token)) !== undefined;
+}
+
+interface Packer {
+  readonly disk: Disk;
+  readonly root: Root;
+  readonly groupWritable: boolean;
+  readonly archives?: ArchiveRules;
+  assertOwned(): void;
+}
+
+/**
+ * Packs the folder of an attempt that has arrived in complete/. Returns the archive's name, or undefined if the folder
+ * is not there any more. Safe to repeat. Throws PackFault if it cannot be packed (dropPacking() then gives it up), ArchiveWait, an
+ * AbortError, or what the disk says.
+ */
+export async function pack(world: Packer, token: string, stop: AbortSignal): Promise<string | undefined> {
+  const { disk, root } = world;
+  const text = disk.read(join(packingFolder(root), token))?.toString("utf8");
+  if (text === undefined) return undefined;
+  const note = JSON.parse(text) as Note;
+  const file = isPlaced(world, note) ? note.file : await makeArchive(world, token, note, stop);
+  if (file !== undefined && archiveRules(world).result === "instead") await hide(world, token, note.target);
+  dropPacking(world, token);
+  return file;
+}
+
+function isPlaced({ disk, root }: Packer, { file, ino }: Note): boolean {
+  return file !== undefined && disk.look(jobFolder(root, "complete", file))?.ino === ino;
+}
+
+/** True if the attempt's own folder is there by this name. */
+function isThere({ disk, root }: Packer, token: string, name: string): boolean {
+  const folder = jobFolder(root, "complete", name);
+  return disk.look(folder)?.kind === "folder" && attemptsOf(disk, folder).inForce.includes(checkedToken(token));
+}
+
+function partOf({ root }: Packer, token: string): string {
+  return join(packingFolder(root), `.${token}.part`);
+}
+
+/** Nothing more is done for this attempt. */
+export function dropPacking(world: Packer, token: string): void {
+  removePart(world, token);
+  world.disk.remove(join(packingFolder(world.root), token));
+}
+
+function removePart(world: Packer, token: string): void {
+  const part = partOf(world, token);
+  if (world.disk.look(part)) world.disk.remove(part);
+}
+
+async function makeArchive(world: Packer, token: string, note: Note, stop: AbortSignal): Promise<string | undefined> {
+  const { disk, root } = world;
+  const { target, ending } = note;
+  if (!isThere(world, token, target)) return undefined;
+  const form = archiveName(`x${ending}`)?.form ?? "tar";
+  const part = partOf(world, token);
+  removePart(world, token);
+  try {
+    await writeArchive(world, target, form, part, stop);
+  } catch (error) {
+    // The room that it takes may be what is missing.
+    removePart(world, token);
+    throw error;
+  }
+  world.assertOwned();
+  for (;;) {
+    const file = freeName(target, (free) => disk.look(jobFolder(root, "complete", free)) !== undefined, ending);
+    await notePacking(disk, root, token, { target, ending, file, ino: disk.look(part)?.ino ?? 0 });
+    if (!moveFileUnlessTaken(disk, part, jobFolder(root, "complete", file))) continue;
+    await disk.sync(root.complete);
+    return file;
+  }
+}
+
+async function writeArchive(
+  world: Packer,
+  target: string,
+  form: ArchiveForm,
+  part: string,
+  stop: AbortSignal,
+): Promise<void> {
+  const { disk, root, groupWritable } = world;
+  const { filter, result } = archiveRules(world);
+  const written = disk.openNew(part);
+  let count: number;
+  try {
+    count = await packFolder(
+      { disk, folder: jobFolder(root, "complete", target), name: target, form, filter, stop },
+      written,
+    );
+  } finally {
+    written.close();
+  }
+  if (groupWritable) disk.addMode(part, 0o060);
+  if (result !== "instead") return;
+  // Before anything is removed, it has been seen that all of it can be read.
+  const file = disk.open(part);
+  try {
+    const read = await readThrough({ file, form, filter, stop });
+    if (read !== count) throw new Error(`the archive holds ${read} entries, not ${count}`);
+  } finally {
+    file.close();
+  }
+}
+
+/** Only these are kept of a folder that its archive stands for. */
+const KEPT: ReadonlySet<string> = new Set([".jobmgr", FILES.status, FILES.error]);
+
+async function hide(world: Packer, token: string, target: string): Promise<void> {
+  const { disk, root } = world;
+  const hidden = jobFolder(root, "complete", hiddenName(target));
+  if (isThere(world, token, target)) {
+    if (disk.look(hidden)) throw new PackFault(`${hidden} is in the way.`);
+    world.assertOwned();
+    try {
+      disk.rename(jobFolder(root, "complete", target), hidden);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENAMETOOLONG")
+        throw new PackFault(`${target} is too long a name to be hidden.`);
+      throw error;
+    }
+    await disk.sync(root.complete);
+  }
+  if (isThere(world, token, hiddenName(target))) await removeTree(disk, hidden, (name) => KEPT.has(name));
+}

@@ -1,0 +1,137 @@
+/**
+ * Puts a job into the inbox, whole or not at all: made under a hidden name there, all of it on the device, then one
+ * rename. What a crash leaves of it is hidden, and swept by whoever comes next.
+ */
+import { join } from "node:path";
+import { type Disk, type Look, moveFileUnlessTaken, moveFolderUnlessTaken, removeTree } from "../disk.ts";
+import { FILES } from "../files.ts";
+import { markWhole } from "../inbox/whole.ts";
+import type { Trace } from "../look/trace.ts";
+import { fileSystemNow, freeName, jobFolder, type Root } from "../root.ts";
+import { copyFile, copyTree, type Keeps } from "./copy-tree.ts";
+import { isAbandoned, type Stager, stagedName } from "./staging.ts";
+
+/** What is to become a job. */
+export type Source =
+  /** The folder is copied, as far as it is to be. */
+  | { readonly is: "folder"; readonly path: string; readonly keeps: Keeps }
+  /** The file is to be its job.sh. */
+  | { readonly is: "script"; readonly path: string }
+  /** The file is put into the inbox as it is, and unpacked there. */
+  | { readonly is: "archive"; readonly path: string; readonly ending: string }
+  /** The text is to be its job.sh. */
+  | { readonly is: "command"; readonly text: string };
+
+/** What is added to the folder's own files. */
+export interface Additions {
+  readonly hold: boolean;
+  /** Lines of job_after.txt, behind those that it has. */
+  readonly after: readonly string[];
+}
+
+const PREFIX = ".jobmgr-submit-";
+const AFTER_BYTES_MAX = 1024 * 1024;
+
+/**
+ * Returns what it is in the inbox, where its name is NAME, or NAME~2. If it throws, nothing is there that anybody would see.
+ * Throws CopyError for what cannot be copied.
+ */
+export async function putIn(
+  disk: Disk,
+  root: Root,
+  name: string,
+  source: Source,
+  additions: Additions,
+  by: Stager,
+): Promise<Trace> {
+  const staged = join(root.inbox, PREFIX + stagedName(by));
+  try {
+    if (source.is === "archive") {
+      await copyFile(disk, source.path, staged, lookAt(disk, source.path));
+      const file = lookAt(disk, staged);
+      const move = (to: string) => moveFileUnlessTaken(disk, staged, to);
+      return traceFrom(file, await moveIn(disk, root, name, source.ending, move));
+    }
+    disk.makeFolder(staged, source.is === "folder" ? (lookAt(disk, source.path).mode & 0o777) | 0o700 : 0o777);
+    await fill(disk, staged, source);
+    await add(disk, staged, additions);
+    await markWhole(disk, staged);
+    await Promise.all([disk.sync(join(staged, ".jobmgr")), disk.sync(staged)]);
+    const folder = lookAt(disk, staged);
+    return traceFrom(folder, await moveIn(disk, root, name, "", (to) => moveFolderUnlessTaken(disk, staged, to)));
+  } catch (error) {
+    await discard(disk, staged);
+    throw error;
+  }
+}
+
+function traceFrom({ kind, dev, ino }: Look, name: string): Trace {
+  return { place: "inbox", name, kind, dev, ino, token: undefined };
+}
+
+async function fill(disk: Disk, folder: string, source: Exclude<Source, { is: "archive" }>): Promise<void> {
+  if (source.is === "folder") return copyTree(disk, source.path, folder, source.keeps);
+  const script = join(folder, FILES.script);
+  if (source.is === "script") return copyFile(disk, source.path, script, lookAt(disk, source.path));
+  disk.create(script, source.text, 0o777);
+  await disk.sync(script);
+}
+
+function lookAt(disk: Disk, path: string): Look {
+  const look = disk.look(path);
+  if (!look) throw Object.assign(new Error(`${path} has gone`), { code: "ENOENT", syscall: "lstat" });
+  return look;
+}
+
+async function add(disk: Disk, folder: string, { hold, after }: Additions): Promise<void> {
+  if (hold && !disk.look(join(folder, FILES.hold))) {
+    disk.create(join(folder, FILES.hold), "");
+    await disk.sync(join(folder, FILES.hold));
+  }
+  if (after.length === 0) return;
+  const path = join(folder, FILES.after);
+  const own = disk.read(path, AFTER_BYTES_MAX)?.toString("utf8");
+  if (own !== undefined) disk.remove(path);
+  const lines = own === undefined || own === "" || own.endsWith("\n") ? (own ?? "") : `${own}\n`;
+  disk.create(path, `${lines}${after.join("\n")}\n`);
+  await disk.sync(path);
+}
+
+async function moveIn(
+  disk: Disk,
+  root: Root,
+  name: string,
+  ending: string,
+  move: (to: string) => boolean,
+): Promise<string> {
+  for (;;) {
+    const free = freeName(name, (one) => disk.look(jobFolder(root, "inbox", one + ending)) !== undefined) + ending;
+    if (!move(jobFolder(root, "inbox", free))) continue;
+    await disk.sync(root.inbox);
+    return free;
+  }
+}
+
+/** Removes what earlier submissions have left that did not come to their end. Never throws. */
+export async function sweepSubmissions(disk: Disk, root: Root, by: Stager): Promise<void> {
+  try {
+    const now = fileSystemNow(disk, root);
+    for (const name of disk.list(root.inbox).filter((one) => one.startsWith(PREFIX))) {
+      const path = join(root.inbox, name);
+      const ageMs = now - (disk.look(path)?.ctimeMs ?? now);
+      if (isAbandoned(name.slice(PREFIX.length), ageMs, by)) await discard(disk, path);
+    }
+  } catch {
+    // Litter under a hidden name: harmless.
+  }
+}
+
+async function discard(disk: Disk, path: string): Promise<void> {
+  try {
+    const kind = disk.look(path)?.kind;
+    if (kind === "folder") await removeTree(disk, path);
+    else if (kind !== undefined) disk.remove(path);
+  } catch {
+    // The next one sweeps it.
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * Takes jobs away for good: first one rename into .jobmgr/removing/, after which nobody sees them any more, then their
+ * files are deleted, never through a link. What a crash leaves there is deleted by the next removal.
+ */
+import { basename, join } from "node:path";
+import { finishedFolder } from "../archive/finished.ts";
+import { archiveName } from "../archive/names.ts";
+import { type Disk, removeTree } from "../disk.ts";
+import { fileSystemNow, jobFolder, type Root } from "../root.ts";
+import type { JobRef } from "../selection.ts";
+import { isAbandoned, type Stager, stagedName } from "./staging.ts";
+
+const OWNER_ALL = 0o700;
+
+/** Somebody else deletes the same files, or a job that nobody follows still writes there. */
+const TRIES_MAX = 5;
+
+export type Removed =
+  | { readonly is: "removed" }
+  /** It was moved away or removed meanwhile. */
+  | { readonly is: "gone" }
+  /** It is gone from its place, but not all of it could be deleted. */
+  | { readonly is: "left"; readonly where: string; readonly why: string };
+
+/** One removal, of one job or of many: they have a folder of their own. */
+export class Removal {
+  readonly #disk: Disk;
+  readonly #root: Root;
+  readonly #by: Stager;
+  readonly #aside: string;
+
+  constructor(disk: Disk, root: Root, by: Stager) {
+    this.#disk = disk;
+    this.#root = root;
+    this.#by = by;
+    this.#aside = join(removing(root), stagedName(by));
+  }
+
+  /** Removes a job, the parts of which these are, the first one first. Throws if that cannot be moved; then all is as it was. */
+  async remove(parts: readonly JobRef[]): Promise<Removed> {
+    const disk = this.#disk;
+    const moved: string[] = [];
+    for (const { place, name } of parts) {
+      const path = join(this.#aside, place, name);
+      for (const folder of [removing(this.#root), this.#aside, join(this.#aside, place)]) disk.makeFolder(folder);
+      if (this.#move(jobFolder(this.#root, place, name), path)) moved.push(path);
+      else if (moved.length === 0) return { is: "gone" };
+    }
+    await Promise.all([...new Set(parts.map(({ place }) => this.#root[place]))].map((folder) => disk.sync(folder)));
+    let left: Removed | undefined;
+    for (const where of moved)
+      await deleteAll(disk, where).catch((error: Error) => {
+        left = { is: "left", where, why: error.message };
+      });
+    return left ?? { is: "removed" };
+  }
+
+  #move(from: string, to: string): boolean {
+    try {
+      // A folder that is closed cannot be moved.
+      if (this.#disk.look(from)?.kind === "folder") this.#disk.addMode(from, OWNER_ALL);
+      this.#disk.rename(from, to);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT") return false;
+      throw error;
+    }
+  }
+
+  /** Deletes what earlier removals have left, and the folder of this one, if nothing is left in it. Never throws. */
+  async sweep(): Promise<void> {
+    const disk = this.#disk;
+    try {
+      const now = fileSystemNow(disk, this.#root);
+      for (const name of disk.list(removing(this.#root))) {
+        const path = join(removing(this.#root), name);
+        const ageMs = now - (disk.look(path)?.ctimeMs ?? now);
+        if (path === this.#aside || isAbandoned(name, ageMs, this.#by)) await deleteAll(disk, path).catch(() => {});
+      }
+    } catch {
+      // Nothing was ever removed, or this user may not write there: the next removal tries again.
+    }
+  }
+}
+
+/** What belongs to each job: its folder, or what is left of it beside its archive; and the archive. */
+export function partsOf(disk: Disk, root: Root, jobs: readonly JobRef[]): ReadonlyMap<JobRef, readonly JobRef[]> {
+  const archives = new Map<string, JobRef[]>();
+  for (const name of jobs.some(({ place }) => place === "complete") ? disk.list(root.complete) : []) {
+    const of = archiveName(name)?.name;
+    if (of !== undefined) archives.set(of, [...(archives.get(of) ?? []), { place: "complete", name }]);
+  }
+  return new Map(
+    jobs.map((job) => {
+      if (job.place !== "complete" || disk.look(jobFolder(root, "complete", job.name))?.kind === "file")
+        return [job, [job]];
+      const folder = basename(finishedFolder(disk, root, job.name));
+      return [job, [{ ...job, name: folder }, ...(archives.get(job.name) ?? [])]];
+    }),
+  );
+}
+
+/** Out of sight, and on the same file system as the jobs. */
+function removing(root: Root): string {
+  return join(root.own, "removing");
+}
+
+async function deleteAll(disk: Disk, path: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    const look = disk.look(path);
+    if (!look) return;
+    try {
+      if (look.kind === "folder") {
+        disk.addMode(path, OWNER_ALL);
+        await removeTree(disk, path);
+      } else disk.remove(path);
+    } catch (error) {
+      const isMoving = codeOf(error) === "ENOENT" || codeOf(error) === "ENOTEMPTY";
+      if (!isMoving || tries === TRIES_MAX) throw error;
+    }
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}

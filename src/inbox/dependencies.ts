@@ -1,0 +1,159 @@
+/**
+ * What a job waits for, read off the disk: its job_after.txt, and how each job named there stands. Nothing is
+ * remembered here, so that the answer before a claim and the one after it come from the same place.
+ */
+import { join } from "node:path";
+import { finishedFolder } from "../archive/finished.ts";
+import { arrivalFiles, arrivalName } from "../archive/names.ts";
+import type { Disk, Look } from "../disk.ts";
+import { FILES } from "../files.ts";
+import { attemptFolder, attemptsOf, type OutcomeRecord, RecordError, readRecord, recordNames } from "../records.ts";
+import { jobFolder, numberedName, type Root } from "../root.ts";
+import type { Place } from "../stage.ts";
+import { AFTER_BYTES_MAX, type AfterRead, type JobState, parseAfter, type Verdict, verdictOf } from "./after.ts";
+
+/** A folder that asks, which is never its own dependency by another number of its name. */
+export interface Asker {
+  readonly place: Place;
+  readonly name: string;
+}
+
+/** What job_after.txt of a folder says, or what is wrong with it; undefined if there is none. */
+export function readAfter(disk: Disk, folder: string): AfterRead | undefined {
+  const path = join(folder, FILES.after);
+  const look = disk.look(path);
+  if (!look) return undefined;
+  if (look.kind === "link")
+    return { fault: `${FILES.after} is a link; links are not followed. Put the file itself here` };
+  if (look.kind !== "file") return { fault: `${FILES.after} is not a regular file. It must be a list of names` };
+  try {
+    const bytes = disk.read(path, AFTER_BYTES_MAX + 1);
+    return bytes && parseAfter(bytes);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
+    return { fault: `${FILES.after} cannot be read by the manager's user. Mend it with: chmod u+r ${FILES.after}` };
+  }
+}
+
+/** What has become of the jobs that a folder is to run after. Met, too, if it names none. */
+export function verdictOfFolder(disk: Disk, root: Root, asker: Asker): Verdict {
+  const read = readAfter(disk, jobFolder(root, asker.place, asker.name));
+  if (read === undefined) return { is: "met" };
+  if ("fault" in read) return { is: "waits", why: read.fault };
+  return verdictOf(read.dependencies, (name) => stateOfJob(disk, root, name, asker));
+}
+
+/** Numbers of a name that are looked for behind the last one found: some may have been moved away. */
+const GAP_MAX = 4;
+
+/**
+ * How a job stands, by name. A name that was used again is NAME~2 in pending/ and complete/: the job goes on while any
+ * of them does, and ended as the one that ended last. The order of the looks is that in which a job moves.
+ */
+export function stateOfJob(disk: Disk, root: Root, name: string, asker: Asker): JobState {
+  for (const form of formsOf(name)) {
+    const state = stateOfExactly(disk, root, form, asker);
+    if (state.is !== "unknown") return state;
+  }
+  return { is: "unknown" };
+}
+
+/**
+ * The name as it is written; as other systems write the same letters: macOS takes accents apart; and of the name of an
+ * archive or a script that of the job which it becomes.
+ */
+function formsOf(name: string): ReadonlySet<string> {
+  return new Set(
+    [name, arrivalName(name)?.name ?? name].flatMap((one) => [one, one.normalize("NFC"), one.normalize("NFD")]),
+  );
+}
+
+function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): JobState {
+  const file = arrivalOf(disk, root, name);
+  if (file !== undefined) return { is: "going", word: `waiting, as "${file}"` };
+  for (const place of ["inbox", "pending"] as const) {
+    for (const { name: one, folder } of namesakes(disk, root, place, name, asker)) {
+      const word = place === "pending" ? wordOf(disk, folder) : isHeld(disk, folder) ? "held" : "waiting";
+      return { is: "going", word: one === name ? word : `${word}, as "${one}"` };
+    }
+  }
+  return endOf(disk, root, name, asker);
+}
+
+/** A file of the inbox that is to become a job of this name. */
+function arrivalOf(disk: Disk, root: Root, name: string): string | undefined {
+  return arrivalFiles(name).find((file) => disk.look(jobFolder(root, "inbox", file))?.kind === "file");
+}
+
+/** So many of one name are looked into, the latest ones: each was moved to complete/ when it ended. */
+const ENDED_MAX = 16;
+
+function endOf(disk: Disk, root: Root, name: string, asker: Asker): JobState {
+  const latest = [...namesakes(disk, root, "complete", name, asker)]
+    .sort((a, b) => b.look.ctimeMs - a.look.ctimeMs)
+    .slice(0, ENDED_MAX);
+  let last: OutcomeRecord | undefined;
+  let unclear: string | undefined;
+  for (const { name: one, folder } of latest) {
+    try {
+      const record = outcomeIn(disk, folder);
+      if (record === undefined)
+        unclear ??= `complete/${one} has no record of how it ended. Was it moved there by hand?`;
+      else if (last === undefined || Date.parse(record.at) > Date.parse(last.at)) last = record;
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      return { is: "unclear", why: `how complete/${one} ended cannot be read: ${error.message}` };
+    }
+  }
+  if (last !== undefined) {
+    const { is: result, why, after } = last.outcome;
+    return { is: "ended", result, why, ...(after && { after }) };
+  }
+  return unclear === undefined ? { is: "unknown" } : { is: "unclear", why: unclear };
+}
+
+/** The outcome of the attempt in force; undefined if there is none. Throws RecordError. */
+function outcomeIn(disk: Disk, folder: string): OutcomeRecord | undefined {
+  const { inForce } = attemptsOf(disk, folder);
+  const [token] = inForce;
+  if (inForce.length > 1) throw new RecordError("it has several attempts in force (.jobmgr/attempt-*)");
+  return token && readRecord(disk, attemptFolder(folder, token), "outcome");
+}
+
+/** Folders of a place that are called NAME, or that and a number; never the asker, but for the name itself. */
+function* namesakes(disk: Disk, root: Root, place: Place, name: string, asker: Asker): Generator<Namesake> {
+  for (let count = 1, gap = 0; gap < GAP_MAX; count++, gap++) {
+    const one = numberedName(name, count);
+    // Of a finished job that left as an archive, only what says how it ended may be there.
+    const folder = place === "complete" ? finishedFolder(disk, root, one) : jobFolder(root, place, one);
+    const look = disk.look(folder);
+    const isAsker = place === asker.place && one === asker.name;
+    if (look) gap = -1;
+    // Whoever waits for itself is told so in the inbox; in pending it is judged by its earlier lives.
+    if (isAsker && (count > 1 || place !== "inbox")) continue;
+    if (look?.kind === "folder") yield { name: one, folder, look };
+  }
+}
+
+interface Namesake {
+  readonly name: string;
+  readonly folder: string;
+  readonly look: Look;
+}
+
+function isHeld(disk: Disk, folder: string): boolean {
+  return disk.look(join(folder, FILES.hold)) !== undefined;
+}
+
+/** Where a job in pending is, for people. */
+function wordOf(disk: Disk, folder: string): string {
+  try {
+    const [token] = attemptsOf(disk, folder).inForce;
+    const names = token === undefined ? new Set<string>() : recordNames(disk, folder, token);
+    if (names.has("outcome")) return "ending";
+    if ([...names].some((name) => /^started\b/.test(name))) return "running";
+    return names.has("handle") ? "in the queue" : "taken in";
+  } catch {
+    return "pending";
+  }
+}

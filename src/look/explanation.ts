@@ -1,0 +1,306 @@
+/** Why a job is where it is, in sentences, and what one can do about it. Read off the disk alone. */
+import { join } from "node:path";
+import { folderOfJob } from "../archive/finished.ts";
+import type { Disk } from "../disk.ts";
+import type { Asked } from "../engine.ts";
+import { FILES } from "../files.ts";
+import type { ReadyRules } from "../inbox/ready.ts";
+import { durationText, type Result } from "../outcome.ts";
+import { jobFolder, type Root } from "../root.ts";
+import type { JobRef } from "../selection.ts";
+import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
+import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
+import { type ManagerState, problemsOf } from "./manager-state.ts";
+import { lookUnlessShut, pendingRow } from "./overview.ts";
+import { ago, clockOf, secondsBetween } from "./times.ts";
+import { jobsBefore, readinessNow } from "./waiting.ts";
+
+export interface Explanation {
+  readonly state: string;
+  /** Why it is here, the most important first. */
+  readonly sentences: readonly string[];
+  /** Verbs, and what they do. */
+  readonly next: readonly (readonly [verb: string, does: string])[];
+  readonly attempts: readonly AttemptHistory[];
+}
+
+/** What must be known beside the disk. */
+export interface Scene {
+  readonly disk: Disk;
+  readonly root: Root;
+  readonly manager: ManagerState;
+  readonly rules: ReadyRules;
+  readonly pauseFile: string;
+  readonly now: string;
+}
+
+export function explain(scene: Scene, job: JobRef): Explanation {
+  const folder = folderOfJob(scene.disk, scene.root, job);
+  const odd = whyNoFolder(scene.disk, folder);
+  // What lies in the inbox may become a job, or be an archive or a script.
+  if (odd !== undefined && job.place !== "inbox") return { state: "no job", sentences: [odd], next: [], attempts: [] };
+  const { attempts, fault } = odd === undefined ? historyOf(scene.disk, folder) : { attempts: [] };
+  if (fault !== undefined && job.place !== "inbox")
+    return { state: "unknown", sentences: [withStop(`Its records cannot be read: ${fault}`)], next: [], attempts };
+  const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
+  const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
+  return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };
+}
+
+type Part = Omit<Explanation, "attempts">;
+
+const EXPLAIN = { inbox: explainWaiting, pending: explainPending, complete: explainFinished } as const;
+
+const SUBMIT_AGAIN = ["retry", "runs it again; this attempt is kept"] as const;
+const SHOW_OUTPUT = ["logs", "shows what it has printed"] as const;
+const FOLLOW = ["logs -f", "follows what it prints, until it ends"] as const;
+const CANCEL = ["cancel", "ends it; what it has done so far is kept"] as const;
+
+// -- inbox --
+
+function explainWaiting(scene: Scene, name: string): Part {
+  const { disk, root, manager, rules } = scene;
+  const readiness = readinessNow(disk, root, name, rules);
+  const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
+  const reason = manager.owner && manager.word.reasons.get(name);
+  const more = [manager.word.problems.get(`inbox/${name}`)].filter((one) => one !== undefined);
+  if (hold) {
+    const since = new Date(hold.ctimeMs).toISOString();
+    const sentence = `It is held since ${clockOf(since, scene.now)} (for ${ago(since, scene.now)}) by the file ${FILES.hold} in its folder.`;
+    return {
+      state: "held",
+      sentences: [sentence, ...noManager(scene)],
+      next: [
+        ["release", "lets it run when its turn comes"],
+        ["remove", "deletes it"],
+      ],
+    };
+  }
+  const next = [
+    ["hold", "keeps it here until it is released"],
+    ["cancel", "ends it without running it"],
+  ] as const;
+  if (readiness.is === "unready")
+    return { state: "waiting", sentences: [...more, whyUnready(readiness.why), ...noManager(scene)], next };
+  // What only the manager knows: users, what it has tried.
+  if (reason !== undefined && !/ changed \d+ s ago|no job\.sh|is held/.test(reason))
+    return { state: "waiting", sentences: [...more, whyUnready(reason)], next };
+  return { state: "waiting", sentences: [...more, ...turnOf(scene, name)], next };
+}
+
+function whyUnready(why: string): string {
+  if (why.startsWith("waits for")) return `It ${withStop(why)}`;
+  return why.startsWith("it waits") ? `It ${withStop(why.slice("it ".length))}` : `It is not ready: ${withStop(why)}`;
+}
+
+const NAMED_MAX = 3;
+
+/** It is ready, and something else keeps it. */
+function turnOf(scene: Scene, name: string): string[] {
+  const { disk, root, manager, rules, pauseFile, now } = scene;
+  const { word, owner } = manager;
+  const before = jobsBefore(disk, root, name, rules, owner ? word.reasons : new Map());
+  const shown = before.slice(0, NAMED_MAX).join(", ") + (before.length > NAMED_MAX ? ", ..." : "");
+  const others = before.length === 1 ? "one other" : `${before.length} others`;
+  const sentences = [
+    before.length === 0
+      ? "It is ready, and the next to be taken."
+      : `It is ready, and behind ${others}, which are taken first, by name: ${shown}.`,
+  ];
+  if (owner && word.queue) sentences.push(...fullness(word.queue));
+  if (disk.look(pauseFile)) sentences.push(`The root is paused: nothing is taken in until ${pauseFile} is removed.`);
+  if (owner && word.brakedUntil !== undefined && word.brakedUntil > now)
+    sentences.push(`Too many jobs have failed of late: nothing is taken in until ${clockOf(word.brakedUntil, now)}.`);
+  return [...sentences, ...engineProblems(manager, now), ...noManager(scene)];
+}
+
+function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
+  const { jobsMax, pendingMax, taken, waiting } = queue;
+  const sentences: string[] = [];
+  if (waiting >= pendingMax)
+    sentences.push(
+      `The queue is full: ${waiting === 1 ? "1 job waits" : `${waiting} jobs wait`} there, and the limit is ${pendingMax} (-m, --max-pending).`,
+    );
+  if (taken >= jobsMax) sentences.push(`All places are taken: ${taken}, and the limit is ${jobsMax} (-M, --max-jobs).`);
+  return sentences;
+}
+
+function engineProblems(manager: ManagerState, now: string): string[] {
+  const abouts = ["engine", "full", "root", "list", "word"];
+  return abouts.flatMap((about) => problemsOf(manager, now, about));
+}
+
+function noManager({ manager, root, now }: Scene): string[] {
+  const { owner, silentSince, word } = manager;
+  if (owner && silentSince !== undefined)
+    return [
+      `The manager on ${owner.host} has been silent for ${ago(silentSince, now)}: it is stopped or dead, or out of reach.`,
+    ];
+  if (owner) return [];
+  const last = word.at === undefined ? "" : `; the last check was ${ago(word.at, now)} ago`;
+  return [`No manager is running${last}. To start one: jobmgr --root ${root.path}`];
+}
+
+// -- pending --
+
+function explainPending(scene: Scene, name: string, attempts: readonly AttemptHistory[]): Part {
+  const { disk, root, manager, now } = scene;
+  const row = pendingRow(disk, root, name);
+  const attempt = attempts.find(({ isInForce }) => isInForce);
+  const told = [name, `doubt ${name}`, `step ${name}`, `news ${name}`]
+    .filter(() => manager.owner !== undefined)
+    .flatMap((about) => manager.word.problems.get(about) ?? []);
+  const cancel = attempt?.cancel;
+  const asked = cancel
+    ? [`It was asked to end ${ago(cancel.at, now)} ago: ${withStop(cancel.reason)} Its end has not been seen yet.`]
+    : lookUnlessShut(disk, join(jobFolder(root, "pending", name), FILES.cancel))
+      ? ["It is to be cancelled (job_cancel), which the manager has not seen yet."]
+      : [];
+  const around = [...asked, ...told, ...engineProblems(manager, now), ...noManager(scene)];
+  const is = (sentences: readonly string[], next: Part["next"]): Part => ({
+    state: row.state,
+    sentences: [...sentences, ...around],
+    next,
+  });
+  if (!attempt || attempt.state === "claimed" || attempt.state === "submitting") {
+    const since = attempt?.plannedAt === undefined ? "" : ` ${ago(attempt.plannedAt, now)} ago`;
+    return is([`It was taken in${since}, and is to be submitted.`], [CANCEL]);
+  }
+  if (attempt.outcome) {
+    const { is: result, why } = attempt.outcome;
+    return is([`It has ended: ${result}. ${withStop(why)}`, "It is on its way to complete/."], [SHOW_OUTPUT]);
+  }
+  if (attempt.state === "ended") {
+    const code = attempt.exitCode === undefined ? "" : ` with exit code ${attempt.exitCode}`;
+    return is([`It has ended${code}, and is collected at the manager's next check.`], [SHOW_OUTPUT]);
+  }
+  if (attempt.state === "running") return is(runningSentences(attempt, now), [FOLLOW, CANCEL]);
+  return is(queuedSentences(scene, name, attempt), [CANCEL]);
+}
+
+function runningSentences(attempt: AttemptHistory, now: string): string[] {
+  const { startedAt, host, tasks, plan } = attempt;
+  const since = startedAt === undefined ? "" : ` since ${clockOf(startedAt, now)} (for ${ago(startedAt, now)})`;
+  const sentences = [`It has been running${since}${host === undefined ? "" : ` on ${host}`}.`];
+  if (tasks)
+    sentences.push(
+      `Of its ${tasks.all} tasks, ended: ${tasks.ended}, running: ${Math.max(0, tasks.started - tasks.ended)}.`,
+    );
+  const limitS = plan?.limitS || plan?.timeS || 0;
+  if (limitS > 0 && startedAt !== undefined && !tasks) {
+    const leftS = limitS - secondsBetween(startedAt, now);
+    sentences.push(
+      leftS > 0
+        ? `Its time limit is ${durationText(limitS)}, of which ${durationText(Math.floor(leftS))} are left.`
+        : `Its time limit of ${durationText(limitS)} is over.`,
+    );
+  }
+  return [...sentences, ...askedSentences(plan?.asked, "asks")];
+}
+
+function queuedSentences({ disk, root, now }: Scene, name: string, attempt: AttemptHistory): string[] {
+  const { submittedAt, engine = "the engine", id, plan } = attempt;
+  const status = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
+  const own = status.token === attempt.token ? status : {};
+  const [why, whySince, soon] = [textIn(own.why), timeIn(own.whySince), timeIn(own.expectedStart)];
+  const since = submittedAt === undefined ? "" : ` ${ago(submittedAt, now)} ago`;
+  const sentences = [`It was submitted${since} and is job ${id} of ${engine}, where it waits.`];
+  if (why !== undefined) {
+    const from = whySince === undefined ? "" : ` since ${clockOf(whySince, now)}`;
+    sentences.push(`${engine} says${from}: ${withStop(why)}`);
+  }
+  if (own.stuck === true) sentences.push("It will not start unless somebody does something about that.");
+  if (soon !== undefined) {
+    const inS = -secondsBetween(soon, now);
+    const how = inS > 0 ? `in ${durationText(Math.ceil(inS))}` : "now";
+    sentences.push(`${engine} expects to start it at ${clockOf(soon, now)} (${how}).`);
+  }
+  return [...sentences, ...askedSentences(plan?.asked, "asks")];
+}
+
+// -- complete --
+
+const WHAT_NEXT: Readonly<Record<Result, readonly (readonly [string, string])[]>> = {
+  succeeded: [SHOW_OUTPUT],
+  failed: [SHOW_OUTPUT, SUBMIT_AGAIN],
+  cancelled: [SHOW_OUTPUT, SUBMIT_AGAIN],
+  refused: [SUBMIT_AGAIN],
+  interrupted: [SHOW_OUTPUT, SUBMIT_AGAIN],
+  lost: [SHOW_OUTPUT, SUBMIT_AGAIN],
+};
+
+const ADVICE: Partial<Readonly<Record<Result, string>>> = {
+  interrupted: "It did nothing wrong itself; it can be run again.",
+  lost: "Look first whether it left anything half done, and whether it still runs somewhere; then run it again.",
+  refused: "Mend what is wrong in its folder, then run it again.",
+};
+
+function explainFinished({ disk, root, now }: Scene, name: string, attempts: readonly AttemptHistory[]): Part {
+  const attempt = attempts.at(-1);
+  if (!attempt?.outcome) {
+    const state = textIn(jsonObject(disk, join(root.complete, name, FILES.status)).state);
+    const said = state === undefined ? "" : ` Its ${FILES.status} says "${state}".`;
+    return {
+      state: "finished",
+      sentences: [
+        `It is in complete/, and no record tells how it ended: it was put there by hand, or its records are gone.${said}`,
+      ],
+      next: [SUBMIT_AGAIN],
+    };
+  }
+  const { is: result, why, engineWord, tasks, exitCode } = attempt.outcome;
+  const { startedAt, endedAt, host, plan, cancel } = attempt;
+  const when = endedAt === undefined ? "" : ` at ${clockOf(endedAt, now)} (${ago(endedAt, now)} ago)`;
+  const ran = startedAt === undefined || endedAt === undefined ? "" : `, after ${ago(startedAt, endedAt)}`;
+  const where = host === undefined ? "" : ` on ${host}`;
+  const sentences = [`It ${VERBS[result]}${when}${ran}${where}.`, withStop(why)];
+  if (cancel && result !== "cancelled")
+    sentences.push(`It had been asked to end at ${clockOf(cancel.at, now)}: ${withStop(cancel.reason)}`);
+  if (result !== "succeeded") {
+    if (exitCode === KILLED || /memory/i.test(why)) sentences.push(...memorySentence(plan?.asked));
+    sentences.push(...askedSentences(plan?.asked, "had asked"));
+    if (tasks) sentences.push(`Tasks that did not end with 0: ${tasksText(tasks)}.`);
+    if (engineWord !== undefined) sentences.push(`The engine's own word: ${withStop(engineWord)}`);
+  }
+  const advice = ADVICE[result];
+  return { state: result, sentences: advice ? [...sentences, advice] : sentences, next: WHAT_NEXT[result] };
+}
+
+const KILLED = 137;
+
+const VERBS: Readonly<Record<Result, string>> = {
+  succeeded: "succeeded",
+  failed: "failed",
+  cancelled: "was cancelled",
+  refused: "was refused",
+  interrupted: "was interrupted",
+  lost: "was lost",
+};
+
+function memorySentence(asked: Asked | undefined): string[] {
+  return asked?.memory === undefined
+    ? ["It named no memory (#SBATCH --mem), and got what is given without a word."]
+    : [];
+}
+
+function askedSentences(asked: Asked | undefined, verb: string): string[] {
+  const parts = Object.entries(asked ?? {}).map(([what, value]) => `${what} ${String(value)}`);
+  return parts.length === 0 ? [] : [`It ${verb} for ${parts.join(", ")}.`];
+}
+
+const TASKS_SHOWN = 20;
+
+function tasksText(tasks: Readonly<Record<string, unknown>>): string {
+  const bad = Object.entries(tasks).filter(([, code]) => code !== 0);
+  const shown = bad.slice(0, TASKS_SHOWN).map(([task, code]) => {
+    const number = numberIn(code);
+    return `${task} (${number === undefined ? "no exit code" : `exit code ${number}`})`;
+  });
+  const more = bad.length - shown.length;
+  return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function withStop(sentence: string): string {
+  const text = sentence.trim();
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

@@ -1,0 +1,58 @@
+/** Who manages a root, as far as can be seen from here, and what that manager said last. Reads only. */
+import type { Disk } from "../disk.ts";
+import { lastBeatMs, type Owner, readOwner } from "../lock.ts";
+import { printable } from "../printable.ts";
+import type { Root } from "../root.ts";
+import { readWord, type WordRead } from "./manager-word.ts";
+import { ago } from "./times.ts";
+
+export interface ManagerState {
+  /** Undefined when nobody manages the root. */
+  readonly owner?: Owner;
+  /** It has shown no sign of life since then, and perhaps it is dead. */
+  readonly silentSince?: string;
+  readonly word: WordRead;
+}
+
+/** What must be known of this machine to tell whether a manager lives. */
+export interface Observer {
+  readonly host: string;
+  isAlive(pid: number, start: string): boolean;
+  /** A manager that shows no sign of life for so long is said to be silent. */
+  readonly patienceS: number;
+}
+
+export function managerOf(disk: Disk, root: Root, observer: Observer): ManagerState {
+  const word = readWord(disk, root);
+  const owner = readOwner(disk, root);
+  if (!owner || (owner.host === observer.host && !observer.isAlive(owner.pid, owner.start))) return { word };
+  const beatMs = lastBeatMs(disk, root);
+  const isSilent = beatMs !== undefined && Date.now() - beatMs > observer.patienceS * 1000;
+  return { owner, word, ...(isSilent && { silentSince: new Date(beatMs).toISOString() }) };
+}
+
+/** Who manages the root, and how old is what is known: the first line of what a person is told, and what is wrong. */
+export function managerLines(root: Root, { owner, silentSince, word }: ManagerState, now: string): string[] {
+  const checked = word.at === undefined ? undefined : ago(word.at, now);
+  if (!owner) {
+    const last = checked === undefined ? "" : `; the last check was ${checked} ago`;
+    return [`${root.path}: no manager is running${last}. To start one: jobmgr --root ${root.path}`];
+  }
+  const who = `${word.engine ?? "a manager"} on ${owner.host} (process ${owner.pid})`;
+  const lines = [`${root.path}: ${who}${checked === undefined ? "" : `, last check ${checked} ago`}`];
+  if (silentSince !== undefined) {
+    lines.push(
+      `! It has been silent for ${ago(silentSince, now)}: it is stopped or dead, or ${owner.host} is out of reach. What is shown is as old as that.`,
+    );
+  }
+  return [...lines, ...problemsOf({ owner, word }, now).map((problem) => `! ${printable(problem)}`)];
+}
+
+/** What is wrong, in sentences; what a dead manager said last is not known to hold. */
+export function problemsOf({ owner, word }: ManagerState, now: string, only?: string): string[] {
+  if (!owner) return [];
+  const problems = [...word.problems].filter(([about]) => only === undefined || about === only);
+  return problems.map(([about, text]) =>
+    about === "engine" && word.outage ? `For ${ago(word.outage.since, now)}: ${text}` : text,
+  );
+}

@@ -1,0 +1,272 @@
+/** What is where: every job of a root as one row, read off the disk alone. Looks into no more folders than are shown. */
+import { join } from "node:path";
+import { finishedFolder } from "../archive/finished.ts";
+import { arrivalName } from "../archive/names.ts";
+import type { Disk, Look } from "../disk.ts";
+import { FILES } from "../files.ts";
+import { shortId } from "../outputs.ts";
+import { isToken } from "../records.ts";
+import { jobFolder, type Root } from "../root.ts";
+import { type JobRef, namesIn } from "../selection.ts";
+import type { Place } from "../stage.ts";
+import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
+import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
+import { type ManagerState, problemsOf } from "./manager-state.ts";
+import type { Outage } from "./manager-word.ts";
+
+export interface Row {
+  readonly name: string;
+  readonly place: Place;
+  readonly state: string;
+  /** The engine's own. */
+  readonly id?: string;
+  readonly token?: string;
+  readonly engine?: string;
+  readonly why?: string;
+  /** It waits for something that will not come by itself. */
+  readonly stuck?: boolean;
+  /** Since when it is in this state. */
+  readonly since?: string;
+  readonly plannedAt?: string;
+  readonly submittedAt?: string;
+  /** When the engine expects to start it. */
+  readonly expectedStart?: string;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  readonly exitCode?: number;
+  readonly signal?: string;
+}
+
+/** The value of `status --json`. */
+export interface Report {
+  readonly schema: 1;
+  readonly root: string;
+  readonly at: string;
+  /** Absent when nobody manages the root. */
+  readonly manager?: {
+    readonly host: string;
+    readonly pid: number;
+    readonly since: string;
+    readonly lastCheckAt?: string;
+    readonly engine?: string;
+    /** It has shown no sign of life since then. */
+    readonly silentSince?: string;
+  };
+  /** When what is known was looked at last, by whatever manager. */
+  readonly lastCheckAt?: string;
+  readonly problems: readonly string[];
+  /** The engine does not answer. */
+  readonly outage?: Outage;
+  readonly counts: { readonly waiting: number; readonly pending: number; readonly complete: number };
+  readonly jobs: readonly Row[];
+}
+
+/** What is to be shown. */
+export interface View {
+  /** These alone, all of them. */
+  readonly selected?: readonly JobRef[];
+  /** Finished jobs that did not succeed, alone. */
+  readonly failedOnly: boolean;
+  /** So many of each are looked into at most. */
+  readonly most: { readonly pending: number; readonly waiting: number; readonly finished: number };
+}
+
+export const ALL: View["most"] = {
+  pending: Number.POSITIVE_INFINITY,
+  waiting: Number.POSITIVE_INFINITY,
+  finished: Number.POSITIVE_INFINITY,
+};
+
+/** Running first, then what is queued, then what waits in the order in which it is taken, then what finished last. */
+export function reportOf(disk: Disk, root: Root, manager: ManagerState, view: View): Report {
+  const at = new Date().toISOString();
+  const { owner, silentSince, word } = manager;
+  const names = {
+    waiting: namesIn(disk, root, "inbox"),
+    pending: namesIn(disk, root, "pending"),
+    complete: namesIn(disk, root, "complete"),
+  };
+  const outage = owner && word.outage;
+  return {
+    schema: 1,
+    root: root.path,
+    at,
+    ...(owner && {
+      manager: {
+        host: owner.host,
+        pid: owner.pid,
+        since: owner.since,
+        ...(word.at !== undefined && { lastCheckAt: word.at }),
+        ...(word.engine !== undefined && { engine: word.engine }),
+        ...(silentSince !== undefined && { silentSince }),
+      },
+    }),
+    ...(word.at !== undefined && { lastCheckAt: word.at }),
+    problems: problemsOf(manager, at),
+    ...(outage && { outage }),
+    counts: { waiting: names.waiting.length, pending: names.pending.length, complete: names.complete.length },
+    jobs: view.failedOnly ? failedRows(disk, root, names.complete, view) : rowsOf(disk, root, manager, names, view),
+  };
+}
+
+function rowsOf(
+  disk: Disk,
+  root: Root,
+  { word }: ManagerState,
+  names: { waiting: readonly string[]; pending: readonly string[]; complete: readonly string[] },
+  { selected, most }: View,
+): Row[] {
+  const wanted = (place: Place, all: readonly string[]) =>
+    selected ? selected.filter((job) => job.place === place).map(({ name }) => name) : all;
+  const pending = wanted("pending", names.pending)
+    .map((name) => pendingRow(disk, root, name))
+    .sort((a, b) => orderOf(a) - orderOf(b));
+  return [
+    ...pending.slice(0, most.pending),
+    ...wanted("inbox", names.waiting)
+      .slice(0, most.waiting)
+      .map((name) => waitingRow(disk, root, name, word.reasons.get(name))),
+    ...latest(disk, root, wanted("complete", names.complete))
+      .slice(0, most.finished)
+      .map((name) => finishedRow(disk, root, name)),
+  ];
+}
+
+/** All that are finished and did not succeed, the latest first. */
+function failedRows(disk: Disk, root: Root, complete: readonly string[], { selected }: View): Row[] {
+  const names = selected ? selected.filter((job) => job.place === "complete").map(({ name }) => name) : complete;
+  const failed = names.map((name) => finishedRow(disk, root, name)).filter((row) => row.state !== "succeeded");
+  const order = new Map(
+    latest(
+      disk,
+      root,
+      failed.map(({ name }) => name),
+    ).map((name, i) => [name, i]),
+  );
+  return failed.sort((a, b) => (order.get(a.name) ?? 0) - (order.get(b.name) ?? 0));
+}
+
+/** The move to complete/ is the last change of a folder, unless somebody has worked in it since. */
+function latest(disk: Disk, root: Root, names: readonly string[]): string[] {
+  return names
+    .map((name) => ({
+      name,
+      atMs: (disk.look(jobFolder(root, "complete", name)) ?? disk.look(finishedFolder(disk, root, name)))?.ctimeMs ?? 0,
+    }))
+    .sort((a, b) => b.atMs - a.atMs)
+    .map(({ name }) => name);
+}
+
+function orderOf(row: Row): number {
+  return ["running", "ending", "ended"].includes(row.state) ? 0 : 1;
+}
+
+/** What the manager wrote last; and what the records of the runner say, which may know more than it. */
+export function pendingRow(disk: Disk, root: Root, name: string): Row {
+  const folder = jobFolder(root, "pending", name);
+  const { attempts, fault } = historyOf(disk, folder);
+  const odd = oddRow(disk, folder, "pending", name);
+  if (odd) return odd;
+  const attempt = attempts.find(({ isInForce }) => isInForce);
+  const told = factsIn(jsonObject(disk, join(folder, FILES.status)));
+  // One of another attempt says nothing.
+  const status = attempt === undefined || told.token === attempt.token ? told : {};
+  const known = attempt ? factsOf(attempt) : { state: told.state ?? (fault === undefined ? "claimed" : "unknown") };
+  const isLater = attempt !== undefined && ["running", "ended"].includes(attempt.state);
+  const state = isLater || attempt?.outcome ? attempt.state : (status.state ?? known.state);
+  const why = fault ?? attempt?.faults[0] ?? attempt?.outcome?.why ?? (isLater ? undefined : status.why);
+  const { why: _why, ...others } = { ...status, ...known };
+  return withSince({ ...others, name, place: "pending", state, ...(why !== undefined && { why }) });
+}
+
+/** An inbox folder has no status file of this life; one that it brought along is of an earlier one. */
+function waitingRow(disk: Disk, root: Root, name: string, reason: string | undefined): Row {
+  const folder = jobFolder(root, "inbox", name);
+  const odd = oddRow(disk, folder, "inbox", name);
+  if (odd) return reason === undefined ? odd : { ...odd, why: reason };
+  const isHeld = lookUnlessShut(disk, join(folder, FILES.hold)) !== undefined;
+  const ctimeMs = lookUnlessShut(disk, folder)?.ctimeMs;
+  return {
+    name,
+    place: "inbox",
+    state: isHeld ? "held" : "waiting",
+    ...(reason !== undefined && { why: reason }),
+    ...(ctimeMs !== undefined && { since: new Date(ctimeMs).toISOString() }),
+  };
+}
+
+/** The manager's last word is in the status file; where that is of no use, the records tell. */
+function finishedRow(disk: Disk, root: Root, name: string): Row {
+  const folder = finishedFolder(disk, root, name);
+  const odd = oddRow(disk, folder, "complete", name);
+  if (odd) return odd;
+  const status = factsIn(jsonObject(disk, join(folder, FILES.status)));
+  if (status.state !== undefined) return withSince({ ...status, name, place: "complete", state: status.state });
+  const { attempts, fault } = historyOf(disk, folder);
+  const attempt = attempts.at(-1);
+  const unknown = fault === undefined ? { state: "finished" } : { state: "unknown", why: fault };
+  const known = attempt ? factsOf(attempt) : unknown;
+  return withSince({ ...known, name, place: "complete" });
+}
+
+/** What is no folder is no job, and is not looked into: a link would lead elsewhere. */
+function oddRow(disk: Disk, folder: string, place: Place, name: string): Row | undefined {
+  const why = whyNoFolder(disk, folder);
+  // A lone script or an archive is a job, too.
+  if (place === "inbox" && arrivalName(name) && disk.look(folder)?.kind === "file") return undefined;
+  return why === undefined ? undefined : { name, place, state: STATES_OF_NO_JOB[place], why };
+}
+
+const STATES_OF_NO_JOB: Readonly<Record<Place, string>> = { inbox: "waiting", pending: "no job", complete: "no job" };
+
+/** A folder may be shut to this user. */
+export function lookUnlessShut(disk: Disk, path: string): Look | undefined {
+  try {
+    return disk.look(path);
+  } catch {
+    return undefined;
+  }
+}
+
+type Facts = Omit<Row, "name" | "place" | "state" | "since"> & { readonly state?: string };
+
+/** A job may have written anything into its job_status.json. */
+function factsIn(status: Readonly<Record<string, unknown>>): Facts {
+  const token = textIn(status.token);
+  const facts = {
+    state: textIn(status.state),
+    id: textIn(status.id),
+    token: token !== undefined && isToken(token) ? token : undefined,
+    engine: textIn(status.engine),
+    why: textIn(status.why),
+    stuck: status.stuck === true ? true : undefined,
+    plannedAt: timeIn(status.plannedAt),
+    submittedAt: timeIn(status.submittedAt),
+    expectedStart: timeIn(status.expectedStart),
+    startedAt: timeIn(status.startedAt),
+    endedAt: timeIn(status.endedAt),
+    exitCode: numberIn(status.exitCode),
+    signal: textIn(status.signal),
+  };
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
+}
+
+function factsOf(attempt: AttemptHistory): Facts & { readonly state: string } {
+  const { token, state, engine, handle, plannedAt, submittedAt, startedAt, endedAt, outcome } = attempt;
+  const facts = { token, engine, id: handle, plannedAt, submittedAt, startedAt, endedAt };
+  const end = outcome && { why: outcome.why, exitCode: outcome.exitCode, signal: outcome.signal };
+  const known = Object.entries({ ...facts, ...end }).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(known), state };
+}
+
+function withSince({ name, place, state, ...facts }: Row): Row {
+  const since = facts.endedAt ?? facts.startedAt ?? facts.submittedAt ?? facts.plannedAt;
+  return { name, place, state, ...facts, ...(since !== undefined && { since }) };
+}
+
+/** An id that a person can use: the scheduler's own, or the short one by which the engine's outputs are named. */
+export function shownId(row: Pick<Row, "id" | "token">): string {
+  if (row.id === undefined) return "-";
+  if (/^\d+(;[\w.-]+)?$/.test(row.id)) return row.id;
+  return row.token !== undefined && isToken(row.token) ? shortId(row.token) : "-";
+}

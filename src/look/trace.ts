@@ -1,0 +1,97 @@
+/**
+ * A job that somebody goes after while others move it: from the inbox to pending, to complete, and back. Known by its
+ * inode; on file systems that make up inodes (sshfs) by the token of its attempt; and at last by its name.
+ */
+
+import { hiddenName } from "../archive/finished.ts";
+import { arrivalName } from "../archive/names.ts";
+import type { Disk, Look } from "../disk.ts";
+import type { Token } from "../engine.ts";
+import { attemptsOf } from "../records.ts";
+import { jobFolder, type Root } from "../root.ts";
+import type { JobRef } from "../selection.ts";
+import { PLACES, type Place } from "../stage.ts";
+
+/** Where a job was when it was last looked at, and by what it is known again. */
+export interface Trace extends JobRef {
+  readonly kind: Look["kind"];
+  readonly dev: number;
+  readonly ino: number;
+  readonly token: Token | undefined;
+}
+
+/** Begins to follow what is there now; undefined if nothing is. */
+export function traceOf(disk: Disk, root: Root, { place, name }: JobRef): Trace | undefined {
+  const folder = jobFolder(root, place, name);
+  const look = disk.look(folder);
+  if (!look) return undefined;
+  return { place, name, kind: look.kind, dev: look.dev, ino: look.ino, token: tokenOf(disk, folder, look) };
+}
+
+/**
+ * Where the job is now; undefined if it cannot be found. `strangers`: "place/name" of what was there before, and so
+ * cannot be this job under its name. While it stays where it was, this is one look.
+ */
+export function follow(
+  disk: Disk,
+  root: Root,
+  last: Trace,
+  strangers: ReadonlySet<string> = new Set(),
+): Trace | undefined {
+  const here = traceOf(disk, root, last);
+  if (here && isSame(here, last)) return here;
+  const found = search(disk, root, last);
+  if (found) return found;
+  if (here) return here;
+  // The steps forward first: most who vanish have gone on.
+  for (const place of ahead(last.place)) {
+    for (const name of [last.name, ...otherNames(last, place)]) {
+      const other = strangers.has(`${place}/${name}`) ? undefined : traceOf(disk, root, { place, name });
+      if (other) return other;
+    }
+  }
+  return undefined;
+}
+
+function isSame(one: Trace, other: Trace): boolean {
+  return one.ino === other.ino && one.dev === other.dev;
+}
+
+/** Looks among all jobs whose names could have come from this one's. */
+function search(disk: Disk, root: Root, last: Trace): Trace | undefined {
+  const stem = stemOf(last.name);
+  for (const place of ahead(last.place)) {
+    for (const name of disk.list(root[place])) {
+      if (stemOf(name) !== stem && stemOf(name) !== hiddenName(stem)) continue;
+      const other = traceOf(disk, root, { place, name });
+      if (other && (isSame(other, last) || (last.token !== undefined && other.token === last.token))) return other;
+    }
+  }
+  return undefined;
+}
+
+/** Where a job may have got to, the likeliest first. */
+function ahead(place: Place): readonly Place[] {
+  const first = PLACES.indexOf(place);
+  return [...PLACES.slice(first + 1), ...PLACES.slice(0, first + 1)];
+}
+
+/** The names by which it may be found in a place that are not its own: an archive's job; what is left beside an archive. */
+function otherNames({ kind, name }: Trace, place: Place): string[] {
+  const job = (kind === "file" ? arrivalName(name)?.name : undefined) ?? name;
+  return [job, ...(place === "complete" ? [hiddenName(job)] : [])].filter((one) => one !== name);
+}
+
+/** Without the number that a name gets where it is taken. */
+function stemOf(name: string): string {
+  return name.replace(/~[1-9]\d*$/, "");
+}
+
+function tokenOf(disk: Disk, folder: string, look: Look): Token | undefined {
+  if (look.kind !== "folder") return undefined;
+  try {
+    return attemptsOf(disk, folder).inForce[0];
+  } catch {
+    return undefined;
+  }
+}

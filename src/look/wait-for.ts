@@ -1,0 +1,132 @@
+/**
+ * Waits until jobs have ended, by looking: one look at each while nothing moves. Follows them through the inbox, pending
+ * and complete, and back when they are run again.
+ */
+import { setTimeout } from "node:timers/promises";
+import { arrivalName } from "../archive/names.ts";
+import type { Disk } from "../disk.ts";
+import type { Outcome } from "../outcome.ts";
+import { isRootThere, type Root } from "../root.ts";
+import type { JobRef } from "../selection.ts";
+import { PLACES } from "../stage.ts";
+import { finishedAs } from "./ended.ts";
+import { follow, type Trace, traceOf } from "./trace.ts";
+
+/** How a job stands when the wait is over. */
+export interface Waited extends JobRef {
+  /** "gone": moved away or removed; "unknown": it lies in complete/ without a record of its end. */
+  readonly is: "going" | "ended" | "unknown" | "gone";
+  readonly outcome?: Outcome;
+}
+
+/** So far. */
+export interface Progress {
+  readonly all: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly pending: number;
+  readonly elapsedS: number;
+}
+
+export interface WaitRules {
+  readonly timeoutS: number | undefined;
+  readonly stop: AbortSignal;
+  /** A job that is nowhere to be seen for so long has gone: what others move may take a while to show. */
+  readonly patienceS: number;
+  readonly progress: (progress: Progress) => void;
+}
+
+/** Looks at most so often, and at least so often; in between, each tenth of the time that it has taken. */
+const LOOK_MS = { least: 200, most: 5000, share: 0.1 } as const;
+
+interface State {
+  at: Trace;
+  missingSinceMs: number | undefined;
+  end: Omit<Waited, keyof JobRef> | undefined;
+}
+
+/** Where jobs are before the wait begins. What else is there then is none of them, whatever its name. */
+export class Waiting {
+  readonly #disk: Disk;
+  readonly #root: Root;
+  readonly #strangers: Set<string>;
+  readonly #states: State[] = [];
+
+  constructor(disk: Disk, root: Root) {
+    this.#disk = disk;
+    this.#root = root;
+    this.#strangers = new Set(PLACES.flatMap((place) => disk.list(root[place]).map((name) => `${place}/${name}`)));
+  }
+
+  /** Adds a job to those that are waited for. */
+  add(job: JobRef | Trace): void {
+    const unknown = { kind: "folder", dev: -1, ino: -1, token: undefined } as const;
+    const at = "ino" in job ? job : (traceOf(this.#disk, this.#root, job) ?? { ...job, ...unknown });
+    this.#strangers.delete(`${job.place}/${job.name}`);
+    this.#states.push({ at, missingSinceMs: undefined, end: undefined });
+  }
+
+  /** Resolves when all have ended, or the time is over, or it is to stop. */
+  async wait(rules: WaitRules): Promise<Waited[]> {
+    const beganMs = performance.now();
+    const endMs = beganMs + (rules.timeoutS ?? Number.POSITIVE_INFINITY) * 1000;
+    for (;;) {
+      this.#look(rules);
+      const now = performance.now();
+      rules.progress(this.#progress((now - beganMs) / 1000));
+      if (this.#states.every(({ end }) => end) || now >= endMs || rules.stop.aborted) return this.#waited();
+      const pauseMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - beganMs) * LOOK_MS.share));
+      // An abort ends the pause, and is seen at the next look.
+      await setTimeout(Math.min(pauseMs, endMs - now), undefined, { signal: rules.stop }).catch(() => {});
+    }
+  }
+
+  #look(rules: WaitRules): void {
+    for (const state of this.#states) {
+      try {
+        this.#lookAt(state, rules);
+      } catch {
+        // A disk that does not answer says nothing about the job.
+      }
+    }
+  }
+
+  #lookAt(state: State, { patienceS }: WaitRules): void {
+    const at = follow(this.#disk, this.#root, state.at, this.#strangers);
+    if (at) {
+      // One with another attempt has been run again.
+      const known = at.token === state.at.token ? state.end : undefined;
+      state.at = at;
+      state.missingSinceMs = undefined;
+      state.end = at.place === "complete" ? (known ?? this.#endOf(at)) : undefined;
+      return;
+    }
+    // One that had ended may be removed.
+    if (state.end || !isRootThere(this.#disk, this.#root)) return;
+    state.missingSinceMs ??= performance.now();
+    if (performance.now() - state.missingSinceMs > patienceS * 1000) state.end = { is: "gone" };
+  }
+
+  /** Undefined for an archive whose job is still on its way. */
+  #endOf(at: Trace): State["end"] {
+    const name = (at.kind === "file" ? arrivalName(at.name)?.name : undefined) ?? at.name.replace(/^\./, "");
+    const outcome = finishedAs(this.#disk, this.#root, name)?.outcome;
+    if (outcome) return { is: "ended", outcome };
+    return at.kind === "file" ? undefined : { is: "unknown" };
+  }
+
+  #progress(elapsedS: number): Progress {
+    const ended = this.#states.filter(({ end }) => end);
+    return {
+      all: this.#states.length,
+      done: ended.length,
+      failed: ended.filter(({ end }) => end?.outcome?.is !== "succeeded").length,
+      pending: this.#states.filter(({ at, end }) => at.place === "pending" && !end).length,
+      elapsedS,
+    };
+  }
+
+  #waited(): Waited[] {
+    return this.#states.map(({ at: { place, name }, end }) => ({ place, name, ...(end ?? { is: "going" }) }));
+  }
+}
