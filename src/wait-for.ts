@@ -6,6 +6,7 @@ import { setTimeout } from "node:timers/promises";
 import { arrivalName } from "./archive/names.ts";
 import type { Disk } from "./disk.ts";
 import { finishedAs } from "./ended.ts";
+import { hiddenName } from "./finished.ts";
 import type { Outcome } from "./outcome.ts";
 import { isRootThere, type Root } from "./root.ts";
 import type { JobRef } from "./selection.ts";
@@ -63,6 +64,8 @@ export class Waiting {
     const unknown = { kind: "folder", dev: -1, ino: -1, token: undefined } as const;
     const at = "ino" in job ? job : (traceOf(this.#disk, this.#root, job) ?? { ...job, ...unknown });
     this.#strangers.delete(`${job.place}/${job.name}`);
+    // What is left of a job beside its archive.
+    if (job.place === "complete") this.#strangers.delete(`complete/${hiddenName(job.name)}`);
     this.#states.push({ at, missingSinceMs: undefined, end: undefined });
   }
 
