@@ -3,6 +3,7 @@
  * and complete, and back when they are run again.
  */
 import { setTimeout } from "node:timers/promises";
+import { hiddenName } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk } from "../disk.ts";
 import type { Outcome } from "../outcome.ts";
@@ -10,6 +11,7 @@ import { isRootThere, type Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
 import { PLACES } from "../stage.ts";
 import { finishedAs } from "./ended.ts";
+
 import { follow, type Trace, traceOf } from "./trace.ts";
 
 /** How a job stands when the wait is over. */
@@ -63,6 +65,8 @@ export class Waiting {
     const unknown = { kind: "folder", dev: -1, ino: -1, token: undefined } as const;
     const at = "ino" in job ? job : (traceOf(this.#disk, this.#root, job) ?? { ...job, ...unknown });
     this.#strangers.delete(`${job.place}/${job.name}`);
+    // What is left of a job beside its archive.
+    if (job.place === "complete") this.#strangers.delete(`complete/${hiddenName(job.name)}`);
     this.#states.push({ at, missingSinceMs: undefined, end: undefined });
   }
 
