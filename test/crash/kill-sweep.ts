@@ -172,7 +172,7 @@ async function killAtEach(
     return kinds.filter((kind) => all.has(kind));
   };
   // Which job goes first is chance, so that a count may have hit the neighbour.
-  for (const shift of [0, 1, 2, 3, 1]) {
+  for (const shift of [0, 1, 2, 3, 1, 4, 5, 6, 7, 8]) {
     const done = cut();
     const missed = effects.filter(({ kind }) => !done.includes(kind));
     for (const n of [shift, -shift])
