@@ -171,7 +171,7 @@ describe("a crash at every effect, with jobs that wait for others", () => {
     const { effects } = await sweep("after");
     // All pairs would take minutes: every first one, with a part of the second ones that differs from one to the next.
     for (let first = 0; first < effects; first++) {
-      for (let second = first % 101; ; second += 101) {
+      for (let second = first % 199; ; second += 199) {
         const plans = [first, second].map((at): CrashPlan => ({ at, when: "after" }));
         const result = await runWith(plans);
         if (result.faults.length > 0) wrong.push(`${first}, ${second}: ${result.faults.join("; ")}`);
