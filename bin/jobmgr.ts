@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { EXIT } from "../src/exit-codes.ts";
-import { commandLine } from "./program.ts";
+import { commandLine, helpHint } from "./program.ts";
 
 // A mask that hides a file from its own maker would make the records unreadable.
 process.umask(process.umask() & 0o077);
@@ -40,7 +40,7 @@ const CODES: Readonly<Record<string, number>> = {
 };
 
 /** One switch for all: which message, which code. What is not known here is a bug, and shows its stack. */
-function exitCodeOf(error: unknown): number {
+function exitCodeOf(error: unknown, hint: string): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const { name = "", message = "" } = error as Error;
   const code = CODES[name];
@@ -53,7 +53,7 @@ function exitCodeOf(error: unknown): number {
   }
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
   const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
-  process.stderr.write(`jobmgr: ${message}\n${exitCode === EXIT.usage ? "See jobmgr --help.\n" : ""}`);
+  process.stderr.write(`jobmgr: ${message}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
   return exitCode;
 }
 
@@ -66,11 +66,10 @@ if (word === "__complete") {
   const today = new Date().toISOString().slice(0, 10);
   void import("../src/command-line/man-page.ts").then(({ manPage }) => process.stdout.write(manPage(version(), today)));
 } else {
-  commandLine(version(), (exitCode) => {
+  const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
-  })
-    .parseAsync()
-    .catch((error: unknown) => {
-      process.exitCode = exitCodeOf(error);
-    });
+  });
+  main.parseAsync().catch((error: unknown) => {
+    process.exitCode = exitCodeOf(error, helpHint(main));
+  });
 }

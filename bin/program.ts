@@ -76,7 +76,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .addHelpText("after", EXIT_CODES)
     .exitOverride()
     .configureOutput({
-      outputError: (text, write) => write(`${text.trimEnd()}\nSee jobmgr --help.\n`),
+      outputError: (text, write) => write(`${text.replace(/^error/, "jobmgr").trimEnd()}\n${helpHint(main)}\n`),
       getOutHelpWidth: () => Number(process.env.COLUMNS) || process.stdout.columns || 80,
     })
     .showSuggestionAfterError()
@@ -100,6 +100,12 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
 
 type Called = (loads: Loads, words: Words, options: object, flags: RawOptions) => Promise<void>;
 
+/** Where to read on after wrong usage: in the help of the verb that was called. */
+export function helpHint(main: Command): string {
+  const [word] = main.args;
+  return word !== undefined && Object.hasOwn(VERBS, word) ? `See jobmgr ${word} --help.` : "See jobmgr --help.";
+}
+
 /** The options are many; what one looks for are the verbs. */
 function verbsFirst(help: string): string {
   const isOfVerbs = (part: string) => GROUPS.some((group) => part.startsWith(`${group}:`));
@@ -116,6 +122,7 @@ function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
   main
     .command(verb.arguments ? `${name} ${verb.arguments}` : name)
     .usage(usage)
+    .allowExcessArguments(false)
     .summary(verb.help)
     .helpGroup(`${verb.group}:`);
 }
@@ -131,7 +138,9 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
       const all: Record<string, unknown> = command.optsWithGlobals();
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
-      await called(LOADS[name], split(command.args, verb), given, all as RawOptions);
+      const words = split(command.args, verb);
+      refuseEmpty(words.words, given);
+      await called(LOADS[name], words, given, all as RawOptions);
     });
   for (const option of verb.options) {
     const flag = new Flag(option.flags, option.help);
@@ -140,7 +149,23 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
   if (verb.settings === "all") {
     addSettings(command, ["root", "color"], GENERAL);
     command.addHelpText("after", "\nAll other options of jobmgr may stand here too: jobmgr --help lists them.");
-  } else addSettings(command, ["root", "color", ...verb.settings], GENERAL);
+  } else {
+    // Where a verb has no options of its own, a group for the others says nothing.
+    const group = verb.options.length > 0 ? GENERAL : "Options";
+    addSettings(command, ["root", "color", ...verb.settings], group);
+  }
+}
+
+/** Nothing is called "": it is what a shell makes of a variable that is not set. */
+function refuseEmpty(words: readonly string[], options: Readonly<Record<string, unknown>>): void {
+  if (words.includes("")) throw new UsageError('an empty name, "", was given. Is a variable of the shell not set?');
+  const [empty] = Object.entries(options).find(([, value]) => [value].flat().includes("")) ?? [];
+  if (empty !== undefined) throw new UsageError(`--${dashed(empty)}: it needs a value`);
+}
+
+/** "olderThan" is --older-than. */
+function dashed(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }
 
 interface Words {

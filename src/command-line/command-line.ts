@@ -181,9 +181,9 @@ export const VERBS = {
     arguments: "[name...]",
     completes: { jobs: ["complete"] },
     help: "move finished jobs back to the inbox, to be run again",
-    options: [{ flags: "--failed", help: "all that failed, were interrupted, or lost" }],
+    options: [{ flags: "--failed", help: "those that failed, were interrupted, or lost: all, or of the names given" }],
     settings: [],
-    examples: ["jobmgr retry 300-mesh", "jobmgr retry --failed"],
+    examples: ["jobmgr retry 300-mesh", "jobmgr retry --failed", "jobmgr retry --failed 'mesh-*'"],
   },
   remove: {
     group: "Change",

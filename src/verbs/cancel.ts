@@ -17,6 +17,8 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
   const root = openRoot(realDisk, settings.root);
   if (options.allPending !== true && words.length === 0)
     throw new UsageError("cancel needs the names of jobs, or --all-pending");
+  if (options.allPending === true && words.length > 0)
+    throw new UsageError("cancel takes names or --all-pending, not both");
   const named = selectJobs(realDisk, root, words, ["pending", "inbox"], ["complete"]);
   const all = options.allPending ? namesIn(realDisk, root, "pending") : [];
   const others = all.filter((name) => !named.some((job) => job.place === "pending" && job.name === name));

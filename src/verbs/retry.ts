@@ -9,7 +9,7 @@ import { finishedAs } from "../look/ended.ts";
 import type { Result } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, openRoot, type Root } from "../root.ts";
-import { namesIn, selectJobs } from "../selection.ts";
+import { type JobRef, namesIn, selectJobs } from "../selection.ts";
 import type { Call, Terminal } from "./call.ts";
 import { changeEach, jobsText, managedBy } from "./each.ts";
 
@@ -23,8 +23,8 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
   const root = openRoot(disk, settings.root);
   if (options.failed !== true && words.length === 0) throw new UsageError("retry needs the names of jobs, or --failed");
   const named = selectJobs(disk, root, words, ["complete"], ["inbox", "pending"]);
-  const failed = options.failed ? allFailed(disk, root, terminal) : [];
-  const jobs = [...named, ...failed.filter((one) => !named.some(({ name }) => name === one.name))];
+  const finished = words.length > 0 ? named.filter(({ place }) => place === "complete") : allFinished(disk, root);
+  const jobs = options.failed ? failedOf(disk, root, finished, terminal) : named;
   const when = managedBy(call, root).owner ? "" : " when a manager runs; none is running";
   return changeEach(terminal, jobs, async (job) => {
     const name = printable(job.name);
@@ -35,6 +35,8 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
     if (kind === undefined && disk.look(finishedFolder(disk, root, job.name)))
       return { didNot: `of ${name} only its archive is left: move that into the inbox to run it again` };
     if (kind === "link") return { didNot: `${name} is a link, and links are not followed` };
+    if (!disk.look(`${folder}/${FILES.script}`))
+      return { didNot: `${name} has no ${FILES.script}, and would only wait for one. Put it into ${folder} first` };
     const isHeld = disk.look(`${folder}/${FILES.hold}`) !== undefined;
     const back = await sendBack(disk, root, job.name);
     if (back === undefined) return { didNot: `${name} has gone: it was moved away or removed` };
@@ -44,15 +46,21 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
   });
 }
 
-/** All that failed; says what --failed does not mean. */
-function allFailed(disk: Disk, root: Root, terminal: Terminal): { place: "complete"; name: string }[] {
-  const ends = namesIn(disk, root, "complete").map((name) => ({ name, is: finishedAs(disk, root, name)?.outcome.is }));
+function allFinished(disk: Disk, root: Root): JobRef[] {
+  return namesIn(disk, root, "complete").map((name) => ({ place: "complete", name }));
+}
+
+/** Those that failed; says what --failed does not mean. */
+function failedOf(disk: Disk, root: Root, jobs: readonly JobRef[], terminal: Terminal): JobRef[] {
+  const ends = jobs.map((job) => ({ job, is: finishedAs(disk, root, job.name)?.outcome.is }));
   const failed = ends.filter(({ is }) => FAILED.includes(is));
   const left = (["cancelled", "refused"] as const)
     .map((result) => ({ result, count: ends.filter(({ is }) => is === result).length }))
     .filter(({ count }) => count > 0);
   if (failed.length === 0) terminal.out("No job has failed.\n");
   for (const { result, count } of left)
-    terminal.err(`${jobsText(count)} ${count === 1 ? "was" : "were"} ${result}: to run such a one again, name it.\n`);
-  return failed.map(({ name }) => ({ place: "complete", name }));
+    terminal.err(
+      `${jobsText(count)} ${count === 1 ? "was" : "were"} ${result}: to run such a one again, name it without --failed.\n`,
+    );
+  return failed.map(({ job }) => job);
 }

@@ -84,6 +84,7 @@ describe("in pipes", () => {
       ["cancel", "a", "--reason", "wrong input"],
       ["cancel", "a"],
       ["cancel", "good", "pending/p"],
+      ["cancel", "--all-pending", "a"],
       ["cancel", "--all-pending"],
       ["cancel", "[bc]"],
     ]);
@@ -106,15 +107,22 @@ describe("in pipes", () => {
   });
 
   it("retry", async () => {
-    const root = await isAsKept("retry", [
+    const root = await someJobs();
+    // As a refused archive leaves it.
+    root.drop("archive", {});
+    renameSync(join(root.path, "inbox/archive"), join(root.path, "complete/archive"));
+    const calls = [
       ["retry"],
+      ["retry", "archive"],
+      ["retry", "--failed", "good", "bad2"],
       ["retry", "good", "goood"],
       ["retry", "good", "a", "pending/p"],
       ["retry", "--failed"],
       ["retry", "--failed"],
       ["retry", "refused"],
-    ]);
-    expect(root.names("complete")).toEqual([]);
+    ];
+    await isAsKept("retry", calls, "pipes", root);
+    expect(root.names("complete")).toEqual(["archive"]);
     expect(root.names("inbox")).toEqual(["a", "b", "bad", "bad2", "c", "good", "refused"]);
   });
 

@@ -79,6 +79,26 @@ describe("wrong usage ends with 2 and a hint, and does nothing", () => {
   });
 });
 
+describe("words that a verb does not know what to do with", () => {
+  it.each<[string, string[], RegExp]>([
+    ["one too many", ["pause", "now"], /too many arguments for 'pause'/],
+    ["a second name where one belongs", ["explain", "a", "b"], /too many arguments for 'explain'/],
+    ["an empty name", ["remove", "--yes", ""], /an empty name, "", was given/],
+    ["an option that is empty", ["submit", "--name", "", "--", "true"], /--name: it needs a value/],
+    ["an option of another verb", ["hold", "--older-than", "1d", "a"], /unknown option '--older-than'/],
+  ])("%s: ends with 2, does nothing, and leads to the help of the verb", async (_, args, sentence) => {
+    const root = await makeRoot();
+    root.drop("a", "true\n");
+    const { code, stderr, stdout } = await jobmgr(["--root", root.path, ...args]);
+    expect(stderr).toMatch(sentence);
+    expect(stderr).toMatch(/^jobmgr: .*\nSee jobmgr (\w+) --help\.\n$/);
+    expect(stderr).toContain(`See jobmgr ${args[0]} --help.`);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(root.names("inbox")).toEqual(["a"]);
+    expect(root.exists("pause")).toBe(false);
+  });
+});
+
 describe("engines", () => {
   it("SlurmEngine is the default, and says in one sentence that there is no sbatch, and what to do", async () => {
     const root = await makeRoot();
