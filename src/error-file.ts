@@ -36,8 +36,7 @@ export function errorText(
   },
 ): string {
   const { outcome } = job;
-  const lines = [`${job.name}: ${outcome.is}. ${outcome.why}`, ""];
-  lines.push(...(job.attempts ?? []));
+  const lines = [...(job.attempts ?? [])];
   if (outcome.engineWord) lines.push(`The engine's own word: ${outcome.engineWord}`);
   if (outcome.tasks) lines.push(`Exit codes of the tasks: ${tasksText(outcome.tasks)}`);
   if (job.scriptChanged) lines.push("job.sh was changed after the job was taken in, so that another one may have run.");
@@ -48,13 +47,12 @@ export function errorText(
     outcome.after === undefined
       ? REMEDIES[outcome.is]
       : `When "${outcome.after.name}" is mended, and moved back to inbox/ itself`;
-  lines.push(
-    "",
+  const last =
     outcome.remedy ??
-      `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`,
-    "",
-  );
-  return lines.join("\n");
+    `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`;
+  // One empty line before each part, also where there is nothing in between.
+  const parts = [`${job.name}: ${outcome.is}. ${outcome.why}`, lines.join("\n").replace(/^\n+/, ""), last];
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
 function tasksText(tasks: Readonly<Record<string, number | null>>): string {

@@ -62,7 +62,7 @@ export function statusText(
     ...(seen.submittedAt && { submittedAt: seen.submittedAt }),
     ...more,
     ...(outcome?.startedAt && { startedAt: outcome.startedAt }),
-    ...(outcome?.endedAt && { endedAt: outcome.endedAt }),
+    ...(outcome && { endedAt: outcome.endedAt ?? outcome.at }),
     ...(outcome && factsOf(outcome.outcome)),
     ...(intent?.again && { attempt: intent.again.number }),
     ...(intent?.plan.raised && { raised: intent.plan.raised }),

@@ -5,7 +5,7 @@ import type { Disk } from "../disk.ts";
 import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
-import { durationText, type Result } from "../outcome.ts";
+import { durationText, type Outcome, type Result } from "../outcome.ts";
 import { jobFolder, type Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
@@ -54,6 +54,7 @@ const EXPLAIN = { inbox: explainWaiting, pending: explainPending, complete: expl
 const SUBMIT_AGAIN = ["retry", "runs it again; this attempt is kept"] as const;
 const SHOW_OUTPUT = ["logs", "shows what it has printed"] as const;
 const FOLLOW = ["logs -f", "follows what it prints, until it ends"] as const;
+const REMOVE = ["remove", "deletes it"] as const;
 const CANCEL = ["cancel", "ends it; what it has done so far is kept"] as const;
 
 // -- inbox --
@@ -70,10 +71,7 @@ function explainWaiting(scene: Scene, name: string): Part {
     return {
       state: "held",
       sentences: [sentence, ...noManager(scene)],
-      next: [
-        ["release", "lets it run when its turn comes"],
-        ["remove", "deletes it"],
-      ],
+      next: [["release", "lets it run when its turn comes"], REMOVE],
     };
   }
   const next = [
@@ -262,8 +260,16 @@ function explainFinished({ disk, root, now }: Scene, name: string, attempts: rea
     if (tasks) sentences.push(`Tasks that did not end with 0: ${tasksText(tasks)}.`);
     if (engineWord !== undefined) sentences.push(`The engine's own word: ${withStop(engineWord)}`);
   }
-  const advice = ADVICE[result];
-  return { state: result, sentences: advice ? [...sentences, advice] : sentences, next: WHAT_NEXT[result] };
+  const advice = adviceOf(attempt.outcome);
+  // Where it says what to do instead, to run it again is of no use.
+  const next = attempt.outcome.remedy === undefined ? WHAT_NEXT[result] : [REMOVE];
+  return { state: result, sentences: advice === undefined ? sentences : [...sentences, advice], next };
+}
+
+/** The same as job_error.txt says. */
+function adviceOf({ is: result, remedy, after }: Outcome): string | undefined {
+  if (remedy !== undefined) return remedy;
+  return after === undefined ? ADVICE[result] : `Run "${after.name}" again first, then this one.`;
 }
 
 const KILLED = 137;

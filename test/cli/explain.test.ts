@@ -52,6 +52,12 @@ function putFinished(root: TestRoot): void {
   const cancelled = { is: "cancelled", why: "It was cancelled: wrong input" };
   putJob(root, "complete", "cancelled", [{ ...times, cancel: "wrong input", outcome: cancelled }]);
   putJob(root, "complete", "refused", [{ outcome: { is: "refused", why: "There is no partition gpu." } }]);
+  const remedy = "The archive is in this folder. Put a better one into inbox/; this folder can be deleted.";
+  const damaged = { is: "refused", why: "archive.tar.gz is refused, and nothing of it was unpacked.", remedy };
+  putJob(root, "complete", "archive", [{ outcome: damaged }]);
+  const after = { name: "killed", is: "failed", why: "Exit code 137." };
+  const dependent = { is: "refused", why: 'It was to run after "killed", which failed: Exit code 137.', after };
+  putJob(root, "complete", "dependent", [{ outcome: dependent }]);
   const lost = { is: "lost", why: "It started, but is gone without a record of how it ended." };
   putJob(root, "complete", "lost", [{ submitted, started, outcome: lost }]);
   const again = [
@@ -94,7 +100,18 @@ it("what has ended", async () => {
   const root = await makeRoot("/tmp");
   putFinished(root);
   putJob(root, "inbox", "good");
-  const names = ["killed", "array", "cancelled", "refused", "lost", "again", "by-hand", "complete/good"];
+  const names = [
+    "killed",
+    "array",
+    "cancelled",
+    "refused",
+    "archive",
+    "dependent",
+    "lost",
+    "again",
+    "by-hand",
+    "complete/good",
+  ];
   const text = await transcript(root, "pipes", [...explained(...names, "godo"), ["explain", "again", "--json"]], {
     TZ: "UTC",
   });

@@ -56,7 +56,9 @@ describe("job_error.txt", () => {
   });
 
   it("begins with the plain sentence, and ends with how to run it again", () => {
-    const lines = text({ is: "refused", why: "job.sh is empty." }).trimEnd().split("\n");
+    const all = text({ is: "refused", why: "job.sh is empty." });
+    expect(all).toMatch(/^[^\n]+\n\n[^\n]+\n$/);
+    const lines = all.trimEnd().split("\n");
     expect(lines[0]).toBe("a: refused. job.sh is empty.");
     expect(lines.at(-1)).toMatch(/^Mend what is wrong: move this folder back to inbox\/.*past-/);
   });
