@@ -4,6 +4,9 @@ import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import type { Symptom } from "../engine.ts";
 import { HEARTBEAT_MS, readOwner } from "../lock.ts";
+import { startCommand } from "../look/manager-state.ts";
+import { readWord } from "../look/manager-word.ts";
+import { clockOf } from "../look/times.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
@@ -20,7 +23,7 @@ export function managerSymptoms(
   const lock = join(root.own, "lock");
   const beat = disk.look(join(lock, "heartbeat")) ?? disk.look(lock);
   const about = "manager";
-  const toStart = `To start one: jobmgr --root ${root.path}`;
+  const toStart = `To start one: ${startCommand(root, readWord(disk, root).engine)}`;
   const symptoms: Symptom[] = [...leftovers(disk, root, nowMs), ...pauseSymptoms(disk, settings)];
   if (!beat) return [{ level: "ok", about, says: `none is running. ${toStart}` }, ...symptoms];
   const owner = readOwner(disk, root);
@@ -36,7 +39,7 @@ export function managerSymptoms(
       },
       ...symptoms,
     ];
-  const who = `process ${owner.pid} of ${printable(owner.user)} on ${printable(owner.host)}, since ${printable(owner.since)}`;
+  const who = `process ${owner.pid} of ${printable(owner.user)} on ${printable(owner.host)}, since ${clockOf(owner.since, new Date(nowMs).toISOString())}`;
   const isHere = owner.host === around.machine.host;
   const isDead = isHere && (owner.boot !== around.machine.boot || !around.isAlive(owner.pid, owner.start));
   if (isDead)

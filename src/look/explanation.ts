@@ -10,7 +10,7 @@ import { jobFolder, type Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
-import { type ManagerState, problemsOf } from "./manager-state.ts";
+import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
 import { lookUnlessShut, pendingRow } from "./overview.ts";
 import { ago, clockOf, secondsBetween } from "./times.ts";
 import { jobsBefore, readinessNow } from "./waiting.ts";
@@ -136,7 +136,7 @@ function noManager({ manager, root, now }: Scene): string[] {
     ];
   if (owner) return [];
   const last = word.at === undefined ? "" : `; the last check was ${ago(word.at, now)} ago`;
-  return [`No manager is running${last}. To start one: jobmgr --root ${root.path}`];
+  return [`No manager is running${last}. To start one: ${startCommand(root, word.engine)}`];
 }
 
 // -- pending --

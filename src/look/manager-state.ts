@@ -1,8 +1,10 @@
 /** Who manages a root, as far as can be seen from here, and what that manager said last. Reads only. */
+import { OPTIONS } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import { lastBeatMs, type Owner, readOwner } from "../lock.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
+import { shellWord } from "../shell-word.ts";
 import { readWord, type WordRead } from "./manager-word.ts";
 import { ago } from "./times.ts";
 
@@ -31,12 +33,18 @@ export function managerOf(disk: Disk, root: Root, observer: Observer): ManagerSt
   return { owner, word, ...(isSilent && { silentSince: new Date(beatMs).toISOString() }) };
 }
 
+/** What starts a manager of this root: with the engine of the last one, or its jobs would go to another. */
+export function startCommand(root: Root, engine: string | undefined): string {
+  const which = engine === undefined || engine === OPTIONS.engine.default ? "" : ` -e ${shellWord(engine)}`;
+  return `jobmgr --root ${shellWord(root.path)}${which}`;
+}
+
 /** Who manages the root, and how old is what is known: the first line of what a person is told, and what is wrong. */
 export function managerLines(root: Root, { owner, silentSince, word }: ManagerState, now: string): string[] {
   const checked = word.at === undefined ? undefined : ago(word.at, now);
   if (!owner) {
     const last = checked === undefined ? "" : `; the last check was ${checked} ago`;
-    return [`${root.path}: no manager is running${last}. To start one: jobmgr --root ${root.path}`];
+    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word.engine)}`];
   }
   const who = `${word.engine ?? "a manager"} on ${owner.host} (process ${owner.pid})`;
   const lines = [`${root.path}: ${who}${checked === undefined ? "" : `, last check ${checked} ago`}`];

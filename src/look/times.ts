@@ -20,7 +20,7 @@ export function shortDuration(seconds: number): string {
 
 /** The time of day, with the date if it is another day's: "10:42", "2026-11-20 10:42". */
 export function clockOf(at: string | undefined, now: string): string {
-  if (at === undefined) return "-";
+  if (at === undefined || Number.isNaN(Date.parse(at))) return "-";
   const { date, time } = partsOf(at);
   return partsOf(now).date === date ? time.slice(0, 5) : `${date} ${time.slice(0, 5)}`;
 }

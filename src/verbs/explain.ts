@@ -17,8 +17,8 @@ import { table, wrapped } from "../paint.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
 import { openRoot } from "../root.ts";
-import { quoted } from "../runner.ts";
 import { type JobRef, selectJob } from "../selection.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 import { NEWEST_FIRST, placesBeside } from "./logs.ts";
 
@@ -33,7 +33,7 @@ export async function explain(call: Call<{ json?: boolean }>): Promise<number> {
   const now = new Date().toISOString();
   const rules = await rulesOf(settings, around, root);
   const explanation = explanationOf({ disk, root, manager, rules, pauseFile: settings.pauseFile, now }, job);
-  const program = origins.root === undefined ? `jobmgr --root ${word(root.path)}` : "jobmgr";
+  const program = origins.root === undefined ? `jobmgr --root ${shellWord(root.path)}` : "jobmgr";
   const also = placesBeside(disk, root, job).map((place) => `${place}/${job.name}`);
   if (options.json) terminal.out(`${JSON.stringify(asJson(job, explanation, also, now), undefined, 1)}\n`);
   else for (const line of linesOf(job, explanation, also, program, terminal, now)) terminal.out(`${line}\n`);
@@ -66,7 +66,8 @@ function linesOf(
   const width = terminal.width();
   const lines = [`${job.place}/${printable(job.name)}: ${paint.state(printable(state))}`, ""];
   for (const sentence of sentences) lines.push(...wrapped(printable(sentence), width));
-  if (also.length > 0) lines.push("", `There is another one of this name: ${program} explain ${word(also[0] ?? "")}`);
+  if (also.length > 0)
+    lines.push("", `There is another one of this name: ${program} explain ${shellWord(also[0] ?? "")}`);
   const last = attempts.at(-1);
   if (last?.command !== undefined) lines.push("", paint.dim("The submit command:"), `  ${printable(last.command)}`);
   lines.push(...planLines(job, last, width));
@@ -148,14 +149,9 @@ function between(from: string | undefined, to: string): string {
 }
 
 function nextLines(next: Explanation["next"], job: JobRef, hasNamesake: boolean, program: string): string[] {
-  const name = word(hasNamesake ? `${job.place}/${job.name}` : job.name);
+  const name = shellWord(hasNamesake ? `${job.place}/${job.name}` : job.name);
   const commands = next.map(([verb, does]) => [`  ${program} ${verb} ${name}`, does]);
   return table(commands, Number.POSITIVE_INFINITY);
-}
-
-/** A name as one word of a command line that a person can paste. */
-function word(text: string): string {
-  return /^[\w@%+=:,./~-]+$/.test(text) ? text : quoted(printable(text));
 }
 
 /** The value of `explain --json`. */

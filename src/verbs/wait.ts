@@ -5,6 +5,8 @@ import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
 import { fileSystemKind } from "../file-systems.ts";
 import type { Owner } from "../lock.ts";
+import { startCommand } from "../look/manager-state.ts";
+import { readWord } from "../look/manager-word.ts";
 import { type Progress, type Waited, Waiting } from "../look/wait-for.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
@@ -116,7 +118,7 @@ class ManagerWatch {
   warning(): string | undefined {
     if (this.#hasWarned || this.#look()) return undefined;
     this.#hasWarned = true;
-    return `No manager is running, so that no job goes on until one is started: jobmgr --root ${this.#root.path}\n`;
+    return `No manager is running, so that no job goes on until one is started: ${startCommand(this.#root, readWord(realDisk, this.#root).engine)}\n`;
   }
 
   #look(): Owner | undefined {

@@ -260,6 +260,15 @@ describe("who manages", () => {
     );
   });
 
+  it("without a manager, to start one with the engine of the last, so that no job goes to another", () => {
+    const start = (engine: string) => {
+      writeFileSync(join(root.own, "manager.json"), JSON.stringify({ at: new Date().toISOString(), engine }));
+      return lines(seen())[0];
+    };
+    expect(start("LocalEngine")).toMatch(/To start one: jobmgr --root \S+ -e LocalEngine$/);
+    expect(start("SlurmEngine")).toMatch(/To start one: jobmgr --root \S+$/);
+  });
+
   it("tells since when the engine does not answer", () => {
     lock();
     const since = new Date(Date.now() - 720_000).toISOString();

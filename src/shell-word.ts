@@ -1,0 +1,7 @@
+/** A word as a person types it into a shell: quoted only where it must be. Pure. */
+import { printable } from "./printable.ts";
+import { quoted } from "./runner.ts";
+
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./~-]+$/.test(text) ? text : quoted(printable(text));
+}
