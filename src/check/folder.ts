@@ -15,7 +15,7 @@ const ENTRIES_MAX = 20_000;
 const TOLD_MAX = 5;
 
 /** The name of a job: can it be taken, and kept? */
-export function nameFindings(disk: Disk, root: Root | undefined, { name, isInInbox }: Target): Finding[] {
+export function nameFindings(disk: Disk, root: Root | undefined, { name, path, isInInbox }: Target): Finding[] {
   if (isUnreadableName(name))
     return [error("its name is not UTF-8, so that it cannot be opened. Rename it, in plain letters.")];
   const findings: Finding[] = [];
@@ -27,7 +27,12 @@ export function nameFindings(disk: Disk, root: Root | undefined, { name, isInInb
     );
   if (printable(name) !== name) findings.push(warning("its name has control characters in it. Rename it."));
   if (!root) return findings;
-  const isThere = (place: (typeof PLACES)[number], other: string) => disk.look(join(root[place], other)) !== undefined;
+  const own = disk.look(path);
+  // Itself is not in its own way.
+  const isThere = (place: (typeof PLACES)[number], other: string) => {
+    const look = disk.look(join(root[place], other));
+    return look !== undefined && !(look.ino === own?.ino && look.dev === own.dev);
+  };
   const taken = PLACES.filter((place) => !(place === "inbox" && isInInbox) && isThere(place, name));
   if (taken.includes("inbox"))
     findings.push(

@@ -124,16 +124,22 @@ class Checker {
       return "findings" in read ? [...read.findings] : this.#bytes(read.script, name, { isArchive: true });
     }
     const file = basename(path);
-    const odd =
-      form === undefined
-        ? [
-            warning(
-              `the inbox takes no file of this name. Call it ${printable(file)}.sh, or put it into a folder as ${FILES.script}.`,
-            ),
-          ]
-        : [];
     try {
       const bytes = disk.read(path, SCRIPT_BYTES_MAX + 1) ?? Buffer.alloc(0);
+      if (form === undefined && !bytes.toString("latin1").startsWith("#!"))
+        return [
+          error(
+            `it is no folder, script or archive: a script ends in .sh or begins with #!, an archive ends in .tar.gz, .tgz, .tar.xz, .tar or .zip.`,
+          ),
+        ];
+      const odd =
+        form === undefined
+          ? [
+              warning(
+                `the inbox takes no file of this name. Call it ${printable(file)}.sh, or give it to jobmgr submit.`,
+              ),
+            ]
+          : [];
       return [...odd, ...(await this.#bytes(bytes, name, { isArchive: false, file }))];
     } catch (failure) {
       if ((failure as NodeJS.ErrnoException).code === undefined) throw failure;

@@ -213,6 +213,9 @@ describe("check finds in a folder", () => {
       expect.stringMatching(/^warning: complete has a job already: this one becomes job~2/),
     ]);
     expect(code).toBe(0);
+    writeFileSync(join(root.path, "complete/job/job.sh"), "true\n");
+    renameSync(join(root.path, "inbox/job"), join(root.path, "inbox/other"));
+    expect((await said(join(root.path, "complete/job"), [...LOCAL, "-r", root.path])).lines).toEqual(["ok"]);
   });
 });
 
@@ -246,10 +249,13 @@ describe("check reads an archive through", () => {
 
   it("and says of other files that the inbox takes none of that name", async () => {
     const root = await makeRoot();
-    const folder = makeJob(root, "in", { "run.py": "#!/bin/sh\ntrue\n" });
+    const folder = makeJob(root, "in", { "run.py": "#!/bin/sh\ntrue\n", "notes.txt": "a\n" });
     expect((await said(join(folder, "run.py"))).lines).toEqual([
       expect.stringMatching(/^warning: the inbox takes no file of this name\. Call it run\.py\.sh/),
     ]);
+    const { code, lines } = await said(join(folder, "notes.txt"));
+    expect(lines).toEqual([expect.stringMatching(/^error: it is no folder, script or archive/)]);
+    expect(code).toBe(1);
   });
 });
 
