@@ -72,6 +72,7 @@ function named(name: string, source: Source): Submission | Fault {
 /** Why no job can have this name. */
 export function faultOfName(name: string): string | undefined {
   if (name === "" || name.includes("/") || name.includes("\0")) return 'a job needs a name without "/".';
+  if (name.startsWith("-")) return "a name that begins with - is taken for an option.";
   if (isIgnoredName(name)) return "jobs of such a name are never looked at.";
   if (isUnreadableName(name)) return "a job needs a name in UTF-8.";
   if (Buffer.byteLength(name) > NAME_BYTES_MAX) return `a job's name has ${NAME_BYTES_MAX} bytes at most.`;

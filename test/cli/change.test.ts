@@ -161,6 +161,7 @@ describe("in pipes", () => {
         ["submit", up("mesh"), up("scan.sh")],
         ["submit", up("mesh"), up("empty"), up("notes.txt"), up("nope"), root.path, join(root.path, "inbox", "mesh")],
         ["submit", up("mesh"), "--name", "a/b"],
+        ["submit", "--name", "--", "echo"],
         ["submit", up("mesh"), "--name", "other", "--after", "scan", "--after-any", "mesh*", "--hold"],
         ["submit", up("mesh"), "--after", "skan"],
         ["submit", "--json", "--", "echo", "a b"],
