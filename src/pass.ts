@@ -21,24 +21,19 @@ import { LockError } from "./lock.ts";
 import type { ManagerWord } from "./look/manager-word.ts";
 import { durationText } from "./outcome.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
+import { readScript } from "./script-file.ts";
 import type { Place } from "./stage.ts";
 import { type JobStatus, statusText } from "./status-file.ts";
-import {
-  archive,
-  claim,
-  finish,
-  finishingFolder,
-  noteCancel,
-  plan,
-  readScript,
-  rescue,
-  type Seen,
-  see,
-  sendBack,
-  settle,
-  submit,
-  type World,
-} from "./step.ts";
+import { archive, finish, finishingFolder } from "./steps/archive.ts";
+import { noteCancel } from "./steps/cancel.ts";
+import { claim } from "./steps/claim.ts";
+import { plan } from "./steps/plan.ts";
+import { rescue } from "./steps/rescue.ts";
+import { sendBack } from "./steps/retry.ts";
+import { type Seen, see } from "./steps/see.ts";
+import { settle } from "./steps/settle.ts";
+import { submit } from "./steps/submit.ts";
+import type { World } from "./steps/world.ts";
 
 export interface Limits {
   /** Places in the engine's queue. */

@@ -21,7 +21,7 @@ import { FILES } from "../files.ts";
 import { attemptFolder, newToken, ownFolder, putRecord } from "../records.ts";
 import { fileSystemNow, freeName, jobFolder } from "../root.ts";
 import type { Place } from "../stage.ts";
-import type { World } from "../step.ts";
+import type { World } from "../steps/world.ts";
 import { fileSignature } from "./ready.ts";
 import { markWhole } from "./whole.ts";
 

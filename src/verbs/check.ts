@@ -17,7 +17,7 @@ import { ownersOf } from "../owners.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { faultOfScript, SCRIPT_BYTES_MAX, type Script } from "../script.ts";
-import { readScript } from "../step.ts";
+import { readScript } from "../script-file.ts";
 import type { Call, Surroundings } from "./call.ts";
 
 /** What was found of one thing, as `check --json` tells it. */
