@@ -20,6 +20,7 @@ import { whyItWaitsAgain } from "./inbox/ready.ts";
 import { LockError } from "./lock.ts";
 import type { ManagerWord } from "./look/manager-word.ts";
 import { durationText } from "./outcome.ts";
+import { Reach } from "./reach.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import { readScript } from "./script-file.ts";
 import type { Place } from "./stage.ts";
@@ -75,13 +76,6 @@ interface Job {
   cancelled: boolean;
 }
 
-/** When something is tried again, and how long it has not gone. */
-interface Retry {
-  readonly atMs: number;
-  readonly nextS: number;
-  readonly sinceMs: number;
-}
-
 /** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
 const RETRY_S = { first: 1, most: 60 } as const;
 
@@ -92,12 +86,6 @@ const ENDINGS_MAX = 64;
 
 /** So many circles of jobs that wait for each other are reported. */
 const CIRCLES_MAX = 20;
-
-/** Waits while the engine is out of reach. */
-const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
-
-/** Waits between two probes whether a limit of the queue leaves room again. */
-const FULL_RETRY_S = { first: 5, most: 60 } as const;
 
 /** Enough for the next submission never to wait for a disk. */
 const ON_THEIR_WAY_MAX = 8;
@@ -149,11 +137,7 @@ export class Pass {
   /** Resolves when the job that was begun last has been submitted, or will not be: the next one's turn. */
   #turn: Promise<void> = Promise.resolve();
   #lastSubmitMs = Number.NEGATIVE_INFINITY;
-  /** Of each kind of request that the engine does not answer, or that has to wait, when it is tried again. */
-  #pollRetry: Retry | undefined;
-  #submitRetry: Retry | undefined;
-  #fullRetry: Retry | undefined;
-  #outageSinceMs: number | undefined;
+  readonly #reach = new Reach();
   #polledAtMs = Number.NEGATIVE_INFINITY;
   /** When jobs ended of late, oldest first. */
   readonly #endedAtMs: number[] = [];
@@ -333,14 +317,12 @@ export class Pass {
       pending.set(state, (pending.get(state) ?? 0) + 1);
     }
     const { count: waiting, first } = this.#inbox.waiting(FIRST_WAITING);
-    const retries = [this.#pollRetry, this.#submitRetry].map((retry) => retry?.sinceMs);
-    const since = [...retries, this.#outageSinceMs].filter((ms) => ms !== undefined);
     return {
       waiting,
       unready: this.#inbox.reasons().size,
       first,
       pending,
-      outageMs: since.length === 0 ? undefined : performance.now() - Math.min(...since),
+      outageMs: this.#reach.outageMs,
       problems: this.#problems.size,
     };
   }
@@ -358,8 +340,7 @@ export class Pass {
     const times = [...this.#jobs.values()].filter((job) => job.retryAtMs > now).map((job) => job.retryAtMs - now);
     const inbox = this.#inbox.againAtMs();
     if (inbox !== undefined) times.push(Math.max(0, inbox - now));
-    for (const retry of [this.#pollRetry, this.#submitRetry, this.#fullRetry])
-      if (retry && retry.atMs > now) times.push(retry.atMs - now);
+    for (const atMs of this.#reach.retryAtMs) times.push(atMs - now);
     if (this.#diskRetryAtMs > now) times.push(this.#diskRetryAtMs - now);
     for (const atMs of this.#results.retryAtMs) times.push(atMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
@@ -431,7 +412,7 @@ export class Pass {
   // -- asking the engine --
 
   async #poll(): Promise<void> {
-    if (!this.#engineMayBeAsked()) return;
+    if (!this.#reach.mayBeAsked) return;
     if (performance.now() - this.#polledAtMs < this.#limits.queryS * 1000 * ALMOST) return;
     const asked = [...this.#jobs.values()].filter((job) => job.seen?.stage === "submitted" && !job.busy);
     const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
@@ -445,7 +426,7 @@ export class Pass {
       else this.#resolve("cancel", "debug", "Jobs can be cancelled.");
       for (const job of asked) this.#hear(job, news.get(job.seen?.token as Token));
     } catch (error) {
-      this.#pollRetry = this.#engineFailed(error, this.#pollRetry);
+      this.#engineFailed(error, "poll");
     }
   }
 
@@ -505,7 +486,7 @@ export class Pass {
   /** One of our jobs has ended, so that a limit may leave room for another. */
   #roomMade(): void {
     this.#endedAtMs.push(performance.now());
-    if (this.#fullRetry) this.#fullRetry = { ...this.#fullRetry, atMs: 0, nextS: FULL_RETRY_S.first };
+    this.#reach.roomMade();
   }
 
   #sayStarted(job: Job): void {
@@ -531,55 +512,33 @@ export class Pass {
     }
   }
 
-  #engineMayBeAsked(): boolean {
-    return !this.#pollRetry || performance.now() >= this.#pollRetry.atMs;
-  }
-
-  /** When the next submission may be tried, of which there is one at a time while the engine takes none. */
-  #submitAtMs(): number {
-    return Math.max(...[this.#pollRetry, this.#submitRetry, this.#fullRetry].map((retry) => retry?.atMs ?? 0));
-  }
-
   #pollAnswered(): void {
-    this.#endOfOutage(this.#pollRetry);
-    this.#pollRetry = undefined;
     const isTried = [...this.#jobs.values()].some((job) => job.seen?.stage === "submitting");
-    if (!isTried) this.#submitRetry = undefined;
-    this.#resolveOutage();
+    this.#resolveOutage(this.#reach.pollAnswered(isTried));
   }
 
   #submitAnswered(): void {
-    this.#endOfOutage(this.#submitRetry);
-    this.#submitRetry = undefined;
-    this.#fullRetry = undefined;
-    this.#resolveOutage();
+    this.#resolveOutage(this.#reach.submitAnswered());
     this.#resolve("full", "info", `${this.#world.engine.name} takes jobs again.`);
   }
 
-  #endOfOutage(retry: Retry | undefined): void {
-    if (retry) this.#outageSinceMs = Math.min(this.#outageSinceMs ?? Number.POSITIVE_INFINITY, retry.sinceMs);
+  #resolveOutage(tookS: number | undefined): void {
+    if (tookS === undefined) return;
+    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${durationText(tookS)}.`);
   }
 
-  /** An outage is over when the engine both answers and takes jobs. */
-  #resolveOutage(): void {
-    if (this.#pollRetry || this.#submitRetry || this.#outageSinceMs === undefined) return;
-    const outage = durationText((performance.now() - this.#outageSinceMs) / 1000);
-    this.#outageSinceMs = undefined;
-    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${outage}.`);
-  }
-
-  /** Tells of an outage once; what the engine says may change while it lasts. Returns when to try again. */
-  #engineFailed(error: unknown, before: Retry | undefined): Retry | undefined {
+  /** Tells of an outage once; what the engine says may change while it lasts. */
+  #engineFailed(error: unknown, request: "poll" | "submit"): void {
     if (error instanceof LockError) {
       this.#fatal ??= error;
-      return before;
+      return;
     }
+    this.#reach.failed(request);
     const text = `${this.#world.engine.name} does not answer; no job changes its state. ${(error as Error).message}`;
     if (this.#problems.has("engine")) {
       this.#note("debug", text);
       this.#problems.set("engine", text);
     } else this.#report("engine", "warn", text);
-    return retryAfter(before, ENGINE_RETRY_S);
   }
 
   // -- letting jobs step --
@@ -593,7 +552,7 @@ export class Pass {
     if (performance.now() < job.retryAtMs) return false;
     const stage = job.seen?.stage;
     if (stage === "submitted") return job.unweighed;
-    if (stage === "submitting" && performance.now() < this.#submitAtMs()) return false;
+    if (stage === "submitting" && performance.now() < this.#reach.submitAtMs) return false;
     return stage !== undefined;
   }
 
@@ -689,7 +648,7 @@ export class Pass {
   async #submit(job: Job, passTurn: () => void): Promise<void> {
     const { attempt } = job.seen ?? {};
     if (!job.seen || !attempt || this.#stopping) return;
-    if (performance.now() < this.#submitAtMs()) return;
+    if (performance.now() < this.#reach.submitAtMs) return;
     await this.#room(job);
     await this.#delay();
     if (this.#stopping) return;
@@ -715,9 +674,9 @@ export class Pass {
       job.aside = error.isOfOneJob;
       if (job.aside) return this.#unsure(job, error.message);
       if (error.verdict === "full") {
-        this.#fullRetry = retryAfter(this.#fullRetry, FULL_RETRY_S);
+        this.#reach.full();
         this.#report("full", "warn", `${this.#world.engine.name} takes no more for now; jobs wait. ${error.message}`);
-      } else this.#submitRetry = this.#engineFailed(error, this.#submitRetry);
+      } else this.#engineFailed(error, "submit");
       return;
     } finally {
       job.handed = false;
@@ -882,10 +841,8 @@ export class Pass {
     else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
     if (performance.now() < this.#diskRetryAtMs || this.#stuck() >= STUCK_MAX) return false;
     // While the engine takes none, those that are on their way find out when it does.
-    const isProbed =
-      (this.#fullRetry ?? this.#submitRetry) !== undefined &&
-      [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
-    const isOpen = performance.now() >= this.#submitAtMs() && !isProbed;
+    const isProbed = !this.#reach.takesJobs && [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
+    const isOpen = performance.now() >= this.#reach.submitAtMs && !isProbed;
     return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && isOpen;
   }
 
@@ -1026,12 +983,9 @@ export class Pass {
 
   #outage(): ManagerWord["outage"] {
     const text = this.#problems.get("engine");
-    const sinceMs = [this.#outageSinceMs, this.#pollRetry?.sinceMs, this.#submitRetry?.sinceMs].filter(
-      (ms) => ms !== undefined,
-    );
-    if (text === undefined || sinceMs.length === 0) return undefined;
-    const since = new Date(Date.now() - (performance.now() - Math.min(...sinceMs))).toISOString();
-    return { since, text };
+    const { outageMs } = this.#reach;
+    if (text === undefined || outageMs === undefined) return undefined;
+    return { since: new Date(Date.now() - outageMs).toISOString(), text };
   }
 
   #busy(): Promise<void>[] {
@@ -1056,14 +1010,6 @@ export class Pass {
   #resolve(about: string, level: "info" | "debug", text: string): void {
     if (this.#problems.delete(about)) this.#note(level, text);
   }
-}
-
-/** Grows from the first wait to the most, and never gives up. A share of chance keeps many managers apart. */
-function retryAfter(before: Retry | undefined, waits: { first: number; most: number }): Retry {
-  const nextS = before?.nextS ?? waits.first;
-  const now = performance.now();
-  const atMs = now + nextS * 1000 * (1 - Math.random() * 0.1);
-  return { atMs, nextS: Math.min(nextS * 2, waits.most), sinceMs: before?.sinceMs ?? now };
 }
 
 function whyOf(news: News | undefined): string | undefined {
