@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Results } from "./archive/results.ts";
 import { type BrakeRules, Brakes } from "./brakes.ts";
 import { putForReading } from "./disk.ts";
-import type { News, Submitted, Token } from "./engine.ts";
+import type { News, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Say } from "./events.ts";
 import { FILES } from "./files.ts";
@@ -17,6 +17,19 @@ import { Arrivals } from "./inbox/arrivals.ts";
 import type { Arrived } from "./inbox/arriving.ts";
 import { Inbox } from "./inbox/inbox.ts";
 import { whyItWaitsAgain } from "./inbox/ready.ts";
+import {
+  expectedOf,
+  goesOn,
+  isInQueue,
+  isOnItsWay,
+  type Job,
+  newJob,
+  placesOf,
+  RETRY_S,
+  stateOf,
+  submittedOf,
+  whyOf,
+} from "./job.ts";
 import { LockError } from "./lock.ts";
 import type { ManagerWord } from "./look/manager-word.ts";
 import { durationText } from "./outcome.ts";
@@ -31,7 +44,7 @@ import { claim } from "./steps/claim.ts";
 import { plan } from "./steps/plan.ts";
 import { rescue } from "./steps/rescue.ts";
 import { sendBack } from "./steps/retry.ts";
-import { type Seen, see } from "./steps/see.ts";
+import { see } from "./steps/see.ts";
 import { settle } from "./steps/settle.ts";
 import { submit } from "./steps/submit.ts";
 import type { World } from "./steps/world.ts";
@@ -51,33 +64,6 @@ export interface Limits {
   /** As queryS, where a person wants to know now. */
   readonly queryLeastS: number;
 }
-
-/** A job in pending/, as this manager knows it. */
-interface Job {
-  readonly name: string;
-  seen: Seen | undefined;
-  /** Claimed, or its intent written, by this manager just now: nobody else can have started it. */
-  fresh: boolean;
-  news: News | undefined;
-  /** The news may be of its end, and has not been weighed yet. */
-  unweighed: boolean;
-  busy: Promise<void> | undefined;
-  retryAtMs: number;
-  retryS: number;
-  /** The engine has taken it, and the record of that is being written. */
-  handed: boolean;
-  /** It was taken in to be told that it is not to be run, and needs no place for that. */
-  ending: boolean;
-  /** It waits for something of its own, and is certainly not in the engine's queue. */
-  aside: boolean;
-  /** Its last step failed. */
-  stuck: boolean;
-  saidStarted: boolean;
-  cancelled: boolean;
-}
-
-/** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
-const RETRY_S = { first: 1, most: 60 } as const;
 
 const AHEAD_MS = 1000;
 
@@ -1012,73 +998,12 @@ export class Pass {
   }
 }
 
-function whyOf(news: News | undefined): string | undefined {
-  if (news?.is === "unknown") return news.word;
-  return news?.is === "queued" || news?.is === "ending" ? news.why : undefined;
-}
-
-function expectedOf(news: News | undefined): string | undefined {
-  return news?.is === "queued" ? news.expectedStart : undefined;
-}
-
-/** One whose step failed holds no place, unless it may be in a queue all the same. */
-function isOnItsWay(job: Job, hasQueue: boolean): boolean {
-  if (job.ending) return false;
-  if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
-  return job.seen?.stage === "claimed" && !job.stuck;
-}
-
-function stateOf({ seen, news }: Job): string {
-  if (seen?.stage === "submitted") return news?.is ?? "submitted";
-  return seen?.stage ?? "left_alone";
-}
-
-/** False for a job that will not end unless somebody does something. */
-function goesOn(job: Job): boolean {
-  if (job.busy) return true;
-  if (job.seen?.stage === undefined || job.aside) return false;
-  if (job.news?.is === "queued" && job.news.stuck) return false;
-  return !(job.stuck && job.retryS >= RETRY_S.most && !isInQueue(job));
-}
-
-function isInQueue(job: Job): boolean {
-  return job.seen?.stage === "submitted" && job.news?.is !== "ended";
-}
-
-function placesOf(job: Job, most: number): number {
-  return Math.min(job.seen?.attempt?.plan.places ?? 1, most);
-}
-
 /** What is wrong with a folder, and how to mend it where that is plain. */
 function mending(error: unknown, name: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === "EACCES" ? `it cannot be read. Mend it with: chmod u+rwx pending/${name}` : message;
 }
 
-function newJob(name: string, fresh: boolean): Job {
-  return {
-    name,
-    seen: undefined,
-    fresh,
-    news: undefined,
-    unweighed: false,
-    busy: undefined,
-    retryAtMs: 0,
-    retryS: RETRY_S.first,
-    handed: false,
-    ending: false,
-    aside: false,
-    stuck: false,
-    saidStarted: false,
-    cancelled: false,
-  };
-}
-
 function aboutCircle({ names }: Circle): string {
   return `circle of ${names.length} with "${names[0]}"`;
-}
-
-function submittedOf(job: Job): Submitted | undefined {
-  const { attempt, handle } = job.seen ?? {};
-  return attempt && handle !== undefined ? { ...attempt, handle } : undefined;
 }
