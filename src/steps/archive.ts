@@ -8,7 +8,7 @@ import { errorText } from "../error-file.ts";
 import { FILES } from "../files.ts";
 import { openToGroup } from "../group.ts";
 import { attemptFolder, attemptsOf, checkedToken, type Intent } from "../records.ts";
-import { freeName, jobFolder } from "../root.ts";
+import { freeName, freeNameIn, jobFolder } from "../root.ts";
 import { readScript } from "../script-file.ts";
 import { statusText } from "../status-file.ts";
 import { keepCancel } from "./cancel.ts";
@@ -71,14 +71,7 @@ async function putErrorFile(disk: Disk, folder: string, records: string, wanted:
   const look = disk.look(path);
   const isOurs = look?.kind === "file" && wanted !== undefined && disk.read(path)?.toString("utf8") === wanted;
   if (isOurs) return;
-  if (look)
-    disk.rename(
-      path,
-      join(
-        records,
-        freeName(`${FILES.error}-of-the-job`, (free) => disk.look(join(records, free)) !== undefined),
-      ),
-    );
+  if (look) disk.rename(path, join(records, freeNameIn(disk, records, `${FILES.error}-of-the-job`)));
   if (wanted !== undefined) await putDurably(disk, folder, FILES.error, wanted);
 }
 

@@ -5,7 +5,7 @@ import type { Disk } from "../disk.ts";
 import type { Token } from "../engine.ts";
 import { FILES } from "../files.ts";
 import { attemptFolder, putRecord, readRecord } from "../records.ts";
-import { freeName, jobFolder } from "../root.ts";
+import { freeNameIn, jobFolder } from "../root.ts";
 import type { World } from "./world.ts";
 
 const REASON_BYTES_MAX = 2000;
@@ -35,6 +35,6 @@ export function cancelReasonOf(disk: Disk, folder: string): string | undefined {
 
 /** Puts the request beside the records, for it has been heard. */
 export function keepCancel(disk: Disk, folder: string, records: string): void {
-  const kept = freeName(FILES.cancel, (free) => disk.look(join(records, free)) !== undefined);
+  const kept = freeNameIn(disk, records, FILES.cancel);
   disk.rename(join(folder, FILES.cancel), join(records, kept));
 }

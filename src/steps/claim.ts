@@ -5,7 +5,7 @@ import { FILES, isResultName } from "../files.ts";
 import { signatureOf } from "../inbox/ready.ts";
 import { markedWholeAtMs, spendWhole } from "../inbox/whole.ts";
 import { attemptFolder, attemptsOf, closeAttempt, newToken, ownFolder, pastFolder, spendTurns } from "../records.ts";
-import { fileSystemNow, freeName, jobFolder } from "../root.ts";
+import { fileSystemNow, freeNameIn, jobFolder } from "../root.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -21,7 +21,7 @@ export function claim(world: World, name: string, signature: string | undefined)
   spendTurns(disk, jobFolder(root, "inbox", name));
   const wholeAtMs = markedWholeAtMs(disk, jobFolder(root, "inbox", name));
   spendWhole(disk, jobFolder(root, "inbox", name));
-  const taken = freeName(name, (free) => disk.look(jobFolder(root, "pending", free)) !== undefined);
+  const taken = freeNameIn(disk, root.pending, name);
   disk.rename(jobFolder(root, "inbox", name), jobFolder(root, "pending", taken));
   if (signature === undefined) return taken;
   const folder = jobFolder(root, "pending", taken);
@@ -37,7 +37,7 @@ export function claim(world: World, name: string, signature: string | undefined)
 
 /** Moves a folder that has no intent from pending to the inbox again. */
 export function putBack({ disk, root }: World, name: string): void {
-  const back = freeName(name, (free) => disk.look(jobFolder(root, "inbox", free)) !== undefined);
+  const back = freeNameIn(disk, root.inbox, name);
   disk.rename(jobFolder(root, "pending", name), jobFolder(root, "inbox", back));
 }
 
@@ -57,14 +57,7 @@ export function putOutOfForce(world: World, folder: string): void {
     disk.makeFolder(ownFolder(folder));
     disk.makeFolder(keep);
   }
-  for (const name of results)
-    disk.rename(
-      join(folder, name),
-      join(
-        keep,
-        freeName(name, (free) => disk.look(join(keep, free)) !== undefined),
-      ),
-    );
+  for (const name of results) disk.rename(join(folder, name), join(keep, freeNameIn(disk, keep, name)));
   for (const token of others) closeAttempt(disk, folder, token);
   if (last !== undefined) closeAttempt(disk, folder, last);
 }

@@ -8,7 +8,7 @@ import { FILES } from "../files.ts";
 import { attemptFolder, putRecord, type RetryRecord, readRecord } from "../records.ts";
 import { retryRulesOf } from "../retry/again.ts";
 import { decide, NO_RETRY, ordinal } from "../retry/retry.ts";
-import { freeName, jobFolder } from "../root.ts";
+import { freeNameIn, jobFolder } from "../root.ts";
 import type { Script } from "../script.ts";
 import { readScript } from "../script-file.ts";
 import { statusText } from "../status-file.ts";
@@ -44,7 +44,7 @@ export async function sendBack(
     await putRecord(disk, records, "retry", next.record);
     world.assertOwned();
   }
-  const back = freeName(name, (free) => disk.look(jobFolder(root, "inbox", free)) !== undefined);
+  const back = freeNameIn(disk, root.inbox, name);
   disk.rename(folder, jobFolder(root, "inbox", back));
   return { name: back, record: next.record };
 }
