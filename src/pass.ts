@@ -892,7 +892,7 @@ export class Pass {
   /** How many places a folder of the inbox needs; one that cannot be run needs one, to be told so. */
   #placesOf(name: string): number {
     try {
-      const read = readScript(this.#world, jobFolder(this.#world.root, "inbox", name), name);
+      const read = readScript(this.#world.disk, jobFolder(this.#world.root, "inbox", name), name);
       if ("fault" in read) return 1;
       return Math.min(this.#world.engine.plan(read.script).places, this.#limits.jobsMax);
     } catch {

@@ -4,13 +4,11 @@ import { join } from "node:path";
 import { type Disk, digest } from "./disk.ts";
 import { FILES } from "./files.ts";
 import { faultOfScript, SCRIPT_BYTES_MAX, type Script } from "./script.ts";
-import type { World } from "./steps/world.ts";
 
 type ScriptRead = { readonly script: Script; readonly sha256: string } | { readonly fault: string };
 
 /** Reads job.sh, and what names the job. Never follows a link. */
-export function readScript(world: Pick<World, "disk">, folder: string, folderName: string): ScriptRead {
-  const { disk } = world;
+export function readScript(disk: Disk, folder: string, folderName: string): ScriptRead {
   const look = disk.look(join(folder, FILES.script));
   if (!look) return { fault: "job.sh is not there any more." };
   if (look.kind === "link")

@@ -6,13 +6,13 @@ import { notePacking, resultEnding } from "../archive/packing.ts";
 import { type Disk, putDurably, putForReading, putSynced } from "../disk.ts";
 import { errorText } from "../error-file.ts";
 import { FILES } from "../files.ts";
-import { openToGroup } from "../group.ts";
+import { openToGroup, openToOwner } from "../group.ts";
 import { attemptFolder, attemptsOf, checkedToken, type Intent } from "../records.ts";
 import { freeName, freeNameIn, jobFolder } from "../root.ts";
 import { readScript } from "../script-file.ts";
 import { statusText } from "../status-file.ts";
 import { keepCancel } from "./cancel.ts";
-import { attemptsText, OWNER_ALL } from "./retry.ts";
+import { attemptsText } from "./retry.ts";
 import type { Seen } from "./see.ts";
 import type { World } from "./world.ts";
 
@@ -24,8 +24,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   if (!record || !seen.token) throw new Error(`${folder} has no outcome`);
   const records = attemptFolder(folder, seen.token);
   world.assertOwned();
-  // A job may have closed its own folder, which then can be neither written to nor moved.
-  disk.addMode(folder, OWNER_ALL);
+  openToOwner(disk, folder);
   // One that came too late is not to cancel the next run.
   if (disk.look(join(folder, FILES.cancel))) keepCancel(disk, folder, records);
   const ending = resultEnding(disk, folder);
@@ -61,7 +60,7 @@ function outputIdOf({ engine }: World, { attempt, handle }: Seen): string | unde
 
 function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {
   if (!intent || intent.adopted) return false;
-  const read = readScript(world, folder, name);
+  const read = readScript(world.disk, folder, name);
   return "fault" in read || read.sha256 !== intent.script;
 }
 

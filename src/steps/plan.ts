@@ -53,7 +53,7 @@ export async function plan(world: World, name: string): Promise<Seen | { why: st
     const { why, cause: after } = verdict;
     return { token, ...(await refuse(world, records, { why, after })) };
   }
-  const read = readScript(world, folder, name);
+  const read = readScript(world.disk, folder, name);
   if ("fault" in read) return { token, ...(await refuse(world, records, { why: read.fault })) };
   const rules = retryRulesOf(disk, folder, world.retry ?? NO_RETRY);
   if ("fault" in rules) return { token, ...(await refuse(world, records, { why: rules.fault })) };
@@ -108,6 +108,6 @@ function putRunner(
 
 /** Writes the runner anew: it was not synced, for it can be made again as long as it was not submitted. */
 export function remakeRunner(world: World, attempt: Attempt): void {
-  const read = readScript(world, attempt.folder, basename(attempt.folder));
+  const read = readScript(world.disk, attempt.folder, basename(attempt.folder));
   if (!("fault" in read)) putRunner(world, attempt, read.script.text);
 }

@@ -46,7 +46,7 @@ async function adopt(world: World, name: string, found: Extract<Found, { is: "fo
   const { disk, root, engine } = world;
   const folder = jobFolder(root, "pending", name);
   world.assertOwned();
-  const read = readScript(world, folder, name);
+  const read = readScript(world.disk, folder, name);
   const script: Script = "fault" in read ? { folderName: name, text: "" } : read.script;
   disk.makeFolder(ownFolder(folder));
   disk.makeFolder(attemptFolder(folder, found.token));

@@ -5,6 +5,7 @@ import { putForReading } from "../disk.ts";
 import type { Engine, Scale } from "../engine.ts";
 import { isEngineError } from "../engine-error.ts";
 import { FILES } from "../files.ts";
+import { openToOwner } from "../group.ts";
 import { attemptFolder, putRecord, type RetryRecord, readRecord } from "../records.ts";
 import { retryRulesOf } from "../retry/again.ts";
 import { decide, NO_RETRY, ordinal } from "../retry/retry.ts";
@@ -14,8 +15,6 @@ import { readScript } from "../script-file.ts";
 import { statusText } from "../status-file.ts";
 import type { Seen } from "./see.ts";
 import type { World } from "./world.ts";
-
-export const OWNER_ALL = 0o700;
 
 /**
  * Lets a job that ended badly wait in the inbox for another attempt, if that is the rule; the attempt's records stay
@@ -35,8 +34,7 @@ export async function sendBack(
   const next = decided ? { record: decided } : retryOf(world, name, seen);
   if (!("record" in next)) return undefined;
   world.assertOwned();
-  // A job may have closed its own folder, which then can be neither written to nor moved.
-  disk.addMode(folder, OWNER_ALL);
+  openToOwner(disk, folder);
   if (!decided) {
     const { number, of, waitS } = next.record;
     const text = statusText(world.engine, name, outcome.outcome.is, seen, { next: { attempt: number, of, waitS } });
@@ -63,7 +61,7 @@ function retryOf(world: World, name: string, seen: Seen): { record: RetryRecord 
   const { number = 1, scale, ends = [] } = intent.again ?? {};
   const again = decide(rules, outcome, number, scale);
   if (!again) return {};
-  const read = readScript(world, folder, name);
+  const read = readScript(world.disk, folder, name);
   if ("fault" in read) return { why: `It is not run again: ${read.fault}` };
   const raised = raisedOf(engine, read.script, again.scale);
   if (again.onlyRaised && again.raises && !raised[again.raises])

@@ -105,7 +105,7 @@ class Checker {
     if (target.is === "file") return this.#file(target);
     const findings = [...folderFindings(disk, target, rules), ...wordFindings(disk, root, target, settings)];
     if (!disk.look(`${target.path}/${FILES.script}`)) return findings;
-    const read = readScript({ disk }, target.path, target.name);
+    const read = readScript(disk, target.path, target.name);
     if ("fault" in read) return [...findings, error(read.fault)];
     return [...findings, ...(await this.#script(read.script, target.path))];
   }
