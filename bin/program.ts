@@ -1,17 +1,16 @@
 /** The command line, made of the tables of options and verbs. Each verb is loaded when it is called. */
 import { Command, Option as Flag, Help } from "commander";
 import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line/command-line.ts";
+import { settingsOf, UsageError } from "../src/config/config.ts";
 import {
   OPTIONS,
   type Option,
   type OptionName,
   type RawOptions,
   rangeOf,
-  settingsOf,
   shownDefault,
-  UsageError,
   variableOf,
-} from "../src/config/config.ts";
+} from "../src/config/options.ts";
 import { didYouMean } from "../src/nearest.ts";
 import type { Call, Verb } from "../src/verbs/call.ts";
 

@@ -1,9 +1,15 @@
-/** --group-writable: lets the group work with a finished folder. Never through a link, never for others. */
+/** Who may work with a folder: its owner, whatever a job has done; with --group-writable its group. Never through a link, never others. */
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 
+const OWNER_ALL = 0o700;
 const GROUP_READ_WRITE = 0o060;
 const GROUP_FOLDER = 0o2070;
+
+/** A job may have closed its own folder, which then can be neither written to nor moved. */
+export function openToOwner(disk: Disk, folder: string): void {
+  disk.addMode(folder, OWNER_ALL);
+}
 
 /** Opens a folder and all in it to its group. What belongs to somebody else is passed over. */
 export function openToGroup(disk: Disk, folder: string): void {

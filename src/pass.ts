@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Results } from "./archive/results.ts";
 import { type BrakeRules, Brakes } from "./brakes.ts";
 import { putForReading } from "./disk.ts";
-import type { News, Submitted, Token } from "./engine.ts";
+import type { News, Token } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Say } from "./events.ts";
 import { FILES } from "./files.ts";
@@ -17,28 +17,37 @@ import { Arrivals } from "./inbox/arrivals.ts";
 import type { Arrived } from "./inbox/arriving.ts";
 import { Inbox } from "./inbox/inbox.ts";
 import { whyItWaitsAgain } from "./inbox/ready.ts";
+import {
+  expectedOf,
+  goesOn,
+  isInQueue,
+  isOnItsWay,
+  type Job,
+  newJob,
+  placesOf,
+  RETRY_S,
+  stateOf,
+  submittedOf,
+  whyOf,
+} from "./job.ts";
 import { LockError } from "./lock.ts";
 import type { ManagerWord } from "./look/manager-word.ts";
 import { durationText } from "./outcome.ts";
+import { Reach } from "./reach.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
+import { readScript } from "./script-file.ts";
 import type { Place } from "./stage.ts";
 import { type JobStatus, statusText } from "./status-file.ts";
-import {
-  archive,
-  claim,
-  finish,
-  finishingFolder,
-  noteCancel,
-  plan,
-  readScript,
-  rescue,
-  type Seen,
-  see,
-  sendBack,
-  settle,
-  submit,
-  type World,
-} from "./step.ts";
+import { archive, finish, finishingFolder } from "./steps/archive.ts";
+import { noteCancel } from "./steps/cancel.ts";
+import { claim } from "./steps/claim.ts";
+import { plan } from "./steps/plan.ts";
+import { rescue } from "./steps/rescue.ts";
+import { sendBack } from "./steps/retry.ts";
+import { see } from "./steps/see.ts";
+import { settle } from "./steps/settle.ts";
+import { submit } from "./steps/submit.ts";
+import type { World } from "./steps/world.ts";
 
 export interface Limits {
   /** Places in the engine's queue. */
@@ -56,40 +65,6 @@ export interface Limits {
   readonly queryLeastS: number;
 }
 
-/** A job in pending/, as this manager knows it. */
-interface Job {
-  readonly name: string;
-  seen: Seen | undefined;
-  /** Claimed, or its intent written, by this manager just now: nobody else can have started it. */
-  fresh: boolean;
-  news: News | undefined;
-  /** The news may be of its end, and has not been weighed yet. */
-  unweighed: boolean;
-  busy: Promise<void> | undefined;
-  retryAtMs: number;
-  retryS: number;
-  /** The engine has taken it, and the record of that is being written. */
-  handed: boolean;
-  /** It was taken in to be told that it is not to be run, and needs no place for that. */
-  ending: boolean;
-  /** It waits for something of its own, and is certainly not in the engine's queue. */
-  aside: boolean;
-  /** Its last step failed. */
-  stuck: boolean;
-  saidStarted: boolean;
-  cancelled: boolean;
-}
-
-/** When something is tried again, and how long it has not gone. */
-interface Retry {
-  readonly atMs: number;
-  readonly nextS: number;
-  readonly sinceMs: number;
-}
-
-/** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
-const RETRY_S = { first: 1, most: 60 } as const;
-
 const AHEAD_MS = 1000;
 
 /** So many folders at a time are told that they are not to be run. */
@@ -97,12 +72,6 @@ const ENDINGS_MAX = 64;
 
 /** So many circles of jobs that wait for each other are reported. */
 const CIRCLES_MAX = 20;
-
-/** Waits while the engine is out of reach. */
-const ENGINE_RETRY_S = { first: 5, most: 600 } as const;
-
-/** Waits between two probes whether a limit of the queue leaves room again. */
-const FULL_RETRY_S = { first: 5, most: 60 } as const;
 
 /** Enough for the next submission never to wait for a disk. */
 const ON_THEIR_WAY_MAX = 8;
@@ -154,11 +123,7 @@ export class Pass {
   /** Resolves when the job that was begun last has been submitted, or will not be: the next one's turn. */
   #turn: Promise<void> = Promise.resolve();
   #lastSubmitMs = Number.NEGATIVE_INFINITY;
-  /** Of each kind of request that the engine does not answer, or that has to wait, when it is tried again. */
-  #pollRetry: Retry | undefined;
-  #submitRetry: Retry | undefined;
-  #fullRetry: Retry | undefined;
-  #outageSinceMs: number | undefined;
+  readonly #reach = new Reach();
   #polledAtMs = Number.NEGATIVE_INFINITY;
   /** When jobs ended of late, oldest first. */
   readonly #endedAtMs: number[] = [];
@@ -338,14 +303,12 @@ export class Pass {
       pending.set(state, (pending.get(state) ?? 0) + 1);
     }
     const { count: waiting, first } = this.#inbox.waiting(FIRST_WAITING);
-    const retries = [this.#pollRetry, this.#submitRetry].map((retry) => retry?.sinceMs);
-    const since = [...retries, this.#outageSinceMs].filter((ms) => ms !== undefined);
     return {
       waiting,
       unready: this.#inbox.reasons().size,
       first,
       pending,
-      outageMs: since.length === 0 ? undefined : performance.now() - Math.min(...since),
+      outageMs: this.#reach.outageMs,
       problems: this.#problems.size,
     };
   }
@@ -363,8 +326,7 @@ export class Pass {
     const times = [...this.#jobs.values()].filter((job) => job.retryAtMs > now).map((job) => job.retryAtMs - now);
     const inbox = this.#inbox.againAtMs();
     if (inbox !== undefined) times.push(Math.max(0, inbox - now));
-    for (const retry of [this.#pollRetry, this.#submitRetry, this.#fullRetry])
-      if (retry && retry.atMs > now) times.push(retry.atMs - now);
+    for (const atMs of this.#reach.retryAtMs) times.push(atMs - now);
     if (this.#diskRetryAtMs > now) times.push(this.#diskRetryAtMs - now);
     for (const atMs of this.#results.retryAtMs) times.push(atMs - now);
     const pausedMs = this.#brakes.pausedForMs(now);
@@ -436,7 +398,7 @@ export class Pass {
   // -- asking the engine --
 
   async #poll(): Promise<void> {
-    if (!this.#engineMayBeAsked()) return;
+    if (!this.#reach.mayBeAsked) return;
     if (performance.now() - this.#polledAtMs < this.#limits.queryS * 1000 * ALMOST) return;
     const asked = [...this.#jobs.values()].filter((job) => job.seen?.stage === "submitted" && !job.busy);
     const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
@@ -450,7 +412,7 @@ export class Pass {
       else this.#resolve("cancel", "debug", "Jobs can be cancelled.");
       for (const job of asked) this.#hear(job, news.get(job.seen?.token as Token));
     } catch (error) {
-      this.#pollRetry = this.#engineFailed(error, this.#pollRetry);
+      this.#engineFailed(error, "poll");
     }
   }
 
@@ -510,7 +472,7 @@ export class Pass {
   /** One of our jobs has ended, so that a limit may leave room for another. */
   #roomMade(): void {
     this.#endedAtMs.push(performance.now());
-    if (this.#fullRetry) this.#fullRetry = { ...this.#fullRetry, atMs: 0, nextS: FULL_RETRY_S.first };
+    this.#reach.roomMade();
   }
 
   #sayStarted(job: Job): void {
@@ -536,55 +498,33 @@ export class Pass {
     }
   }
 
-  #engineMayBeAsked(): boolean {
-    return !this.#pollRetry || performance.now() >= this.#pollRetry.atMs;
-  }
-
-  /** When the next submission may be tried, of which there is one at a time while the engine takes none. */
-  #submitAtMs(): number {
-    return Math.max(...[this.#pollRetry, this.#submitRetry, this.#fullRetry].map((retry) => retry?.atMs ?? 0));
-  }
-
   #pollAnswered(): void {
-    this.#endOfOutage(this.#pollRetry);
-    this.#pollRetry = undefined;
     const isTried = [...this.#jobs.values()].some((job) => job.seen?.stage === "submitting");
-    if (!isTried) this.#submitRetry = undefined;
-    this.#resolveOutage();
+    this.#resolveOutage(this.#reach.pollAnswered(isTried));
   }
 
   #submitAnswered(): void {
-    this.#endOfOutage(this.#submitRetry);
-    this.#submitRetry = undefined;
-    this.#fullRetry = undefined;
-    this.#resolveOutage();
+    this.#resolveOutage(this.#reach.submitAnswered());
     this.#resolve("full", "info", `${this.#world.engine.name} takes jobs again.`);
   }
 
-  #endOfOutage(retry: Retry | undefined): void {
-    if (retry) this.#outageSinceMs = Math.min(this.#outageSinceMs ?? Number.POSITIVE_INFINITY, retry.sinceMs);
+  #resolveOutage(tookS: number | undefined): void {
+    if (tookS === undefined) return;
+    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${durationText(tookS)}.`);
   }
 
-  /** An outage is over when the engine both answers and takes jobs. */
-  #resolveOutage(): void {
-    if (this.#pollRetry || this.#submitRetry || this.#outageSinceMs === undefined) return;
-    const outage = durationText((performance.now() - this.#outageSinceMs) / 1000);
-    this.#outageSinceMs = undefined;
-    this.#resolve("engine", "info", `${this.#world.engine.name} answers again, after ${outage}.`);
-  }
-
-  /** Tells of an outage once; what the engine says may change while it lasts. Returns when to try again. */
-  #engineFailed(error: unknown, before: Retry | undefined): Retry | undefined {
+  /** Tells of an outage once; what the engine says may change while it lasts. */
+  #engineFailed(error: unknown, request: "poll" | "submit"): void {
     if (error instanceof LockError) {
       this.#fatal ??= error;
-      return before;
+      return;
     }
+    this.#reach.failed(request);
     const text = `${this.#world.engine.name} does not answer; no job changes its state. ${(error as Error).message}`;
     if (this.#problems.has("engine")) {
       this.#note("debug", text);
       this.#problems.set("engine", text);
     } else this.#report("engine", "warn", text);
-    return retryAfter(before, ENGINE_RETRY_S);
   }
 
   // -- letting jobs step --
@@ -598,7 +538,7 @@ export class Pass {
     if (performance.now() < job.retryAtMs) return false;
     const stage = job.seen?.stage;
     if (stage === "submitted") return job.unweighed;
-    if (stage === "submitting" && performance.now() < this.#submitAtMs()) return false;
+    if (stage === "submitting" && performance.now() < this.#reach.submitAtMs) return false;
     return stage !== undefined;
   }
 
@@ -694,7 +634,7 @@ export class Pass {
   async #submit(job: Job, passTurn: () => void): Promise<void> {
     const { attempt } = job.seen ?? {};
     if (!job.seen || !attempt || this.#stopping) return;
-    if (performance.now() < this.#submitAtMs()) return;
+    if (performance.now() < this.#reach.submitAtMs) return;
     await this.#room(job);
     await this.#delay();
     if (this.#stopping) return;
@@ -720,9 +660,9 @@ export class Pass {
       job.aside = error.isOfOneJob;
       if (job.aside) return this.#unsure(job, error.message);
       if (error.verdict === "full") {
-        this.#fullRetry = retryAfter(this.#fullRetry, FULL_RETRY_S);
+        this.#reach.full();
         this.#report("full", "warn", `${this.#world.engine.name} takes no more for now; jobs wait. ${error.message}`);
-      } else this.#submitRetry = this.#engineFailed(error, this.#submitRetry);
+      } else this.#engineFailed(error, "submit");
       return;
     } finally {
       job.handed = false;
@@ -887,10 +827,8 @@ export class Pass {
     else this.#resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
     if (performance.now() < this.#diskRetryAtMs || this.#stuck() >= STUCK_MAX) return false;
     // While the engine takes none, those that are on their way find out when it does.
-    const isProbed =
-      (this.#fullRetry ?? this.#submitRetry) !== undefined &&
-      [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
-    const isOpen = performance.now() >= this.#submitAtMs() && !isProbed;
+    const isProbed = !this.#reach.takesJobs && [...this.#jobs.values()].some((job) => isOnItsWay(job, true));
+    const isOpen = performance.now() >= this.#reach.submitAtMs && !isProbed;
     return !paused && this.#brakes.pausedForMs(performance.now()) === 0 && isOpen;
   }
 
@@ -954,7 +892,7 @@ export class Pass {
   /** How many places a folder of the inbox needs; one that cannot be run needs one, to be told so. */
   #placesOf(name: string): number {
     try {
-      const read = readScript(this.#world, jobFolder(this.#world.root, "inbox", name), name);
+      const read = readScript(this.#world.disk, jobFolder(this.#world.root, "inbox", name), name);
       if ("fault" in read) return 1;
       return Math.min(this.#world.engine.plan(read.script).places, this.#limits.jobsMax);
     } catch {
@@ -1031,12 +969,9 @@ export class Pass {
 
   #outage(): ManagerWord["outage"] {
     const text = this.#problems.get("engine");
-    const sinceMs = [this.#outageSinceMs, this.#pollRetry?.sinceMs, this.#submitRetry?.sinceMs].filter(
-      (ms) => ms !== undefined,
-    );
-    if (text === undefined || sinceMs.length === 0) return undefined;
-    const since = new Date(Date.now() - (performance.now() - Math.min(...sinceMs))).toISOString();
-    return { since, text };
+    const { outageMs } = this.#reach;
+    if (text === undefined || outageMs === undefined) return undefined;
+    return { since: new Date(Date.now() - outageMs).toISOString(), text };
   }
 
   #busy(): Promise<void>[] {
@@ -1063,81 +998,12 @@ export class Pass {
   }
 }
 
-/** Grows from the first wait to the most, and never gives up. A share of chance keeps many managers apart. */
-function retryAfter(before: Retry | undefined, waits: { first: number; most: number }): Retry {
-  const nextS = before?.nextS ?? waits.first;
-  const now = performance.now();
-  const atMs = now + nextS * 1000 * (1 - Math.random() * 0.1);
-  return { atMs, nextS: Math.min(nextS * 2, waits.most), sinceMs: before?.sinceMs ?? now };
-}
-
-function whyOf(news: News | undefined): string | undefined {
-  if (news?.is === "unknown") return news.word;
-  return news?.is === "queued" || news?.is === "ending" ? news.why : undefined;
-}
-
-function expectedOf(news: News | undefined): string | undefined {
-  return news?.is === "queued" ? news.expectedStart : undefined;
-}
-
-/** One whose step failed holds no place, unless it may be in a queue all the same. */
-function isOnItsWay(job: Job, hasQueue: boolean): boolean {
-  if (job.ending) return false;
-  if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
-  return job.seen?.stage === "claimed" && !job.stuck;
-}
-
-function stateOf({ seen, news }: Job): string {
-  if (seen?.stage === "submitted") return news?.is ?? "submitted";
-  return seen?.stage ?? "left_alone";
-}
-
-/** False for a job that will not end unless somebody does something. */
-function goesOn(job: Job): boolean {
-  if (job.busy) return true;
-  if (job.seen?.stage === undefined || job.aside) return false;
-  if (job.news?.is === "queued" && job.news.stuck) return false;
-  return !(job.stuck && job.retryS >= RETRY_S.most && !isInQueue(job));
-}
-
-function isInQueue(job: Job): boolean {
-  return job.seen?.stage === "submitted" && job.news?.is !== "ended";
-}
-
-function placesOf(job: Job, most: number): number {
-  return Math.min(job.seen?.attempt?.plan.places ?? 1, most);
-}
-
 /** What is wrong with a folder, and how to mend it where that is plain. */
 function mending(error: unknown, name: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
   return code === "EACCES" ? `it cannot be read. Mend it with: chmod u+rwx pending/${name}` : message;
 }
 
-function newJob(name: string, fresh: boolean): Job {
-  return {
-    name,
-    seen: undefined,
-    fresh,
-    news: undefined,
-    unweighed: false,
-    busy: undefined,
-    retryAtMs: 0,
-    retryS: RETRY_S.first,
-    handed: false,
-    ending: false,
-    aside: false,
-    stuck: false,
-    saidStarted: false,
-    cancelled: false,
-  };
-}
-
 function aboutCircle({ names }: Circle): string {
   return `circle of ${names.length} with "${names[0]}"`;
-}
-
-function submittedOf(job: Job): Submitted | undefined {
-  const { attempt, handle } = job.seen ?? {};
-  return attempt && handle !== undefined ? { ...attempt, handle } : undefined;
 }

@@ -268,6 +268,13 @@ export function readRecord<K extends keyof RecordOf>(disk: Disk, attempt: string
   return value as unknown as RecordOf[K];
 }
 
+/** How the attempt in force ended; undefined if there is none, or it has no outcome. Throws RecordError. */
+export function outcomeInForce(disk: Disk, folder: string): OutcomeRecord | undefined {
+  const [token, ...others] = attemptsOf(disk, folder).inForce;
+  if (others.length > 0) throw new RecordError("it has several attempts in force (.jobmgr/attempt-*)");
+  return token && readRecord(disk, attemptFolder(folder, token), "outcome");
+}
+
 /** Puts one record into place. On the device when it resolves; the old one or none if it throws. */
 export async function putRecord<K extends keyof RecordOf>(
   disk: Disk,

@@ -178,6 +178,11 @@ export function freeName(name: string, isTaken: (name: string) => boolean, after
   }
 }
 
+/** As freeName: a name that nothing in this folder has. */
+export function freeNameIn(disk: Disk, folder: string, name: string, after = ""): string {
+  return freeName(name, (one) => disk.look(join(folder, one)) !== undefined, after);
+}
+
 /** The name that the N-th job called NAME has where the others still are: NAME, NAME~2, NAME~3, ... */
 export function numberedName(name: string, count: number, after = ""): string {
   const ending = (count === 1 ? "" : `~${count}`) + after;

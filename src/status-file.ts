@@ -1,7 +1,7 @@
 /** The text of job_status.json: for people and programs, never read back for a decision. */
 import type { Asked, Engine } from "./engine.ts";
 import { outputName } from "./outputs.ts";
-import type { Seen } from "./step.ts";
+import type { Seen } from "./steps/see.ts";
 
 export const STATUS_SCHEMA = 1;
 

@@ -96,7 +96,7 @@ export interface Exit {
  *   15; 253 is out of memory (Slurm 22.05.8 said so; its own SIG_OOM).
  * - sacct ExitCode: "3:0" is code 3, "0:9" signal 9. sacct takes 128 off a code from 128 on: `exit 137` reads "9:0",
  *   `exit 255` "127:0" and `exit 128` "0:0", though the state is FAILED (Slurm 22.05.8 said so). Such an answer is
- *   marked `reduced`; compare it with a known code by `sameExit`.
+ *   marked `reduced`: it is no witness of the code.
  */
 export function exitOf(raw: string): Exit | undefined {
   const text = raw.trim();
@@ -113,12 +113,6 @@ export function exitOf(raw: string): Exit | undefined {
   const code = (status >> 8) & 0xff;
   if (signal === 0) return { exitCode: code };
   return code === 0 ? { signal } : { exitCode: code, signal };
-}
-
-/** Does Slurm's account fit the exit code that the runner recorded? 128+N in the record is signal N for a shell. */
-export function sameExit(recorded: number, exit: Exit): boolean {
-  if (exit.signal !== undefined) return recorded === 128 + exit.signal;
-  return recorded === exit.exitCode || (exit.reduced === true && recorded - 128 === exit.exitCode);
 }
 
 /** Slurm's own signal for a script that it could not start (slurmstepd; 22.05.8 said so for a lost folder or output). */

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { type Disk, moveFileUnlessTaken, putDurably, removeTree } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptsOf, checkedToken, ownFolder } from "../records.ts";
-import { freeName, jobFolder, type Root } from "../root.ts";
+import { freeNameIn, jobFolder, type Root } from "../root.ts";
 import { PackFault } from "./fault.ts";
 import { hiddenName } from "./finished.ts";
 import { type ArchiveForm, archiveName } from "./names.ts";
@@ -132,7 +132,7 @@ async function makeArchive(world: Packer, token: string, note: Note, stop: Abort
   }
   world.assertOwned();
   for (;;) {
-    const file = freeName(target, (free) => disk.look(jobFolder(root, "complete", free)) !== undefined, ending);
+    const file = freeNameIn(disk, root.complete, target, ending);
     await notePacking(disk, root, token, { target, ending, file, ino: disk.look(part)?.ino ?? 0 });
     if (!moveFileUnlessTaken(disk, part, jobFolder(root, "complete", file))) continue;
     await disk.sync(root.complete);

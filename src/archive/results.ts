@@ -1,6 +1,6 @@
 /** Archives of finished folders, made one at a time while all else goes on. */
 
-import type { World } from "../step.ts";
+import type { World } from "../steps/world.ts";
 import { dropPacking, isNotedForPacking, notedForPacking, pack } from "./packing.ts";
 
 /** Waits before one is tried again, in seconds: doubled each time, up to the most. */

@@ -2,15 +2,15 @@
  * Takes jobs away for good: first one rename into .jobmgr/removing/, after which nobody sees them any more, then their
  * files are deleted, never through a link. What a crash leaves there is deleted by the next removal.
  */
+
 import { basename, join } from "node:path";
 import { finishedFolder } from "../archive/finished.ts";
 import { archiveName } from "../archive/names.ts";
 import { type Disk, removeTree } from "../disk.ts";
+import { openToOwner } from "../group.ts";
 import { fileSystemNow, jobFolder, type Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
 import { isAbandoned, type Stager, stagedName } from "./staging.ts";
-
-const OWNER_ALL = 0o700;
 
 /** Somebody else deletes the same files, or a job that nobody follows still writes there. */
 const TRIES_MAX = 5;
@@ -58,7 +58,7 @@ export class Removal {
   #move(from: string, to: string): boolean {
     try {
       // A folder that is closed cannot be moved.
-      if (this.#disk.look(from)?.kind === "folder") this.#disk.addMode(from, OWNER_ALL);
+      if (this.#disk.look(from)?.kind === "folder") openToOwner(this.#disk, from);
       this.#disk.rename(from, to);
       return true;
     } catch (error) {
@@ -111,7 +111,7 @@ async function deleteAll(disk: Disk, path: string): Promise<void> {
     if (!look) return;
     try {
       if (look.kind === "folder") {
-        disk.addMode(path, OWNER_ALL);
+        openToOwner(disk, path);
         await removeTree(disk, path);
       } else disk.remove(path);
     } catch (error) {

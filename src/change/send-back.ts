@@ -1,7 +1,7 @@
 /** Sends a finished job back to the inbox, to be run again. Its earlier attempts go along. */
 import { type Disk, moveFolderUnlessTaken } from "../disk.ts";
 import { markWhole } from "../inbox/whole.ts";
-import { freeName, jobFolder, type Root } from "../root.ts";
+import { freeNameIn, jobFolder, type Root } from "../root.ts";
 
 /**
  * The name that it has in the inbox; undefined if it is not in complete/ (any more). One rename: there or here. All that
@@ -10,7 +10,7 @@ import { freeName, jobFolder, type Root } from "../root.ts";
 export async function sendBack(disk: Disk, root: Root, name: string): Promise<string | undefined> {
   const from = jobFolder(root, "complete", name);
   for (;;) {
-    const free = freeName(name, (one) => disk.look(jobFolder(root, "inbox", one)) !== undefined);
+    const free = freeNameIn(disk, root.inbox, name);
     try {
       await markWhole(disk, from).catch(unlessForbidden);
       if (!moveFolderUnlessTaken(disk, from, jobFolder(root, "inbox", free))) continue;

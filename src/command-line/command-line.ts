@@ -2,7 +2,7 @@
  * Every verb: its arguments, options, sentence and examples, once. The command line, the help, the completion and the
  * man page are made of this table. No verb is loaded for it.
  */
-import type { Completes, OptionName } from "../config/config.ts";
+import type { Completes, OptionName } from "../config/options.ts";
 
 export interface VerbOption {
   /** As commander takes it. */

@@ -9,7 +9,7 @@ import {
   rangeOf,
   shownDefault,
   variableOf,
-} from "../config/config.ts";
+} from "../config/options.ts";
 import { VERBS, type VerbDefinition } from "./command-line.ts";
 
 /** `date`: YYYY-MM-DD. */

@@ -7,17 +7,8 @@ import { dirname, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import type { Disk } from "../disk.ts";
 import { didYouMean } from "../nearest.ts";
-import {
-  ConfigError,
-  keyOf,
-  OPTIONS,
-  type Option,
-  type OptionName,
-  type Origins,
-  type RawOptions,
-  settingsOf,
-  variableOf,
-} from "./config.ts";
+import { ConfigError, settingsOf } from "./config.ts";
+import { keyOf, OPTIONS, type Option, type OptionName, type Origins, type RawOptions, variableOf } from "./options.ts";
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 const OWN_FILE = "jobmgr.toml";

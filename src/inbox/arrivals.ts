@@ -3,7 +3,7 @@
  * what has to wait; a stop leaves what is under way to the next manager.
  */
 import { ArchiveWait } from "../archive/fault.ts";
-import type { World } from "../step.ts";
+import type { World } from "../steps/world.ts";
 import { type Arrived, arrive, arrivingIds, checkRoom, recoverArriving } from "./arriving.ts";
 
 /** Waits before a file is tried again, in seconds: doubled each time, up to the most. */

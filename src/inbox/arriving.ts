@@ -19,9 +19,9 @@ import { type Checked, checkArchive, type Reading, unpackArchive } from "../arch
 import { type Look, type OpenFile, removeTree } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptFolder, newToken, ownFolder, putRecord } from "../records.ts";
-import { fileSystemNow, freeName, jobFolder } from "../root.ts";
+import { fileSystemNow, freeNameIn, jobFolder } from "../root.ts";
 import type { Place } from "../stage.ts";
-import type { World } from "../step.ts";
+import type { World } from "../steps/world.ts";
 import { fileSignature } from "./ready.ts";
 import { markWhole } from "./whole.ts";
 
@@ -184,7 +184,7 @@ async function take(world: World, staged: Staged, file: string, look: Look, as: 
   // Whoever still held it open went on writing through the first look.
   const after = disk.look(to);
   if (after && contentSignature(after) === contentSignature(look)) return;
-  const back = freeName(file, (free) => disk.look(join(root.inbox, free)) !== undefined);
+  const back = freeNameIn(disk, root.inbox, file);
   disk.rename(to, join(root.inbox, back));
   throw changed();
 }
@@ -203,7 +203,7 @@ async function complete(world: World, { kind, id, name, folder }: Staged): Promi
   }
   await Promise.all([disk.sync(folder), disk.sync(kind === "archive" ? sourceFolder(folder) : ownFolder(folder))]);
   const place = kind === "refused" ? "pending" : "inbox";
-  const free = freeName(name, (one) => disk.look(jobFolder(root, place, one)) !== undefined);
+  const free = freeNameIn(disk, root[place], name);
   world.assertOwned();
   disk.rename(folder, jobFolder(root, place, free));
   await Promise.all([disk.sync(root[place]), disk.sync(root.inbox)]);

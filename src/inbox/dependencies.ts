@@ -7,7 +7,7 @@ import { finishedFolder } from "../archive/finished.ts";
 import { arrivalFiles, arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
-import { attemptFolder, attemptsOf, type OutcomeRecord, RecordError, readRecord, recordNames } from "../records.ts";
+import { attemptsOf, type OutcomeRecord, outcomeInForce, RecordError, recordNames } from "../records.ts";
 import { jobFolder, numberedName, type Root } from "../root.ts";
 import type { Place } from "../stage.ts";
 import { AFTER_BYTES_MAX, type AfterRead, type JobState, parseAfter, type Verdict, verdictOf } from "./after.ts";
@@ -96,7 +96,7 @@ function endOf(disk: Disk, root: Root, name: string, asker: Asker): JobState {
   let unclear: string | undefined;
   for (const { name: one, folder } of latest) {
     try {
-      const record = outcomeIn(disk, folder);
+      const record = outcomeInForce(disk, folder);
       if (record === undefined)
         unclear ??= `complete/${one} has no record of how it ended. Was it moved there by hand?`;
       else if (last === undefined || Date.parse(record.at) > Date.parse(last.at)) last = record;
@@ -110,14 +110,6 @@ function endOf(disk: Disk, root: Root, name: string, asker: Asker): JobState {
     return { is: "ended", result, why, ...(after && { after }) };
   }
   return unclear === undefined ? { is: "unknown" } : { is: "unclear", why: unclear };
-}
-
-/** The outcome of the attempt in force; undefined if there is none. Throws RecordError. */
-function outcomeIn(disk: Disk, folder: string): OutcomeRecord | undefined {
-  const { inForce } = attemptsOf(disk, folder);
-  const [token] = inForce;
-  if (inForce.length > 1) throw new RecordError("it has several attempts in force (.jobmgr/attempt-*)");
-  return token && readRecord(disk, attemptFolder(folder, token), "outcome");
 }
 
 /** Folders of a place that are called NAME, or that and a number; never the asker, but for the name itself. */

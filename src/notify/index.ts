@@ -2,7 +2,7 @@
 import type { Disk } from "../disk.ts";
 import type { Event } from "../events.ts";
 import type { Root } from "../root.ts";
-import type { Ending, Notices } from "../step.ts";
+import type { Ending, Notices } from "../steps/world.ts";
 import { Courier, type Office } from "./courier.ts";
 import { type Ended, occasionOf } from "./message.ts";
 import { Outbox } from "./outbox.ts";

@@ -1,5 +1,6 @@
 /** What is told, and to whom. Secrets are read from their files once, at the start. */
-import { ConfigError, longFlag, type NotifySettings, type OptionName } from "../config/config.ts";
+import { ConfigError, type NotifySettings } from "../config/config.ts";
+import { longFlag, type OptionName } from "../config/options.ts";
 import type { Disk } from "../disk.ts";
 import type { Occasion } from "../events.ts";
 import { commandTarget, type FeedProgram, type Target, webhookTarget } from "./target.ts";

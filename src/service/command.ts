@@ -1,14 +1,6 @@
 /** The command line of a manager that is to do, unattended, what a call from here would do. Pure. */
-import {
-  absolutePath,
-  longFlag,
-  OPTIONS,
-  type Option,
-  type OptionName,
-  type Origins,
-  type RawOptions,
-  type Settings,
-} from "../config/config.ts";
+import { absolutePath, type Settings } from "../config/config.ts";
+import { longFlag, OPTIONS, type Option, type OptionName, type Origins, type RawOptions } from "../config/options.ts";
 
 /** What a manager needs of the environment, beside its PATH. */
 const VARIABLES = ["SLURM_CONF", "SLURM_CLUSTERS"];

@@ -1,6 +1,7 @@
 /** What a verb is given, whichever it is: its words, the settings, and what only the composition root knows. */
 import type { Filter } from "../archive/filter.ts";
-import type { Origins, RawOptions, Settings } from "../config/config.ts";
+import type { Settings } from "../config/config.ts";
+import type { Origins, RawOptions } from "../config/options.ts";
 import type { Engine, Machine } from "../engine.ts";
 import type { FeedProgram } from "../notify/target.ts";
 import type { Paint } from "../paint.ts";

@@ -17,7 +17,7 @@ import { ownersOf } from "../owners.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { faultOfScript, SCRIPT_BYTES_MAX, type Script } from "../script.ts";
-import { readScript } from "../step.ts";
+import { readScript } from "../script-file.ts";
 import type { Call, Surroundings } from "./call.ts";
 
 /** What was found of one thing, as `check --json` tells it. */
@@ -105,7 +105,7 @@ class Checker {
     if (target.is === "file") return this.#file(target);
     const findings = [...folderFindings(disk, target, rules), ...wordFindings(disk, root, target, settings)];
     if (!disk.look(`${target.path}/${FILES.script}`)) return findings;
-    const read = readScript({ disk }, target.path, target.name);
+    const read = readScript(disk, target.path, target.name);
     if ("fault" in read) return [...findings, error(read.fault)];
     return [...findings, ...(await this.#script(read.script, target.path))];
   }

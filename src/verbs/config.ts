@@ -8,7 +8,7 @@ import {
   type Origins,
   type RawOptions,
   variableOf,
-} from "../config/config.ts";
+} from "../config/options.ts";
 import { EXIT } from "../exit-codes.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";

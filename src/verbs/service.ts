@@ -1,6 +1,7 @@
 /** `jobmgr service KIND`: what keeps a manager going for this root, with the options that are in force here. */
 import { userInfo } from "node:os";
-import { longFlag, type Settings, UsageError } from "../config/config.ts";
+import { type Settings, UsageError } from "../config/config.ts";
+import { longFlag } from "../config/options.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { didYouMean } from "../nearest.ts";

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { OPTIONS, type Option } from "../../src/config/config.ts";
+import { OPTIONS, type Option } from "../../src/config/options.ts";
 import { FAST, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd } from "../harness.ts";
 
 const ALL: readonly Option[] = Object.values(OPTIONS);

@@ -1,7 +1,7 @@
 /** The help of every verb: two examples that work as they stand there, 80 columns, and nothing that drowns its own options. */
 import { expect, it } from "vitest";
 import { VERBS, type VerbDefinition, type VerbName } from "../../src/command-line/command-line.ts";
-import { OPTIONS } from "../../src/config/config.ts";
+import { OPTIONS } from "../../src/config/options.ts";
 import { jobmgr } from "../harness.ts";
 
 const NAMES = Object.keys(VERBS) as VerbName[];

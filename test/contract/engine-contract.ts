@@ -11,7 +11,9 @@ import type { Attempt, Engine, Found, News, Scale, Submitted } from "../../src/e
 import { isEngineError } from "../../src/engine-error.ts";
 import { runnerRecords } from "../../src/records.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
-import { plan, see, type World } from "../../src/step.ts";
+import { plan } from "../../src/steps/plan.ts";
+import { see } from "../../src/steps/see.ts";
+import type { World } from "../../src/steps/world.ts";
 
 export interface ContractSubject {
   /** A new engine object on the same scheduler, as another process would make it. */

@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
-import type { World } from "../../src/step.ts";
+import type { World } from "../../src/steps/world.ts";
 import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 

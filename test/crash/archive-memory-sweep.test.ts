@@ -9,7 +9,7 @@ import { checkArchive } from "../../src/archive/unpack.ts";
 import { realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass.ts";
 import { openRoot, type Root, setUpRoot } from "../../src/root.ts";
-import type { World } from "../../src/step.ts";
+import type { World } from "../../src/steps/world.ts";
 import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 import { tar, tarEntry } from "../src/archive/make.ts";

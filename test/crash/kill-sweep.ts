@@ -226,7 +226,7 @@ export function variant(...changes: readonly Change[]): string {
   return join(folder, "dist/bin/jobmgr.js");
 }
 
-export const NO_FIND = ["src/step.js", "if (!fresh) {", "if (false) {"] as const;
+export const NO_FIND = ["src/steps/submit.js", "if (!fresh) {", "if (false) {"] as const;
 export const NO_CLAIM = ["src/runner.js", `"$jm_me") ;;`, "*) ;;"] as const;
 
 const SOLO = "echo solo >>../../../ledger; sleep 0.3\n";

@@ -1,14 +1,6 @@
 /** What Slurm's words for a job's state mean, its exit codes, and the sentences for job_error.txt. */
 import { describe, expect, it } from "vitest";
-import {
-  type Exit,
-  exitOf,
-  explain,
-  type Facts,
-  isLaunchFailure,
-  sameExit,
-  stateOf,
-} from "../../engines/slurm/states.ts";
+import { type Exit, exitOf, explain, type Facts, isLaunchFailure, stateOf } from "../../engines/slurm/states.ts";
 
 /** Long and short names: squeue(1), sacct(1) of 22.05; the flags without a short name: job_state_codes.html of 25.11. */
 const LIVING: readonly [long: string, short: string, is: "queued" | "running"][] = [
@@ -106,27 +98,6 @@ describe("an exit code", () => {
     ["-1", undefined],
     ["3:0:0", undefined],
   ])("%j", (raw, exit) => expect(exitOf(raw)).toEqual(exit));
-
-  it.each<[recorded: number, raw: string, same: boolean]>([
-    [3, "768", true],
-    [3, "3:0", true],
-    [0, "0", true],
-    [137, "35072", true],
-    // sacct takes 128 off: exit 137, exit 255 and exit 128.
-    [137, "9:0", true],
-    [255, "127:0", true],
-    [128, "0:0", true],
-    [9, "9:0", true],
-    [137, "0:9", true],
-    [137, "9", true],
-    [3, "1024", false],
-    [0, "256", false],
-    [0, "9", false],
-    [128, "0", false],
-    [9, "0:9", false],
-  ])("of %i fits %s: %s", (recorded, raw, same) => {
-    expect(sameExit(recorded, exitOf(raw) ?? {})).toBe(same);
-  });
 
   it("tells of a script that could not be started", () => {
     expect(["4021", "0:53"].map((raw) => isLaunchFailure(exitOf(raw)))).toEqual([true, true]);

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { makeReader } from "../../../engines/index.ts";
 import { VERBS } from "../../../src/command-line/command-line.ts";
 import { choicesFor, type JobsIn } from "../../../src/command-line/complete.ts";
-import { OPTIONS, settingsOf } from "../../../src/config/config.ts";
+import { settingsOf } from "../../../src/config/config.ts";
+import { OPTIONS } from "../../../src/config/options.ts";
 
 const JOBS: JobsIn = (place, root) =>
   root === "/other" ? [`other-${place}`] : [`${place}-1`, `${place} 2`, "-dash", "line\nend"];

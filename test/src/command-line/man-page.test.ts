@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { VERBS, type VerbDefinition } from "../../../src/command-line/command-line.ts";
 import { manPage } from "../../../src/command-line/man-page.ts";
-import { OPTIONS, type Option, type OptionName, variableOf } from "../../../src/config/config.ts";
+import { OPTIONS, type Option, type OptionName, variableOf } from "../../../src/config/options.ts";
 import { EXIT } from "../../../src/exit-codes.ts";
 import { jobmgr, makeFolder, runToEnd } from "../../harness.ts";
 import { need } from "../../real/surroundings.ts";

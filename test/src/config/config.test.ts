@@ -1,14 +1,8 @@
 /** Every option, table-driven: what it is by default, and that a value out of range is refused with the range. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  OPTIONS,
-  type Option,
-  type OptionName,
-  type RawOptions,
-  settingsOf,
-  UsageError,
-} from "../../../src/config/config.ts";
+import { settingsOf, UsageError } from "../../../src/config/config.ts";
+import { OPTIONS, type Option, type OptionName, type RawOptions } from "../../../src/config/options.ts";
 
 const ALL = Object.entries(OPTIONS) as [OptionName, Option][];
 const NUMBERS = ALL.flatMap(([name, option]) => (option.type === "number" ? [{ name, ...option }] : []));

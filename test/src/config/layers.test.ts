@@ -2,16 +2,9 @@
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  ConfigError,
-  OPTIONS,
-  type Option,
-  type OptionName,
-  type RawOptions,
-  settingsOf,
-  variableOf,
-} from "../../../src/config/config.ts";
+import { ConfigError, settingsOf } from "../../../src/config/config.ts";
 import { layersOver } from "../../../src/config/layers.ts";
+import { OPTIONS, type Option, type OptionName, type RawOptions, variableOf } from "../../../src/config/options.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { setUpRoot } from "../../../src/root.ts";
 import { jobmgr, makeFolder, makeRoot } from "../../harness.ts";

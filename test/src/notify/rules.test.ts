@@ -2,7 +2,8 @@
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type RawOptions, settingsOf } from "../../../src/config/config.ts";
+import { settingsOf } from "../../../src/config/config.ts";
+import type { RawOptions } from "../../../src/config/options.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { targetsOf } from "../../../src/notify/rules.ts";
 import { makeFolder } from "../../harness.ts";

@@ -1,0 +1,98 @@
+/** What a pass remembers of a job in pending/ between two looks, and what follows from it. */
+import type { News, Submitted } from "./engine.ts";
+import type { Seen } from "./steps/see.ts";
+
+/** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
+export const RETRY_S = { first: 1, most: 60 } as const;
+
+/** A job in pending/, as this manager knows it. */
+export interface Job {
+  readonly name: string;
+  seen: Seen | undefined;
+  /** Claimed, or its intent written, by this manager just now: nobody else can have started it. */
+  fresh: boolean;
+  news: News | undefined;
+  /** The news may be of its end, and has not been weighed yet. */
+  unweighed: boolean;
+  busy: Promise<void> | undefined;
+  retryAtMs: number;
+  retryS: number;
+  /** The engine has taken it, and the record of that is being written. */
+  handed: boolean;
+  /** It was taken in to be told that it is not to be run, and needs no place for that. */
+  ending: boolean;
+  /** It waits for something of its own, and is certainly not in the engine's queue. */
+  aside: boolean;
+  /** Its last step failed. */
+  stuck: boolean;
+  saidStarted: boolean;
+  cancelled: boolean;
+}
+
+/** One that was found in pending/, or claimed just now (`fresh`). */
+export function newJob(name: string, fresh: boolean): Job {
+  return {
+    name,
+    seen: undefined,
+    fresh,
+    news: undefined,
+    unweighed: false,
+    busy: undefined,
+    retryAtMs: 0,
+    retryS: RETRY_S.first,
+    handed: false,
+    ending: false,
+    aside: false,
+    stuck: false,
+    saidStarted: false,
+    cancelled: false,
+  };
+}
+
+/** Why it waits, in the engine's words. */
+export function whyOf(news: News | undefined): string | undefined {
+  if (news?.is === "unknown") return news.word;
+  return news?.is === "queued" || news?.is === "ending" ? news.why : undefined;
+}
+
+/** When it is expected to start, if the engine says so. */
+export function expectedOf(news: News | undefined): string | undefined {
+  return news?.is === "queued" ? news.expectedStart : undefined;
+}
+
+/** One whose step failed holds no place, unless it may be in a queue all the same. */
+export function isOnItsWay(job: Job, hasQueue: boolean): boolean {
+  if (job.ending) return false;
+  if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
+  return job.seen?.stage === "claimed" && !job.stuck;
+}
+
+/** Submitted, and not known to have ended. */
+export function isInQueue(job: Job): boolean {
+  return job.seen?.stage === "submitted" && job.news?.is !== "ended";
+}
+
+/** Places in the engine's queue that it takes, of so many that there are. */
+export function placesOf(job: Job, most: number): number {
+  return Math.min(job.seen?.attempt?.plan.places ?? 1, most);
+}
+
+/** For figures: its stage; of one that was submitted, the engine's last news. */
+export function stateOf({ seen, news }: Job): string {
+  if (seen?.stage === "submitted") return news?.is ?? "submitted";
+  return seen?.stage ?? "left_alone";
+}
+
+/** False for a job that will not end unless somebody does something. */
+export function goesOn(job: Job): boolean {
+  if (job.busy) return true;
+  if (job.seen?.stage === undefined || job.aside) return false;
+  if (job.news?.is === "queued" && job.news.stuck) return false;
+  return !(job.stuck && job.retryS >= RETRY_S.most && !isInQueue(job));
+}
+
+/** As the engine is asked about it; undefined before it was submitted. */
+export function submittedOf(job: Job): Submitted | undefined {
+  const { attempt, handle } = job.seen ?? {};
+  return attempt && handle !== undefined ? { ...attempt, handle } : undefined;
+}
