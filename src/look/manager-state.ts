@@ -1,5 +1,5 @@
 /** Who manages a root, as far as can be seen from here, and what that manager said last. Reads only. */
-import { OPTIONS } from "../config/config.ts";
+import { OPTIONS } from "../config/options.ts";
 import type { Disk } from "../disk.ts";
 import { lastBeatMs, type Owner, readOwner } from "../lock.ts";
 import { printable } from "../printable.ts";
