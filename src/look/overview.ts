@@ -264,9 +264,14 @@ function withSince({ name, place, state, ...facts }: Row): Row {
   return { name, place, state, ...facts, ...(since !== undefined && { since }) };
 }
 
+/** "4711", "4711;cluster". */
+export function isSchedulersId(id: string): boolean {
+  return /^\d+(;[\w.-]+)?$/.test(id);
+}
+
 /** An id that a person can use: the scheduler's own, or the short one by which the engine's outputs are named. */
 export function shownId(row: Pick<Row, "id" | "token">): string {
   if (row.id === undefined) return "-";
-  if (/^\d+(;[\w.-]+)?$/.test(row.id)) return row.id;
+  if (isSchedulersId(row.id)) return row.id;
   return row.token !== undefined && isToken(row.token) ? shortId(row.token) : "-";
 }

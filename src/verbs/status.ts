@@ -3,7 +3,7 @@ import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { type ManagerState, managerLines, managerOf } from "../look/manager-state.ts";
-import { ALL, type Report, type Row, reportOf, shownId, type View } from "../look/overview.ts";
+import { ALL, isSchedulersId, type Report, type Row, reportOf, shownId, type View } from "../look/overview.ts";
 import { clockOf, secondsBetween, shortDuration } from "../look/times.ts";
 import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
@@ -138,10 +138,12 @@ function nameColumns(width: number): number {
 function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
   const isWide = width >= WIDE;
   const isWider = width >= WIDER;
+  // A scheduler's ids are what one tells it; the others are long, and there is room for them or not.
+  const hasIds = isWide || jobs.some(({ id }) => id !== undefined && isSchedulersId(id));
   const rows = jobs.map((job) => [
     cut(printable(job.name), nameColumns(width)),
     cut(printable(job.state), 12),
-    cut(printable(shownId(job)), 16),
+    ...(hasIds ? [cut(printable(shownId(job)), 16)] : []),
     shortSince(job.since, at),
     ...(isWide ? [shortTook(job, at)] : []),
     ...(isWider ? [clockOf(job.startedAt, at), printable(job.engine ?? "-")] : []),
@@ -150,7 +152,7 @@ function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
   const titles = [
     "NAME",
     "STATE",
-    "ID",
+    ...(hasIds ? ["ID"] : []),
     "SINCE",
     ...(isWide ? ["TOOK"] : []),
     ...(isWider ? ["STARTED", "ENGINE"] : []),
