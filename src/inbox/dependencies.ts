@@ -36,12 +36,18 @@ export function readAfter(disk: Disk, folder: string): AfterRead | undefined {
 }
 
 /** What has become of the jobs that a folder is to run after. Met, too, if it names none. */
-export function verdictOfFolder(disk: Disk, root: Root, asker: Asker): Verdict {
+export function verdictOfFolder(disk: Disk, root: Root, asker: Asker, near?: Near): Verdict {
   const read = readAfter(disk, jobFolder(root, asker.place, asker.name));
   if (read === undefined) return { is: "met" };
   if ("fault" in read) return { is: "waits", why: read.fault };
-  return verdictOf(read.dependencies, (name) => stateOfJob(disk, root, name, asker));
+  return verdictOf(read.dependencies, (name) => {
+    const state = stateOfJob(disk, root, name, asker);
+    return state.is === "unknown" && near ? { ...state, nearest: near(name) } : state;
+  });
 }
+
+/** The names of jobs that somebody may have meant who named one that is not there. */
+export type Near = (name: string) => readonly string[];
 
 /** Numbers of a name that are looked for behind the last one found: some may have been moved away. */
 const GAP_MAX = 4;

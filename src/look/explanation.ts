@@ -5,9 +5,11 @@ import type { Disk } from "../disk.ts";
 import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
+import { nearest } from "../nearest.ts";
 import { durationText, type Outcome, type Result } from "../outcome.ts";
 import { jobFolder, type Root } from "../root.ts";
-import type { JobRef } from "../selection.ts";
+import { type JobRef, namesIn } from "../selection.ts";
+import { PLACES } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
@@ -61,7 +63,11 @@ const CANCEL = ["cancel", "ends it; what it has done so far is kept"] as const;
 
 function explainWaiting(scene: Scene, name: string): Part {
   const { disk, root, manager, rules } = scene;
-  const readiness = readinessNow(disk, root, name, rules);
+  const near = (unknown: string) => {
+    const all = PLACES.flatMap((place) => namesIn(disk, root, place));
+    return nearest(unknown, new Set(all.filter((one) => one !== name)));
+  };
+  const readiness = readinessNow(disk, root, name, rules, near);
   const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
   const reason = manager.owner && manager.word.reasons.get(name);
   const more = [manager.word.problems.get(`inbox/${name}`)].filter((one) => one !== undefined);

@@ -1,15 +1,15 @@
 /** Why a folder of the inbox is not taken: worked out here and now, by the rules that a manager would have. Reads only. */
 import { join } from "node:path";
 import type { Disk } from "../disk.ts";
-import { verdictOfFolder } from "../inbox/dependencies.ts";
+import { type Near, verdictOfFolder } from "../inbox/dependencies.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "../inbox/ready.ts";
 import { fileSystemNow, jobFolder, type Root } from "../root.ts";
 import { namesIn } from "../selection.ts";
 
 /** Whether a folder is ready, as of now. */
-export function readinessNow(disk: Disk, root: Root, name: string, rules: ReadyRules): Readiness {
+export function readinessNow(disk: Disk, root: Root, name: string, rules: ReadyRules, near?: Near): Readiness {
   const waitsFor = () => {
-    const verdict = verdictOfFolder(disk, root, { place: "inbox", name });
+    const verdict = verdictOfFolder(disk, root, { place: "inbox", name }, near);
     return verdict.is === "waits" ? verdict.why : undefined;
   };
   try {
