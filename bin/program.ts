@@ -3,6 +3,7 @@ import { Command, Option as Flag, Help } from "commander";
 import { keyOfFlags, VERBS, type VerbDefinition, type VerbName } from "../src/command-line/command-line.ts";
 import { settingsOf, UsageError } from "../src/config/config.ts";
 import {
+  longFlag,
   OPTIONS,
   type Option,
   type OptionName,
@@ -138,6 +139,7 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
       const words = split(command.args, verb);
+      refuseAlone(name, all);
       refuseEmpty(words.words, given);
       await called(LOADS[name], words, given, all as RawOptions);
     });
@@ -153,6 +155,13 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
     const group = verb.options.length > 0 ? GENERAL : "Options";
     addSettings(command, ["root", "color", ...verb.settings], group);
   }
+}
+
+/** What is done without a verb alone: beside one it would be passed over in silence. */
+function refuseAlone(verb: VerbName, options: Readonly<Record<string, unknown>>): void {
+  const alone = NAMES.find((name) => (OPTIONS[name] as Option).isFlagOnly === true && options[name] === true);
+  if (alone !== undefined)
+    throw new UsageError(`${longFlag(alone)} and ${verb} do not go together: call one, then the other`);
 }
 
 /** Nothing is called "": it is what a shell makes of a variable that is not set. */

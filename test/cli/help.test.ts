@@ -85,6 +85,7 @@ describe("words that a verb does not know what to do with", () => {
     ["a second name where one belongs", ["explain", "a", "b"], /too many arguments for 'explain'/],
     ["an empty name", ["remove", "--yes", ""], /an empty name, "", was given/],
     ["an option that is empty", ["submit", "--name", "", "--", "true"], /--name: it needs a value/],
+    ["what is done without a verb", ["status", "--setup"], /--setup and status do not go together/],
     ["an option of another verb", ["hold", "--older-than", "1d", "a"], /unknown option '--older-than'/],
   ])("%s: ends with 2, does nothing, and leads to the help of the verb", async (_, args, sentence) => {
     const root = await makeRoot();
