@@ -71,6 +71,10 @@ function explainWaiting(scene: Scene, name: string): Part {
   const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
   const reason = manager.owner && manager.word.reasons.get(name);
   const more = [manager.word.problems.get(`inbox/${name}`)].filter((one) => one !== undefined);
+  if (lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.cancel))) {
+    const sentence = `It is to be cancelled (${FILES.cancel}), and ends without being run when a manager has seen that.`;
+    return { state: "waiting", sentences: [sentence, ...noManager(scene)], next: [REMOVE] };
+  }
   if (hold) {
     const since = new Date(hold.ctimeMs).toISOString();
     const sentence = `It is held since ${clockOf(since, scene.now)} (for ${ago(since, scene.now)}) by the file ${FILES.hold} in its folder.`;

@@ -185,12 +185,13 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
   const odd = oddRow(disk, folder, "inbox", name);
   if (odd) return reason === undefined ? odd : { ...odd, why: reason };
   const isHeld = lookUnlessShut(disk, join(folder, FILES.hold)) !== undefined;
+  const isCancelled = lookUnlessShut(disk, join(folder, FILES.cancel)) !== undefined;
   const ctimeMs = lookUnlessShut(disk, folder)?.ctimeMs;
   return {
     name,
     place: "inbox",
     state: isHeld ? "held" : "waiting",
-    ...(reason !== undefined && { why: reason }),
+    ...(isCancelled ? { why: `it is to be cancelled (${FILES.cancel})` } : reason !== undefined && { why: reason }),
     ...(ctimeMs !== undefined && { since: new Date(ctimeMs).toISOString() }),
   };
 }

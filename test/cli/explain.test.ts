@@ -13,6 +13,7 @@ function putWaiting(root: TestRoot): void {
   putJob(root, "inbox", "100-held", [], { job_hold: "" });
   putJob(root, "inbox", "200-after", [], { "job_after.txt": "300-next\n" });
   putJob(root, "inbox", "210-misspelt", [], { "job_after.txt": "300-nxet\n" });
+  putJob(root, "inbox", "215-cancelled", [], { job_cancel: "wrong input\n", job_hold: "" });
   const retry = { number: 2, of: 3, waitS: 3600, ends: ["failed. Exit code 3."], raised: ["--mem=8G instead of 4G"] };
   putJob(root, "inbox", "220-again", [{ submitted: 1, started: 2, ended: 3, outcome: FAILED, retry }]);
   mkdirSync(join(root.path, "inbox/250-empty"));
@@ -78,7 +79,7 @@ it.each<Where>(["terminal", "pipes"])("what waits, on %s", async (where) => {
   const alone = await transcript(
     root,
     where,
-    explained("100-held", "200-after", "210-misspelt", "220-again", "250-empty", "400-last"),
+    explained("100-held", "200-after", "210-misspelt", "215-cancelled", "220-again", "250-empty", "400-last"),
     env,
   );
   putManager(root, { queue: { jobsMax: 40, pendingMax: 20, taken: 40, waiting: 20 } }, true);

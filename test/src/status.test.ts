@@ -97,6 +97,12 @@ describe("the report", () => {
     expect(row("w")?.state).toBe("held");
   });
 
+  it("a folder that is to be cancelled says so, without a manager too", () => {
+    put("inbox", "w");
+    writeFileSync(join(root.inbox, "w", "job_cancel"), "");
+    expect(row("w")).toMatchObject({ state: "waiting", why: "it is to be cancelled (job_cancel)" });
+  });
+
   it("a pending folder without a status has the state that its records show", () => {
     put("pending", "a");
     for (const name of ["b", "c", "d"]) {
