@@ -165,11 +165,13 @@ function asJson(job: JobRef, explanation: Explanation, also: readonly string[], 
     at: now,
     sentences,
     also,
-    attempts: attempts.map(({ plan, records: _records, ...attempt }) => ({
+    // "id" is the engine's own, as in job_status.json and `status --json`.
+    attempts: attempts.map(({ plan, records: _records, handle, id: outputId, ...attempt }) => ({
       ...attempt,
+      ...(handle !== undefined && { id: handle }),
       ...(plan && {
         jobName: plan.jobName,
-        outputs: outputNames({ ...attempt, ...(plan && { plan }) }),
+        outputs: outputNames({ plan, ...(outputId !== undefined && { id: outputId }) }),
         asked: plan.asked ?? {},
         ignored: plan.ignored,
         args: plan.args,
