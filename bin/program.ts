@@ -60,8 +60,9 @@ Examples:
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 failed, 2 wrong usage, 3 no such job, 4 the job did not
-succeed and has no code of its own, 69 engine not here, 75 managed by another,
-78 root or configuration unusable, 130/143 stopped by ctrl-C/TERM.`;
+succeed and has no code of its own, 69 engine not here, 75 managed by another
+or --timeout is over, 78 root or configuration unusable, 130/143 stopped by
+ctrl-C/TERM.`;
 
 /** `ended` is told the exit code of the verb that was called. */
 export function commandLine(version: string, ended: (exitCode: number) => void): Command {
