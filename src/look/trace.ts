@@ -28,6 +28,27 @@ export function traceOf(disk: Disk, root: Root, { place, name }: JobRef): Trace 
   return { place, name, kind: look.kind, dev: look.dev, ino: look.ino, token: tokenOf(disk, folder, look) };
 }
 
+/** As traceOf; also of a job of which nothing is there under its own name, but for what is left beside its archive. */
+export function beginTrace(disk: Disk, root: Root, job: JobRef): Trace {
+  return traceOf(disk, root, job) ?? { ...job, kind: "folder", dev: -1, ino: -1, token: undefined };
+}
+
+/** "place/name" of all that is there before jobs are followed: none of it is one of them, but the jobs themselves. */
+export function strangersIn(disk: Disk, root: Root): Set<string> {
+  return new Set(PLACES.flatMap((place) => disk.list(root[place]).map((name) => `${place}/${name}`)));
+}
+
+/** This job is no stranger, nor is what is left of it beside its archive. */
+export function acquaint(strangers: Set<string>, { place, name }: JobRef): void {
+  strangers.delete(`${place}/${name}`);
+  if (place === "complete") strangers.delete(`complete/${hiddenName(name)}`);
+}
+
+/** By which name a job is known that lies in complete/, as its folder, its archive, or what is left beside that. */
+export function finishedNameOf({ kind, name }: Trace): string {
+  return (kind === "file" ? arrivalName(name)?.name : undefined) ?? name.replace(/^\./, "");
+}
+
 /**
  * Where the job is now; undefined if it cannot be found. `strangers`: "place/name" of what was there before, and so
  * cannot be this job under its name. While it stays where it was, this is one look.
