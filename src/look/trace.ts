@@ -2,7 +2,6 @@
  * A job that somebody goes after while others move it: from the inbox to pending, to complete, and back. Known by its
  * inode; on file systems that make up inodes (sshfs) by the token of its attempt; and at last by its name.
  */
-
 import { hiddenName } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
