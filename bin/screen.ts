@@ -16,15 +16,11 @@ const CTRL_Z = "\x1a";
 /** These end a program; the terminal is given back first. */
 const ENDINGS = ["SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
+/** Takes the terminal, until it is closed. Keys, and a change of its size, are its events. */
 export function openScreen(): Screen {
   const { stdin, stdout } = process;
   const hasKeys = stdin.isTTY === true;
-  const events: string[] = [];
-  let wake = () => {};
-  const tell = (event: string) => {
-    events.push(event);
-    wake();
-  };
+  const events = new Events();
   const enter = () => {
     if (hasKeys) stdin.setRawMode(true);
     stdout.write(ENTER);
@@ -36,11 +32,11 @@ export function openScreen(): Screen {
   const onKeys = (bytes: Buffer) => {
     for (const key of bytes.toString("latin1")) {
       if (key === CTRL_Z) suspend();
-      else tell(key);
+      else events.tell(key);
     }
   };
-  const onResize = () => tell("resize");
-  const onInterrupt = () => tell(CTRL_C);
+  const onResize = () => events.tell("resize");
+  const onInterrupt = () => events.tell(CTRL_C);
   /** As a shell expects of Ctrl-Z: the terminal is its own until `fg`. */
   const suspend = () => {
     leave();
@@ -76,18 +72,32 @@ export function openScreen(): Screen {
       const text = lines.map((line) => CLEAR_LINE + line).join("\r\n");
       stdout.write(`${HOME}${text}${CLEAR_BELOW}`);
     },
-    async next(ms) {
-      if (events.length === 0) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, ms);
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-        });
-      }
-      return events.shift();
-    },
+    next: (ms) => events.next(ms),
     close,
   };
+}
+
+/** What has happened and was not asked for yet. */
+class Events {
+  readonly #events: string[] = [];
+  #wake = () => {};
+
+  tell(event: string): void {
+    this.#events.push(event);
+    this.#wake();
+  }
+
+  /** The oldest; waits for one, so long at most. */
+  async next(ms: number): Promise<string | undefined> {
+    if (this.#events.length === 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        this.#wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    return this.#events.shift();
+  }
 }

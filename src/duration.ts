@@ -1,6 +1,7 @@
 /** Durations as people type them. Pure. */
 
-const UNITS_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
+/** Seconds in one of each unit. */
+export const UNITS_S: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800 };
 
 /** Seconds in "45s", "90m", "12h", "30d", "2w", also "1.5h"; undefined for anything else, a number without unit too. */
 export function durationOf(text: string): number | undefined {

@@ -31,13 +31,14 @@ import {
   whyOf,
 } from "./job.ts";
 import { LockError } from "./lock.ts";
+import { jsonObject, textIn } from "./look/json-file.ts";
 import type { ManagerWord } from "./look/manager-word.ts";
 import { durationText } from "./outcome.ts";
 import { Reach } from "./reach.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
 import { readScript } from "./script-file.ts";
 import type { Place } from "./stage.ts";
-import { type JobStatus, statusText } from "./status-file.ts";
+import { statusText } from "./status-file.ts";
 import { archive, finish, finishingFolder } from "./steps/archive.ts";
 import { noteCancel } from "./steps/cancel.ts";
 import { claim } from "./steps/claim.ts";
@@ -459,14 +460,10 @@ export class Pass {
   #whySince(job: Job, why: string): string {
     const { disk, root } = this.#world;
     const now = new Date().toISOString();
-    try {
-      const path = join(jobFolder(root, "pending", job.name), FILES.status);
-      const last = JSON.parse(disk.read(path)?.toString("utf8") ?? "null") as Partial<JobStatus> | null;
-      const isSame = last?.token === job.seen?.token && last?.why === why && (last?.whySince ?? now) < now;
-      return isSame ? (last?.whySince ?? now) : now;
-    } catch {
-      return now;
-    }
+    const last = jsonObject(disk, join(jobFolder(root, "pending", job.name), FILES.status));
+    const since = textIn(last.whySince);
+    const isSame = last.token === job.seen?.token && last.why === why;
+    return isSame && since !== undefined && since < now ? since : now;
   }
 
   /** One of our jobs has ended, so that a limit may leave room for another. */

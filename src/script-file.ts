@@ -1,5 +1,4 @@
 /** A job's job.sh as a file, and the name that its folder gives it. What it says is read in script.ts. */
-
 import { join } from "node:path";
 import { type Disk, digest } from "./disk.ts";
 import { FILES } from "./files.ts";

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished, type TestContext } from "vitest";
 import { isAlive, startOf } from "../engines/process.ts";
+import { quoted } from "../src/runner.ts";
 import { makeFolder, PROGRAM, waitUntil } from "./harness.ts";
 import { need } from "./real/surroundings.ts";
 
@@ -23,11 +24,6 @@ export interface Screen {
   raw(): string;
   resize(columns: number, lines: number): void;
   close(): void;
-}
-
-/** A word that sh reads as exactly this text. */
-export function quote(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** Starts a command line on a new terminal, which goes when the test ends. */
@@ -55,7 +51,7 @@ export function openScreen(
     if (isAlive(server, serverStart)) process.kill(server, "SIGTERM");
   });
   tmux("set-option", "-g", "history-limit", "10000");
-  tmux("pipe-pane", "-o", `cat >> ${quote(raw)}`);
+  tmux("pipe-pane", "-o", `cat >> ${quoted(raw)}`);
   return {
     pid,
     type: (text) => {
@@ -96,7 +92,7 @@ export interface Terminal extends Pick<Screen, "press" | "visible" | "raw" | "re
 
 export async function openTerminal(context: TestContext, root: { readonly path: string }): Promise<Terminal> {
   const rc = join(makeFolder(), "rc");
-  const jobmgrHere = `${quote(process.execPath)} ${quote(PROGRAM)} --root ${quote(root.path)}`;
+  const jobmgrHere = `${quoted(process.execPath)} ${quoted(PROGRAM)} --root ${quoted(root.path)}`;
   writeFileSync(
     rc,
     [
@@ -109,7 +105,7 @@ export async function openTerminal(context: TestContext, root: { readonly path: 
       "",
     ].join("\n"),
   );
-  const screen = openScreen(context, `exec bash --noprofile --rcfile ${quote(rc)} -i`);
+  const screen = openScreen(context, `exec bash --noprofile --rcfile ${quoted(rc)} -i`);
   await waitUntil("the shell is there", () => screen.text().endsWith("$"));
   const { press, visible, raw, resize, close } = screen;
   let asked = 0;

@@ -1,5 +1,4 @@
 /** Archives of finished folders, made one at a time while all else goes on. */
-
 import type { World } from "../steps/world.ts";
 import { dropPacking, isNotedForPacking, notedForPacking, pack } from "./packing.ts";
 

@@ -2,7 +2,6 @@
  * Takes jobs away for good: first one rename into .jobmgr/removing/, after which nobody sees them any more, then their
  * files are deleted, never through a link. What a crash leaves there is deleted by the next removal.
  */
-
 import { basename, join } from "node:path";
 import { finishedFolder } from "../archive/finished.ts";
 import { archiveName } from "../archive/names.ts";

@@ -1,5 +1,4 @@
 /** What may stand where somebody presses Tab: verbs, options, their values, jobs, paths. Out of the tables alone. */
-
 import { type Completes, longFlag, OPTIONS, type Option, type OptionName } from "../config/options.ts";
 import { isPlace, PLACES, type Place } from "../stage.ts";
 import { VERBS, type VerbDefinition } from "./command-line.ts";

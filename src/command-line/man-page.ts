@@ -1,5 +1,4 @@
 /** The manual page, jobmgr(1), in man(7): made of the same tables as the command line and its help. Pure. */
-
 import {
   keyOf,
   longFlag,

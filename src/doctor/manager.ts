@@ -60,10 +60,10 @@ export function managerSymptoms(
 const LATE_S = 60;
 
 function checkSymptoms(disk: Disk, root: Root, settings: Settings): Symptom[] {
-  const word = wordOf(disk, root);
+  const word = readWord(disk, root);
   const ageS = (Date.now() - Date.parse(word.at ?? "")) / 1000;
-  const problems = Object.values(word.problems ?? {}).map(
-    (problem): Symptom => ({ level: "warning", about: "it says", says: printable(String(problem)) }),
+  const problems = [...word.problems.values()].map(
+    (problem): Symptom => ({ level: "warning", about: "it says", says: printable(problem) }),
   );
   if (Number.isNaN(ageS)) return problems;
   const says = `${durationText(Math.max(0, Math.floor(ageS)))} ago`;
@@ -76,14 +76,6 @@ function checkSymptoms(disk: Disk, root: Root, settings: Settings): Symptom[] {
     },
     ...problems,
   ];
-}
-
-function wordOf(disk: Disk, root: Root): { at?: string; problems?: Record<string, unknown> } {
-  try {
-    return JSON.parse(disk.read(join(root.own, "manager.json"))?.toString("utf8") ?? "{}") ?? {};
-  } catch {
-    return {};
-  }
 }
 
 const LEFTOVER_S = 3600;

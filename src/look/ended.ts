@@ -1,5 +1,4 @@
 /** How a job in complete/ ended: read off the records of its attempt in force. */
-
 import { finishedFolder } from "../archive/finished.ts";
 import type { Disk } from "../disk.ts";
 import { type OutcomeRecord, outcomeInForce } from "../records.ts";

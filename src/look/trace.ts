@@ -2,7 +2,6 @@
  * A job that somebody goes after while others move it: from the inbox to pending, to complete, and back. Known by its
  * inode; on file systems that make up inodes (sshfs) by the token of its attempt; and at last by its name.
  */
-
 import { hiddenName } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
@@ -26,6 +25,27 @@ export function traceOf(disk: Disk, root: Root, { place, name }: JobRef): Trace 
   const look = disk.look(folder);
   if (!look) return undefined;
   return { place, name, kind: look.kind, dev: look.dev, ino: look.ino, token: tokenOf(disk, folder, look) };
+}
+
+/** As traceOf; also of a job of which nothing is there under its own name, but for what is left beside its archive. */
+export function beginTrace(disk: Disk, root: Root, job: JobRef): Trace {
+  return traceOf(disk, root, job) ?? { ...job, kind: "folder", dev: -1, ino: -1, token: undefined };
+}
+
+/** "place/name" of all that is there before jobs are followed: none of it is one of them, but the jobs themselves. */
+export function strangersIn(disk: Disk, root: Root): Set<string> {
+  return new Set(PLACES.flatMap((place) => disk.list(root[place]).map((name) => `${place}/${name}`)));
+}
+
+/** This job is no stranger, nor is what is left of it beside its archive. */
+export function acquaint(strangers: Set<string>, { place, name }: JobRef): void {
+  strangers.delete(`${place}/${name}`);
+  if (place === "complete") strangers.delete(`complete/${hiddenName(name)}`);
+}
+
+/** By which name a job is known that lies in complete/, as its folder, its archive, or what is left beside that. */
+export function finishedNameOf({ kind, name }: Trace): string {
+  return (kind === "file" ? arrivalName(name)?.name : undefined) ?? name.replace(/^\./, "");
 }
 
 /**

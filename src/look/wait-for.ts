@@ -3,16 +3,12 @@
  * and complete, and back when they are run again.
  */
 import { setTimeout } from "node:timers/promises";
-import { hiddenName } from "../archive/finished.ts";
-import { arrivalName } from "../archive/names.ts";
 import type { Disk } from "../disk.ts";
 import type { Outcome } from "../outcome.ts";
 import { isRootThere, type Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
-import { PLACES } from "../stage.ts";
 import { finishedAs } from "./ended.ts";
-
-import { follow, type Trace, traceOf } from "./trace.ts";
+import { acquaint, beginTrace, finishedNameOf, follow, strangersIn, type Trace } from "./trace.ts";
 
 /** How a job stands when the wait is over. */
 export interface Waited extends JobRef {
@@ -57,16 +53,13 @@ export class Waiting {
   constructor(disk: Disk, root: Root) {
     this.#disk = disk;
     this.#root = root;
-    this.#strangers = new Set(PLACES.flatMap((place) => disk.list(root[place]).map((name) => `${place}/${name}`)));
+    this.#strangers = strangersIn(disk, root);
   }
 
   /** Adds a job to those that are waited for. */
   add(job: JobRef | Trace): void {
-    const unknown = { kind: "folder", dev: -1, ino: -1, token: undefined } as const;
-    const at = "ino" in job ? job : (traceOf(this.#disk, this.#root, job) ?? { ...job, ...unknown });
-    this.#strangers.delete(`${job.place}/${job.name}`);
-    // What is left of a job beside its archive.
-    if (job.place === "complete") this.#strangers.delete(`complete/${hiddenName(job.name)}`);
+    const at = "ino" in job ? job : beginTrace(this.#disk, this.#root, job);
+    acquaint(this.#strangers, job);
     this.#states.push({ at, missingSinceMs: undefined, end: undefined });
   }
 
@@ -113,8 +106,7 @@ export class Waiting {
 
   /** Undefined for an archive whose job is still on its way. */
   #endOf(at: Trace): State["end"] {
-    const name = (at.kind === "file" ? arrivalName(at.name)?.name : undefined) ?? at.name.replace(/^\./, "");
-    const outcome = finishedAs(this.#disk, this.#root, name)?.outcome;
+    const outcome = finishedAs(this.#disk, this.#root, finishedNameOf(at))?.outcome;
     if (outcome) return { is: "ended", outcome };
     return at.kind === "file" ? undefined : { is: "unknown" };
   }

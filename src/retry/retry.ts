@@ -2,6 +2,7 @@
  * Is a job run again after it ended badly, when, and with how much more? The rules are the configuration's and those
  * of job_retry.txt; here they are read and applied. Pure.
  */
+import { UNITS_S } from "../duration.ts";
 import type { EndCause, Scale } from "../engine.ts";
 import { FILES } from "../files.ts";
 import { didYouMean } from "../nearest.ts";
@@ -136,11 +137,9 @@ function timesOf(value: string): Partial<RetryRules> | Fault {
   return { times };
 }
 
-const SECONDS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
-
 function pauseOf(value: string): Partial<RetryRules> | Fault {
   const [, number, unit = "s"] = /^(\d+(?:\.\d+)?)\s*(s|m|h|d)?(?:ec|in|ours?|ays?)?$/i.exec(value) ?? [];
-  const pauseS = Number(number) * (SECONDS[unit.toLowerCase()] ?? Number.NaN);
+  const pauseS = Number(number) * (UNITS_S[unit.toLowerCase()] ?? Number.NaN);
   if (!(pauseS <= RETRY_PAUSE_S_MAX))
     return { fault: `pause must be a time such as 60 (seconds), 5m or 1h, of at most 30d, and not "${value}"` };
   return { pauseS };

@@ -1,5 +1,4 @@
 /** settled -> archived: word of the end is left in the folder, and it moves to complete/. */
-
 import { join } from "node:path";
 import { isTakenInComplete } from "../archive/finished.ts";
 import { notePacking, resultEnding } from "../archive/packing.ts";

@@ -1,5 +1,4 @@
 /** A job_cancel in a folder of pending/, and the record that is made of it. */
-
 import { join } from "node:path";
 import type { Disk } from "../disk.ts";
 import type { Token } from "../engine.ts";

@@ -1,5 +1,4 @@
 /** waiting -> claimed: a folder that is ready moves from inbox/ to pending/; or back, if it changed meanwhile. */
-
 import { join } from "node:path";
 import { FILES, isResultName } from "../files.ts";
 import { signatureOf } from "../inbox/ready.ts";

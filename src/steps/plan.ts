@@ -1,5 +1,4 @@
 /** claimed -> submitting: the intent is written; or at once the outcome of a job that is not to be run. */
-
 import { basename, join } from "node:path";
 import { putForReading } from "../disk.ts";
 import type { Attempt, Plan, Token } from "../engine.ts";

@@ -1,5 +1,4 @@
 /** settled -> waiting: a job that ended badly goes back to inbox/ for another attempt, if that is the rule. */
-
 import { join } from "node:path";
 import { putForReading } from "../disk.ts";
 import type { Engine, Scale } from "../engine.ts";

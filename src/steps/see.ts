@@ -1,5 +1,4 @@
 /** What the disk says of one job: its stage, and its records, read and checked. */
-
 import { join } from "node:path";
 import type { Attempt, Handle, Plan, Token } from "../engine.ts";
 import {

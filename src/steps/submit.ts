@@ -1,5 +1,4 @@
 /** submitting -> submitted: the engine takes the job, and its handle is written; or refuses it. */
-
 import type { Attempt, Handle } from "../engine.ts";
 import { isEngineError } from "../engine-error.ts";
 import { putRecord, readRecord } from "../records.ts";

@@ -8,7 +8,7 @@ import { type AttemptHistory, historyOf } from "../look/history.ts";
 import { managerOf } from "../look/manager-state.ts";
 import { readWord } from "../look/manager-word.ts";
 import { type OutputFile, offsetOfLastLines, outputsOf, sizeOf } from "../look/output-files.ts";
-import { Whereabouts } from "../look/whereabouts.ts";
+import { acquaint, beginTrace, finishedNameOf, follow, strangersIn } from "../look/trace.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
@@ -134,23 +134,26 @@ class Logger {
   }
 
   async #followTo(start: JobRef, interrupt: Interrupt): Promise<number> {
-    const whereabouts = new Whereabouts(this.#disk, this.#root, start);
+    const strangers = strangersIn(this.#disk, this.#root);
+    acquaint(strangers, start);
+    let at = beginTrace(this.#disk, this.#root, start);
     // Those before the last one are not shown; those that come from now on are, one after the other.
     const ended = new Set<string>(
       this.#attemptsOf(start)
         .slice(0, -1)
         .map((attempt) => attempt.token),
     );
-    let token: AttemptHistory["token"] | undefined;
     let begun: AttemptHistory["token"] | undefined;
     let misses = 0;
     let files: readonly OutputFile[] = [];
     for (; !interrupt.came; await interrupt.sleep(LOOK_MS)) {
-      const job = whereabouts.find(token);
+      const found = follow(this.#disk, this.#root, at, strangers);
       // A rename may come between two looks.
-      if (!job && ++misses > 1) return this.#gone(start);
-      if (!job) continue;
+      if (!found && ++misses > 1) return this.#gone(start);
+      if (!found) continue;
       misses = 0;
+      at = found;
+      const job = { place: at.place, name: at.place === "complete" ? finishedNameOf(at) : at.name };
       const attempts = this.#attemptsOf(job);
       const attempt = attempts[attempts.findLastIndex((one) => ended.has(one.token)) + 1];
       if (!attempt) {
@@ -159,7 +162,7 @@ class Logger {
         if (end) return this.#wish.exitCode ? end.code : EXIT.ok;
         continue;
       }
-      token = attempt.token;
+      const { token } = attempt;
       files = this.#filesOf(job, attempt);
       if (begun !== token) {
         // A later attempt is shown from its beginning.

@@ -1,5 +1,6 @@
 /** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
 import { constants } from "node:os";
+import type { BrakeRules } from "../brakes.ts";
 import type { Settings } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import type { Engine, Machine } from "../engine.ts";
@@ -12,9 +13,10 @@ import { Manager } from "../manager.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Notifier } from "../notify/index.ts";
 import { openFolder, ownersOf } from "../owners.ts";
-import { Pass } from "../pass.ts";
+import { type Limits, Pass } from "../pass.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
+import type { World } from "../steps/world.ts";
 import { userName } from "../user-name.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 
@@ -125,50 +127,14 @@ const ONCE_TELLING_MS = 10_000;
 const STOP_TELLING_MS = 3_000;
 
 async function manage(settings: Settings, parts: Parts): Promise<number> {
-  const { engine, machine, root, owners, lock, log, notifier, metrics } = parts;
-  const world = {
-    disk: realDisk,
-    root,
-    engine,
-    machine,
-    rules: { settleS: settings.settleS, readyFile: settings.readyFile, finishedFile: settings.finishedFile, owners },
-    groupWritable: settings.groupWritable,
-    retry: settings.retry,
-    notices: notifier,
-    archives: {
-      limits: {
-        bytesMax: settings.archiveBytesMax,
-        entriesMax: settings.archiveEntriesMax,
-        ratioMax: settings.archiveRatioMax,
-      },
-      result: settings.archiveResult,
-      filter: parts.filter,
-    },
-    assertOwned: () => lock.assertOwned(),
-  };
-  const limits = {
-    jobsMax: settings.jobsMax ?? engine.maxJobsDefault,
-    pendingMax: settings.pendingMax,
-    delayS: settings.delayS,
-    pauseFile: settings.pauseFile,
-    prepareAhead: !settings.once && !engine.hasQueue,
-    queryS: engine.hasQueue ? Math.max(settings.periodS, settings.queryS) : 0,
-    queryLeastS: engine.hasQueue ? settings.queryS : 0,
-  };
-  const brakes = {
-    errorsMax: settings.errorsMax,
-    share: settings.errorShare,
-    windowS: settings.errorWindowS,
-    least: settings.errorLeast,
-    coolDownS: settings.errorCoolDownS,
-  };
+  const { engine, root, lock, log, notifier, metrics } = parts;
   let pass: Pass | undefined;
   const say = (event: Event) => {
     log.say(event);
     for (const ear of [notifier, metrics]) if (pass) ear?.hear(event, pass);
   };
   const makePass = (wake: () => void) => {
-    pass = new Pass(world, limits, brakes, say, wake);
+    pass = new Pass(worldOf(settings, parts), limitsOf(settings, engine), brakesOf(settings), say, wake);
     return pass;
   };
   const schedule = {
@@ -193,11 +159,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     () => stopped.signal !== undefined,
   );
   const { signal } = stopped;
-  const going = pass?.running ?? 0;
-  const left =
-    going === 0
-      ? "No job is running."
-      : `${going} ${going === 1 ? "job goes" : "jobs go"} on; start jobmgr again to collect the results.`;
+  const left = leftText(pass?.running ?? 0);
   if (signal) {
     log.print(`Stopped. ${left}`);
     if (pass?.isBusy) {
@@ -211,6 +173,56 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
   if (spent === undefined) return EXIT.ok;
   log.print(`Stopped: ${spent}. ${left}`);
   return EXIT.failed;
+}
+
+function leftText(going: number): string {
+  if (going === 0) return "No job is running.";
+  return `${going} ${going === 1 ? "job goes" : "jobs go"} on; start jobmgr again to collect the results.`;
+}
+
+function worldOf(settings: Settings, { engine, machine, root, owners, lock, notifier, filter }: Parts): World {
+  return {
+    disk: realDisk,
+    root,
+    engine,
+    machine,
+    rules: { settleS: settings.settleS, readyFile: settings.readyFile, finishedFile: settings.finishedFile, owners },
+    groupWritable: settings.groupWritable,
+    retry: settings.retry,
+    notices: notifier,
+    archives: {
+      limits: {
+        bytesMax: settings.archiveBytesMax,
+        entriesMax: settings.archiveEntriesMax,
+        ratioMax: settings.archiveRatioMax,
+      },
+      result: settings.archiveResult,
+      filter,
+    },
+    assertOwned: () => lock.assertOwned(),
+  };
+}
+
+function limitsOf(settings: Settings, engine: Engine): Limits {
+  return {
+    jobsMax: settings.jobsMax ?? engine.maxJobsDefault,
+    pendingMax: settings.pendingMax,
+    delayS: settings.delayS,
+    pauseFile: settings.pauseFile,
+    prepareAhead: !settings.once && !engine.hasQueue,
+    queryS: engine.hasQueue ? Math.max(settings.periodS, settings.queryS) : 0,
+    queryLeastS: engine.hasQueue ? settings.queryS : 0,
+  };
+}
+
+function brakesOf(settings: Settings): BrakeRules {
+  return {
+    errorsMax: settings.errorsMax,
+    share: settings.errorShare,
+    windowS: settings.errorWindowS,
+    least: settings.errorLeast,
+    coolDownS: settings.errorCoolDownS,
+  };
 }
 
 /** The first INT, TERM or HUP stops at the next step's end, the second at once. USR1: look now. */

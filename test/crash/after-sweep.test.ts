@@ -20,18 +20,7 @@ import { type Root, setUpRoot } from "../../src/root.ts";
 import type { World } from "../../src/steps/world.ts";
 import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
-
-const CALM: CrashPlan = { at: Number.POSITIVE_INFINITY, when: "before" };
-const NO_BRAKES = { errorsMax: 0, share: 0, windowS: 1, least: 1, coolDownS: 1 };
-const LIMITS = {
-  jobsMax: 2,
-  pendingMax: 10,
-  delayS: 0,
-  pauseFile: "/nonexistent",
-  queryS: 0,
-  queryLeastS: 0,
-  prepareAhead: false,
-};
+import { CALM, LIMITS, NO_BRAKES } from "./calm.ts";
 
 /** The jobs: what they wait for comes before them or behind them by name. */
 const JOBS: Readonly<Record<string, { files: Readonly<Record<string, string>>; ends: string }>> = {

@@ -13,8 +13,8 @@ import type { World } from "../../src/steps/world.ts";
 import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 import { tar, tarEntry } from "../src/archive/make.ts";
+import { CALM } from "./calm.ts";
 
-const CALM: CrashPlan = { at: Number.POSITIVE_INFINITY, when: "before" };
 const LIMITS = { bytesMax: 1e6, entriesMax: 100, ratioMax: 100 };
 const DATA = "data\n".repeat(100);
 const SENT: Readonly<Record<string, Buffer>> = {

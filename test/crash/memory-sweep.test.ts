@@ -12,18 +12,7 @@ import { openRoot, type Root, setUpRoot } from "../../src/root.ts";
 import type { World } from "../../src/steps/world.ts";
 import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
-
-const CALM: CrashPlan = { at: Number.POSITIVE_INFINITY, when: "before" };
-const NO_BRAKES = { errorsMax: 0, share: 0, windowS: 1, least: 1, coolDownS: 1 };
-const LIMITS = {
-  jobsMax: 2,
-  pendingMax: 10,
-  delayS: 0,
-  pauseFile: "/nonexistent",
-  queryS: 0,
-  queryLeastS: 0,
-  prepareAhead: false,
-};
+import { CALM, LIMITS, NO_BRAKES } from "./calm.ts";
 
 interface Job {
   readonly script: string;

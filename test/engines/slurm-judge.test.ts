@@ -2,24 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { copiesOf, endedNews, endsOf, livingNews, type Runs } from "../../engines/slurm/judge.ts";
 import type { AccountingRow, QueueRow } from "../../engines/slurm/queue.ts";
-import type { Plan } from "../../src/engine.ts";
 import type { Run } from "../../src/runner.ts";
+import { somePlan } from "../fakes/plan.ts";
 
 const TOKEN = "20261121T104219-91bbde48256d";
-const PLAN: Plan = {
-  jobName: "a",
-  shell: "/bin/sh",
-  directives: "",
-  args: [],
-  identity: { job: "-", restart: "0", task: "" },
-  limitS: 0,
-  graceS: 0,
-  tasks: [],
-  tasksAtOnce: 1,
-  places: 1,
-  outputs: [],
-  ignored: [],
-};
+const PLAN = somePlan();
 
 function row(shownId: string, state: string, more: Partial<QueueRow> = {}): QueueRow {
   return {

@@ -2,8 +2,9 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
+import { quoted } from "../../src/runner.ts";
 import { makeFolder, makeRoot, PROGRAM, type TestRoot, waitUntil } from "../harness.ts";
-import { openScreen, quote, type Screen } from "../tmux.ts";
+import { openScreen, type Screen } from "../tmux.ts";
 import { need } from "./surroundings.ts";
 
 /** Names that a shell would take apart, expand, or run, each by what is typed of it. */
@@ -31,24 +32,24 @@ const SHELLS: Readonly<Record<string, ShellKind>> = {
   bash: {
     file: "rc",
     settings: `PS1='$ '; bind 'set enable-bracketed-paste off'; set +o histexpand; eval "$(jobmgr completion bash)"`,
-    start: (folder) => `exec bash --noprofile --rcfile ${quote(join(folder, "rc"))} -i`,
+    start: (folder) => `exec bash --noprofile --rcfile ${quoted(join(folder, "rc"))} -i`,
   },
   "bash with bash-completion": {
     file: "rc",
     settings: `PS1='$ '; bind 'set enable-bracketed-paste off'; set +o histexpand; . /usr/share/bash-completion/bash_completion; eval "$(jobmgr completion bash)"`,
-    start: (folder) => `exec bash --noprofile --rcfile ${quote(join(folder, "rc"))} -i`,
+    start: (folder) => `exec bash --noprofile --rcfile ${quoted(join(folder, "rc"))} -i`,
   },
   zsh: {
     file: ".zshrc",
     settings: `PROMPT='$ '; unset zle_bracketed_paste; setopt no_bang_hist; autoload -Uz compinit; compinit -u -D; eval "$(jobmgr completion zsh)"`,
-    start: (folder) => `ZDOTDIR=${quote(folder)} exec zsh -d -i`,
+    start: (folder) => `ZDOTDIR=${quoted(folder)} exec zsh -d -i`,
   },
   fish: {
     file: "config.fish",
     settings:
       "function fish_prompt; echo -n '$ '; end; set -g fish_greeting; set -g fish_autosuggestion_enabled 0; jobmgr completion fish | source",
     start: (folder) =>
-      `HOME=${quote(folder)} exec fish --no-config --init-command ${quote(`source ${join(folder, "config.fish")}`)} -i`,
+      `HOME=${quoted(folder)} exec fish --no-config --init-command ${quoted(`source ${join(folder, "config.fish")}`)} -i`,
   },
 };
 
@@ -70,13 +71,13 @@ async function openShell(context: TestContext, name: string, root: TestRoot): Pr
   const told = join(folder, "told");
   for (const path of [bin, here]) mkdirSync(path);
   mkdirSync(join(here, "a folder"));
-  const real = `exec ${quote(process.execPath)} ${quote(PROGRAM)} "$@"`;
+  const real = `exec ${quoted(process.execPath)} ${quoted(PROGRAM)} "$@"`;
   writeFileSync(
     join(bin, "jobmgr"),
-    `#!/bin/sh\ncase \${1-} in __complete|completion) ${real};; esac\nprintf '%s\\0' "$@" > ${quote(told)}.new\nmv ${quote(told)}.new ${quote(told)}\n`,
+    `#!/bin/sh\ncase \${1-} in __complete|completion) ${real};; esac\nprintf '%s\\0' "$@" > ${quoted(told)}.new\nmv ${quoted(told)}.new ${quoted(told)}\n`,
   );
   chmodSync(join(bin, "jobmgr"), 0o755);
-  writeFileSync(join(folder, kind.file), `cd ${quote(here)}\n${kind.settings}\n`);
+  writeFileSync(join(folder, kind.file), `cd ${quoted(here)}\n${kind.settings}\n`);
   const env = { PATH: `${bin}:${process.env.PATH}`, JOBMGR_ROOT: root.path, TERM: "screen", HISTFILE: "" };
   const screen = openScreen(context, kind.start(folder), { env });
   await waitUntil(`${name} is there`, () => screen.text().endsWith("$"));

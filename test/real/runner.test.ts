@@ -15,23 +15,11 @@ import { describe, expect, it } from "vitest";
 import type { Plan, Token } from "../../src/engine.ts";
 import { latestRuns, NOT_RUN, parseExit, parseStarted, runnerText } from "../../src/runner.ts";
 import { commandOfScript } from "../../src/script.ts";
+import { somePlan } from "../fakes/plan.ts";
 import { makeFolder, type Running, runToEnd, start, waitUntil } from "../harness.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
-const PLAN: Plan = {
-  jobName: "a",
-  shell: "/bin/sh",
-  directives: "",
-  args: [],
-  identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
-  limitS: 0,
-  graceS: 1,
-  tasks: [],
-  tasksAtOnce: 1,
-  places: 1,
-  outputs: [],
-  ignored: [],
-};
+const PLAN = somePlan();
 
 interface Job {
   readonly folder: string;

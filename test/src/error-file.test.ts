@@ -7,6 +7,7 @@ import type { Attempt, Token } from "../../src/engine.ts";
 import { errorText } from "../../src/error-file.ts";
 import type { Outcome } from "../../src/outcome.ts";
 import { shortId } from "../../src/outputs.ts";
+import { somePlan } from "../fakes/plan.ts";
 import { makeFolder } from "../harness.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
@@ -17,20 +18,7 @@ beforeEach(() => {
 });
 
 function attempt(outputs: readonly string[], tasks: readonly number[] = []): Attempt {
-  const plan = {
-    jobName: "a",
-    shell: "/bin/sh",
-    directives: "",
-    args: [],
-    identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
-    limitS: 0,
-    graceS: 1,
-    tasks,
-    tasksAtOnce: 1,
-    places: 1,
-    outputs,
-    ignored: [],
-  };
+  const plan = somePlan({ outputs, tasks });
   return { token: TOKEN, folder, records: "r", runner: "r/run.sh", plan, madeOn: { host: "h", boot: "b" } };
 }
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type Disk, realDisk } from "../../src/disk.ts";
-import type { Plan, Token } from "../../src/engine.ts";
+import type { Token } from "../../src/engine.ts";
 import {
   attemptFolder,
   attemptsOf,
@@ -19,24 +19,12 @@ import {
   runnerRecords,
   takeTurn,
 } from "../../src/records.ts";
+import { somePlan } from "../fakes/plan.ts";
 import { makeFolder } from "../harness.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
 const OTHER = "20260101T000001-ba9876543210" as Token;
-const PLAN: Plan = {
-  jobName: "a",
-  shell: "/bin/sh",
-  directives: "",
-  args: [],
-  identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
-  limitS: 0,
-  graceS: 1,
-  tasks: [],
-  tasksAtOnce: 1,
-  places: 1,
-  outputs: ["job_output.txt"],
-  ignored: [],
-};
+const PLAN = somePlan({ outputs: ["job_output.txt"] });
 const AT = "2026-01-01T00:00:00.000Z";
 const RECORDS: RecordOf = {
   intent: { token: TOKEN, engine: "E", plan: PLAN, madeOn: { host: "h", boot: "b" }, script: "s", at: AT },
