@@ -88,6 +88,9 @@ function explainWaiting(scene: Scene, name: string): Part {
     ["hold", "keeps it here until it is released"],
     ["cancel", "ends it without running it"],
   ] as const;
+  // A circle is seen by who looks at all of them.
+  if (readiness.is === "unready" && reason?.includes(NEVER))
+    return { state: "waiting", sentences: [withStop(reason)], next };
   if (readiness.is === "unready")
     return { state: "waiting", sentences: [...more, whyUnready(readiness.why), ...noManager(scene)], next };
   // What only the manager knows: users, what it has tried.
@@ -95,6 +98,9 @@ function explainWaiting(scene: Scene, name: string): Part {
     return { state: "waiting", sentences: [...more, whyUnready(reason)], next };
   return { state: "waiting", sentences: [...more, ...turnOf(scene, name)], next };
 }
+
+/** What is said of jobs that wait for each other (after.ts). */
+const NEVER = "can never start";
 
 function whyUnready(why: string): string {
   if (why.startsWith("waits for")) return `It ${withStop(why)}`;
@@ -256,7 +262,7 @@ function explainFinished({ disk, root, now }: Scene, name: string, attempts: rea
       next: [SUBMIT_AGAIN],
     };
   }
-  const { is: result, why, engineWord, tasks, exitCode } = attempt.outcome;
+  const { is: result, why, cause, engineWord, tasks, exitCode } = attempt.outcome;
   const { startedAt, endedAt, host, plan, cancel } = attempt;
   const when = endedAt === undefined ? "" : ` at ${clockOf(endedAt, now)} (${ago(endedAt, now)} ago)`;
   const ran = startedAt === undefined || endedAt === undefined ? "" : `, after ${ago(startedAt, endedAt)}`;
@@ -265,7 +271,7 @@ function explainFinished({ disk, root, now }: Scene, name: string, attempts: rea
   if (cancel && result !== "cancelled")
     sentences.push(`It had been asked to end at ${clockOf(cancel.at, now)}: ${withStop(cancel.reason)}`);
   if (result !== "succeeded") {
-    if (exitCode === KILLED || /memory/i.test(why)) sentences.push(...memorySentence(plan?.asked));
+    if (exitCode === KILLED || cause === "memory") sentences.push(...memorySentence(plan?.asked));
     sentences.push(...askedSentences(plan?.asked, "had asked"));
     if (tasks) sentences.push(`Tasks that did not end with 0: ${tasksText(tasks)}.`);
     if (engineWord !== undefined) sentences.push(`The engine's own word: ${withStop(engineWord)}`);

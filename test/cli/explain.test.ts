@@ -57,6 +57,8 @@ function putFinished(root: TestRoot): void {
   const remedy = "The archive is in this folder. Put a better one into inbox/; this folder can be deleted.";
   const damaged = { is: "refused", why: "archive.tar.gz is refused, and nothing of it was unpacked.", remedy };
   putJob(root, "complete", "archive", [{ outcome: damaged }]);
+  const rule = 'job_retry.txt, line 1: "memry 2" is not understood. Did you mean memory?';
+  putJob(root, "complete", "rule", [{ outcome: { is: "refused", why: rule } }]);
   const after = { name: "killed", is: "failed", why: "Exit code 137." };
   const dependent = { is: "refused", why: 'It was to run after "killed", which failed: Exit code 137.', after };
   putJob(root, "complete", "dependent", [{ outcome: dependent }]);
@@ -82,9 +84,11 @@ it.each<Where>(["terminal", "pipes"])("what waits, on %s", async (where) => {
     explained("100-held", "200-after", "210-misspelt", "215-cancelled", "220-again", "250-empty", "400-last"),
     env,
   );
-  putManager(root, { queue: { jobsMax: 40, pendingMax: 20, taken: 40, waiting: 20 } }, true);
+  const circle = '"200-after" after "300-next" after "200-after": these 2 jobs can never start. Change job_after.txt';
+  const queue = { jobsMax: 40, pendingMax: 20, taken: 40, waiting: 20 };
+  putManager(root, { queue, reasons: { "200-after": circle } }, true);
   writeFileSync(join(root.path, "pause"), "");
-  const managed = await transcript(root, where, explained("300-next", "400-last"), env);
+  const managed = await transcript(root, where, explained("200-after", "300-next", "400-last"), env);
   await expect(calm([alone, managed].join("\n"))).toMatchFileSnapshot(`golden/explain-waiting-${where}.txt`);
 });
 
@@ -108,6 +112,7 @@ it("what has ended", async () => {
     "cancelled",
     "refused",
     "archive",
+    "rule",
     "dependent",
     "lost",
     "again",
