@@ -3,6 +3,7 @@
 import type { Place } from "../src/config/layers.ts";
 import { realDisk } from "../src/disk.ts";
 
+/** Where this process stands: what it reads its configuration from. */
 export function placeHere(): Place {
   return {
     disk: realDisk,

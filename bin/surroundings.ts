@@ -7,6 +7,7 @@ import type { Surroundings } from "../src/verbs/call.ts";
 
 const ID_TIMEOUT_MS = 60_000;
 
+/** What verbs may ask of this machine; the engine is made only when one asks for it. */
 export function surroundingsOf(settings: Settings, version: string): Surroundings {
   const around: Surroundings = {
     command: programCommand(),

@@ -8,6 +8,7 @@ import { openScreen } from "./screen.ts";
 /** Of a pipe: wide enough for whole lines. */
 const PIPE_COLUMNS = 200;
 
+/** The terminal, or the pipes, of this process. */
 export function realTerminal(color: Settings["color"]): Terminal {
   const { stdin, stdout, stderr, env } = process;
   const isTerminal = stdout.isTTY === true;

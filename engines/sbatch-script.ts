@@ -185,6 +185,7 @@ export function headLength(text: string): number {
   return linesOf(text).head.length;
 }
 
+/** True for a line that begins as sbatch wants its directives to begin. */
 export function isDirective(line: string): boolean {
   return DIRECTIVE.test(line);
 }

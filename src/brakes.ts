@@ -1,5 +1,6 @@
 /** When too many jobs fail: stop for good (--max-errors), or pause the intake (--error-share). Pure, apart from its memory. */
 
+/** How many failures are too many. */
 export interface BrakeRules {
   /** Stop after so many failed jobs; 0: never. */
   readonly errorsMax: number;
@@ -13,6 +14,7 @@ export interface BrakeRules {
   readonly coolDownS: number;
 }
 
+/** Counts the ends of jobs, and says when enough of them have failed. */
 export class Brakes {
   readonly #rules: BrakeRules;
   #ends: { atMs: number; failed: boolean }[] = [];

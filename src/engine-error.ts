@@ -34,6 +34,7 @@ export class EngineError extends Error {
   }
 }
 
+/** Also true for one of another copy of this package. */
 export function isEngineError(error: unknown): error is EngineError {
   return typeof error === "object" && error !== null && BRAND in error;
 }

@@ -19,6 +19,7 @@ const REMEDIES: Readonly<Record<Outcome["is"], string>> = {
   lost: "Look first whether it left anything half done; then",
 };
 
+/** The whole text of job_error.txt: what happened first, what to do last. */
 export function errorText(
   disk: Disk,
   job: {

@@ -1,5 +1,6 @@
 /** What a shell or a cron job can go by. Pure. */
 
+/** By what a caller may do about it. */
 export const EXIT = {
   ok: 0,
   failed: 1,

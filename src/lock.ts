@@ -11,6 +11,7 @@ import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
 import type { Machine } from "./engine.ts";
 import { fileSystemNow, type Root, RootError } from "./root.ts";
 
+/** The process that manages a root. */
 export interface Owner extends Machine {
   readonly uuid: string;
   readonly pid: number;
@@ -24,6 +25,7 @@ export class LockError extends Error {
   override readonly name = "LockError";
 }
 
+/** How often an owner shows that it lives. */
 export const HEARTBEAT_MS = 10_000;
 
 /** How long an owner may trust its last look at the lock. No takeover is faster than this from a live owner. */
@@ -32,6 +34,7 @@ const LEASE_MS = 1000;
 const OWNER = "owner.json";
 const BEAT = "heartbeat";
 
+/** Who manages the root, or did when it was last written; undefined if nobody, or the record is damaged. */
 export function readOwner(disk: Disk, root: Root): Owner | undefined {
   return parseOwner(disk.read(join(root.own, "lock", OWNER)));
 }
@@ -56,6 +59,7 @@ function ownerText(owner: Owner): string {
   return `process ${owner.pid} of ${owner.user} on ${owner.host}, since ${owner.since}`;
 }
 
+/** The right to manage a root, until it is released or lost. */
 export interface Lock {
   /** Throws LockError if this manager no longer owns the root. Cheap: looks at the disk once a second at most. */
   assertOwned(): void;
@@ -65,6 +69,7 @@ export interface Lock {
   release(): void;
 }
 
+/** Who wants to manage a root, and how it tells whether others live. */
 export interface Locker {
   readonly machine: Machine;
   readonly pid: number;

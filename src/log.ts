@@ -21,6 +21,7 @@ export interface LogOptions {
   readonly err: (text: string) => void;
 }
 
+/** What is told of events, on the terminal and in the log file. Close it at the end. */
 export class Log {
   readonly #options: LogOptions;
   #dots = 0;

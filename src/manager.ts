@@ -10,6 +10,7 @@ const STOP_MS = 10_000;
 /** At most this share of the time goes into listing the inbox, however many events come. */
 const LOOK_SHARE_MAX = 0.2;
 
+/** How often it looks. */
 export interface Schedule {
   readonly periodS: number;
   /** One pass, then the end. */
@@ -19,6 +20,7 @@ export interface Schedule {
   readonly engineGivesHints: boolean;
 }
 
+/** Runs passes over one root until it is stopped. Whoever changes something gives it a hint. */
 export class Manager {
   readonly #pass: Pass;
   readonly #lock: Lock;

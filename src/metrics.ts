@@ -76,6 +76,7 @@ export interface About {
   readonly node: string;
 }
 
+/** Counts what happens, and writes the file at each check. */
 export class Metrics {
   readonly #disk: Disk;
   readonly #root: Root;

@@ -2,6 +2,7 @@
 import type { EndCause, Ended, End as EngineEnd } from "./engine.ts";
 import { signalName } from "./signals.ts";
 
+/** In one word. */
 export type Result = "succeeded" | "failed" | "cancelled" | "refused" | "interrupted" | "lost";
 
 /** The end of one job because of which others were refused. */
@@ -42,6 +43,7 @@ export interface RunnerRecords {
   readonly limitReached: boolean;
 }
 
+/** What is known of an attempt, by whom. */
 export interface Witnesses {
   readonly records: readonly RunnerRecords[];
   /** What the engine says, if it says that the job has ended. */

@@ -2,6 +2,7 @@
 import kleur from "kleur";
 import type { Level } from "./events.ts";
 
+/** Text for people, coloured by what it means. */
 export interface Paint {
   level(level: Level, text: string): string;
   state(state: string): string;
@@ -27,6 +28,7 @@ const STATE_COLOURS: Readonly<Record<string, (text: string) => string>> = {
   interrupted: kleur.red,
 };
 
+/** Colours that are none unless they are wanted. */
 export function makePaint(colour: boolean): Paint {
   const apply = (paint: ((text: string) => string) | undefined, text: string): string => {
     kleur.enabled = colour;

@@ -50,6 +50,7 @@ import { settle } from "./steps/settle.ts";
 import { submit } from "./steps/submit.ts";
 import type { World } from "./steps/world.ts";
 
+/** How much at a time, and how often. */
 export interface Limits {
   /** Places in the engine's queue. */
   readonly jobsMax: number;
@@ -107,6 +108,7 @@ export interface Facts {
   readonly problems: number;
 }
 
+/** All jobs of one root, as one manager knows them: it decides who steps, and tells what happens. */
 export class Pass {
   readonly #world: World;
   readonly #limits: Limits;

@@ -15,6 +15,7 @@ import type { Outcome, RunnerRecords } from "./outcome.ts";
 import { FORMAT } from "./root.ts";
 import { latestRuns } from "./runner.ts";
 
+/** Written before the engine is called: what is to be submitted, and under which token. */
 export interface Intent {
   readonly token: Token;
   readonly engine: string;
@@ -41,6 +42,7 @@ export interface Series {
   readonly ends: readonly string[];
 }
 
+/** The engine has taken it: the engine's name for it. */
 export interface HandleRecord {
   readonly handle: Handle;
   readonly at: string;
@@ -48,11 +50,13 @@ export interface HandleRecord {
   readonly outputId?: string;
 }
 
+/** Somebody asked for its end. */
 export interface CancelRecord {
   readonly reason: string;
   readonly at: string;
 }
 
+/** How it ended. Written once, never changed. */
 export interface OutcomeRecord {
   readonly outcome: Outcome;
   readonly startedAt?: string;
@@ -73,6 +77,7 @@ export interface RetryRecord extends Series {
   readonly at: string;
 }
 
+/** The type of each record, by its name. */
 export interface RecordOf {
   intent: Intent;
   handle: HandleRecord;
@@ -126,14 +131,17 @@ export function checkedToken(text: string): Token {
   return text as Token;
 }
 
+/** Where jobmgr keeps what it knows of a job: in the job's folder. */
 export function ownFolder(folder: string): string {
   return join(folder, ".jobmgr");
 }
 
+/** The records of an attempt in force. */
 export function attemptFolder(folder: string, token: Token): string {
   return join(folder, ".jobmgr", ATTEMPT + token);
 }
 
+/** The records of an attempt that was put out of force. */
 export function pastFolder(folder: string, token: Token): string {
   return join(folder, ".jobmgr", PAST + token);
 }

@@ -8,6 +8,7 @@ import { PLACES, type Place } from "./stage.ts";
 /** The format of everything on disk. A root written by a newer jobmgr is refused. */
 export const FORMAT = 1;
 
+/** A root that was opened: its paths, and its id, by which it is known again. */
 export interface Root {
   readonly path: string;
   readonly id: string;

@@ -10,6 +10,7 @@ import type { Plan, Token } from "./engine.ts";
 /** The exit code of a runner that did not start job.sh, and might if it were started again (EX_TEMPFAIL). */
 export const NOT_RUN = 75;
 
+/** The names of the runner's records. */
 export const STARTED = "started";
 export const EXIT = "exit";
 export const LIMIT = "limit";

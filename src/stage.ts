@@ -3,9 +3,12 @@
  * next, after a crash as on any other day. ARCHITECTURE.md shows the same table, and a test compares both.
  */
 
+/** The root's three folders, in the order in which a job goes through them. */
 export const PLACES = ["inbox", "pending", "complete"] as const;
+/** Where a job is. */
 export type Place = (typeof PLACES)[number];
 
+/** True for the name of a place. */
 export function isPlace(word: string): word is Place {
   return (PLACES as readonly string[]).includes(word);
 }
@@ -23,6 +26,7 @@ export const STAGES = {
   archived: ["complete", "?", "?", "+", "none"],
 } as const satisfies Record<string, readonly [Place, Sign, Sign, Sign, string]>;
 
+/** What has been done for a job, and so what comes next. */
 export type Stage = keyof typeof STAGES;
 
 /** What one look at a job's folder shows. Never stored, never remembered. */

@@ -3,6 +3,7 @@ import type { Asked, Engine } from "./engine.ts";
 import { outputName } from "./outputs.ts";
 import type { Seen } from "./steps/see.ts";
 
+/** The version of the form of job_status.json. */
 export const STATUS_SCHEMA = 1;
 
 /** What job_status.json says of one job. Times are ISO-8601 UTC; a member that is not known is absent. */
@@ -42,6 +43,7 @@ export interface JobStatus {
   readonly asked?: Asked;
 }
 
+/** The whole text of job_status.json; `more`: what no record says. */
 export function statusText(
   engine: Pick<Engine, "name" | "outputId">,
   name: string,

@@ -7,6 +7,7 @@ import { type FSWatcher, watch } from "chokidar";
 /** chokidar looks at every entry when something changes; beyond this size that costs more than it gives. */
 const ENTRIES_MAX = 200;
 
+/** Watches one folder, as long as that costs less than it gives. */
 export class InboxWatch {
   readonly #inbox: string;
   readonly #wake: () => void;

@@ -45,6 +45,7 @@ interface Shell {
   order?: { readonly id: string; started(ok: boolean): void; ended(code: number | undefined): void };
 }
 
+/** One shell for each job that runs; a shell that is free takes the next one. */
 export class Dispatchers {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #shell: readonly [string, ...string[]];

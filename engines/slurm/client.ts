@@ -38,6 +38,7 @@ export interface Accounting {
   rowsOf(job: Submitted, id: string): readonly AccountingRow[];
 }
 
+/** Questions to Slurm, and cancellations. Throws EngineError. */
 export class Client {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #uid: number;

@@ -22,6 +22,7 @@ export interface Noted {
   readonly sinceMs: number;
 }
 
+/** Reads and writes the notes of attempts. */
 export class Notes {
   /** The answer by which each note was made last: one answer counts once. */
   readonly #askedAtMs = new Map<string, number>();

@@ -39,6 +39,7 @@ export interface Submission {
   readonly timeoutMs: number;
 }
 
+/** Runs sbatch for one manager. */
 export class Submitter {
   readonly #environment: NodeJS.ProcessEnv;
   #shell: ChildProcess | undefined;

@@ -63,6 +63,7 @@ export function notedForPacking(disk: Disk, root: Root): string[] {
     .sort();
 }
 
+/** Whether the folder of this attempt is to be packed. */
 export function isNotedForPacking(disk: Disk, root: Root, token: string): boolean {
   return disk.look(join(packingFolder(root), token)) !== undefined;
 }

@@ -10,6 +10,7 @@ interface Wait {
   readonly nextS: number;
 }
 
+/** Whom it tells. */
 export interface ResultsEvents {
   /** An archive of that name is in complete/. */
   packed(token: string, file: string): void;
@@ -24,6 +25,7 @@ export interface ResultsEvents {
 /** Faults of the folder itself, which do not pass. */
 const LASTING = new Set(["PackFault", "ArchiveFault", "RecordError", "SyntaxError"]);
 
+/** Makes one archive at a time; one that fails is tried again, later and later. */
 export class Results {
   readonly #world: World;
   readonly #stop: AbortSignal;

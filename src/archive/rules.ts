@@ -2,6 +2,7 @@
 import type { ArchiveLimits } from "./entries.ts";
 import { type Filter, FilterError } from "./filter.ts";
 
+/** What is accepted, what is made of it, and by which programs. */
 export interface ArchiveRules {
   readonly limits: ArchiveLimits;
   /** Where the archive of a finished folder is put: beside the folder, or instead of it. */
@@ -18,6 +19,7 @@ const PRESET: ArchiveRules = {
   },
 };
 
+/** The rules of a world; what is usual where it has none. */
 export function archiveRules({ archives = PRESET }: { readonly archives?: ArchiveRules }): ArchiveRules {
   return archives;
 }

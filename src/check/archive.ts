@@ -12,6 +12,7 @@ import { error, type Finding, warning } from "./finding.ts";
 /** What is wrong with it, or its job.sh. */
 export type ArchiveRead = { readonly findings: readonly Finding[] } | { readonly script: Buffer };
 
+/** Reads an archive through by the rules of the inbox. Never throws for what is wrong with it. */
 export async function readArchive(
   disk: Disk,
   path: string,

@@ -4,6 +4,7 @@
  */
 import type { Completes, OptionName } from "../config/options.ts";
 
+/** An option of one verb alone. */
 export interface VerbOption {
   /** As commander takes it. */
   readonly flags: string;
@@ -14,6 +15,7 @@ export interface VerbOption {
   readonly isList?: boolean;
 }
 
+/** One verb: all that help, completion and the manual page say of it. */
 export interface VerbDefinition {
   /** Where it stands in the help. */
   readonly group: "See" | "Change" | "Set up";
@@ -38,6 +40,7 @@ const TIMEOUT: VerbOption = {
   help: "wait no longer, and end with 75: 90, 90s, 10m, 2h",
 };
 
+/** Every verb, in the order of the help. */
 export const VERBS = {
   status: {
     group: "See",
@@ -257,6 +260,7 @@ export const VERBS = {
   },
 } as const satisfies Record<string, VerbDefinition>;
 
+/** A verb as it is typed. */
 export type VerbName = keyof typeof VERBS;
 
 /** The name of an option as commander gives it to a verb: "--older-than" is "olderThan". */

@@ -10,6 +10,7 @@ const NODE_LEAST = [20, 9] as const;
 
 type Run = Surroundings["runProgram"];
 
+/** The program itself, and the Node that it runs on. */
 export function programSymptoms({ version, command }: Pick<Surroundings, "version" | "command">): Symptom[] {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const isOld = major < NODE_LEAST[0] || (major === NODE_LEAST[0] && minor < NODE_LEAST[1]);
@@ -80,6 +81,7 @@ function memorySymptom(limitKb: number | undefined): Symptom {
   };
 }
 
+/** Whether there is a folder for temporary files, which the dry run of `check` needs. */
 export function temporarySymptom(disk: Disk): Symptom {
   const folder = tmpdir();
   try {

@@ -33,6 +33,7 @@ export interface ArrivalsEvents {
 /** For so long those behind it wait for a file, so that small ones keep their turn. */
 const TURN_MS = 2000;
 
+/** The files of one inbox, of which one at a time becomes a folder. */
 export class Arrivals {
   readonly #world: World;
   readonly #stop: AbortSignal;

@@ -45,6 +45,7 @@ interface Dependent {
 /** How jobs stand, as far as they have been looked for in one round. */
 type States = Map<string, JobState>;
 
+/** What is remembered of the folders of one inbox that wait for others. */
 export class Dependents {
   readonly #disk: Disk;
   readonly #root: Root;

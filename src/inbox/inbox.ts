@@ -47,6 +47,7 @@ export interface Next {
   readonly isFile: boolean;
 }
 
+/** The inbox of one root: which folder is the next one, and why the others wait. */
 export class Inbox {
   readonly #disk: Disk;
   readonly #root: Root;

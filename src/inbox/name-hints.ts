@@ -9,6 +9,7 @@ const COMPARED_MAX = 20_000;
 /** A hint is good for so many listings. */
 const LISTINGS_MAX = 10;
 
+/** The nearest names to one that is not there. */
 export class NameHints {
   readonly #disk: Disk;
   readonly #root: Root;

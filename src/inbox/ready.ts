@@ -12,6 +12,7 @@ import { type Waiting, waitingRetry, wasMet } from "../retry/again.ts";
 import { ordinal } from "../retry/retry.ts";
 import { markedWholeAtMs } from "./whole.ts";
 
+/** When a folder is taken to be complete. */
 export interface ReadyRules {
   /** Nothing may have changed for so long, in seconds. */
   readonly settleS: number;
@@ -23,6 +24,7 @@ export interface ReadyRules {
   readonly owners: ReadonlySet<number> | undefined;
 }
 
+/** What a look at a folder says. */
 export type Readiness =
   /** `isFile`: an archive or a script, of which a folder is to be made. */
   | { readonly is: "ready"; readonly signature: string; readonly isFile?: true }

@@ -36,6 +36,7 @@ export interface Scene {
   readonly now: string;
 }
 
+/** Why a job is where it is, in sentences, with all that its records say. Reads only. */
 export function explain(scene: Scene, job: JobRef): Explanation {
   const folder = folderOfJob(scene.disk, scene.root, job);
   const odd = whyNoFolder(scene.disk, folder);

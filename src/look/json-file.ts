@@ -13,10 +13,12 @@ export function jsonObject(disk: Disk, path: string): Readonly<Record<string, un
   }
 }
 
+/** The value if it is a text. */
 export function textIn(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
+/** The value if it is a number. */
 export function numberIn(value: unknown): number | undefined {
   return typeof value === "number" ? value : undefined;
 }

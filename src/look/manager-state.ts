@@ -8,6 +8,7 @@ import { shellWord } from "../shell-word.ts";
 import { readWord, type WordRead } from "./manager-word.ts";
 import { ago } from "./times.ts";
 
+/** Who manages a root, and what it said last. */
 export interface ManagerState {
   /** Undefined when nobody manages the root. */
   readonly owner?: Owner;
@@ -24,6 +25,7 @@ export interface Observer {
   readonly patienceS: number;
 }
 
+/** Reads who manages a root, and judges by this machine's processes and clocks whether it lives. */
 export function managerOf(disk: Disk, root: Root, observer: Observer): ManagerState {
   const word = readWord(disk, root);
   const owner = readOwner(disk, root);

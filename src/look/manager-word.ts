@@ -45,6 +45,7 @@ export interface WordRead {
   readonly reasons: ReadonlyMap<string, string>;
 }
 
+/** What the manager said at its last check; nothing where there is no such file, or a damaged one. */
 export function readWord(disk: Disk, root: Root): WordRead {
   const word = jsonObject(disk, join(root.own, "manager.json"));
   return {

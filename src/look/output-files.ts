@@ -15,6 +15,7 @@ export interface OutputFile {
   readonly path: string;
 }
 
+/** The outputs of one attempt. */
 export interface Outputs {
   readonly files: readonly OutputFile[];
   /** Sentences about those that are not read. */
@@ -87,6 +88,7 @@ export function offsetOfLastLines(disk: Disk, path: string, lines: number): numb
 
 const NEWLINE = 0x0a;
 
+/** In bytes; 0 for what is no regular file. */
 export function sizeOf(disk: Disk, path: string): number {
   const look = disk.look(path);
   return look?.kind === "file" ? look.size : 0;

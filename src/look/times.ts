@@ -6,6 +6,7 @@ export function ago(at: string, now: string): string {
   return durationText(Math.max(0, Math.floor(secondsBetween(at, now))));
 }
 
+/** Between two times as records have them. */
 export function secondsBetween(from: string, to: string): number {
   return (Date.parse(to) - Date.parse(from)) / 1000;
 }

@@ -37,6 +37,7 @@ interface Tried {
   readonly isOdd: boolean;
 }
 
+/** The one who tells one target, from its outbox. */
 export class Courier {
   readonly #target: Target;
   readonly #outbox: Outbox;

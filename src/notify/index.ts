@@ -21,6 +21,7 @@ export interface Jobs {
 /** Folders that settle for longer than this hold no message back: somebody writes into one for ever. */
 const SETTLING_MS = 3_600_000;
 
+/** All targets of one manager: notes ends, and lets couriers tell them. */
 export class Notifier implements Notices {
   readonly #rules: Rules;
   readonly #office: Omit<Office, "underWay" | "problem">;

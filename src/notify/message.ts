@@ -85,6 +85,7 @@ export function occasionOf(
   return wanted.has("end") ? "end" : undefined;
 }
 
+/** The message about one job. */
 export function jobMessage(ended: Ended, event: "end" | "failure", sender: Sender, now: Date): Message {
   const { token, name, result: state, why, exitCode, signal, id, startedAt, endedAt } = ended;
   const took = spanOf(startedAt, endedAt);
@@ -105,6 +106,7 @@ export function jobMessage(ended: Ended, event: "end" | "failure", sender: Sende
   };
 }
 
+/** The message about many jobs. */
 export function batchMessage(batch: Summary, id: string, sender: Sender, now: Date): Message {
   const { succeeded, failed, cancelled, failedNames, since, until } = batch;
   const took = spanOf(since, until);

@@ -34,6 +34,7 @@ const SEALED = /^(?:batch|merged)-(\d{8}T\d{6}-[0-9a-f]{12})$/;
 const FAILING = "failing";
 const ENTRY_BYTES_MAX = 64 * 1024;
 
+/** The files of one target. Safe to use anew after a crash at any moment. */
 export class Outbox {
   readonly #disk: Disk;
   readonly #folder: string;

@@ -13,6 +13,7 @@ export type FeedProgram = (
   stop: AbortSignal,
 ) => Promise<{ exitCode: number | undefined; errorCode: string | undefined; timedOut: boolean }>;
 
+/** One way to tell somebody. */
 export interface Target {
   /** Its folder in the outbox. */
   readonly name: "command" | "webhook" | "mail";
@@ -57,6 +58,7 @@ function codeOf(error: unknown): string {
 
 const COMMAND_LIMIT_MS = 60_000;
 
+/** Starts a program, with the event as its argument and the message (JSON) as its input. */
 export function commandTarget(path: string, feed: FeedProgram): Target {
   return {
     name: "command",

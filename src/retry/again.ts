@@ -50,6 +50,7 @@ export function goesOn(disk: Disk, folder: string, attempts: Attempts, own: Toke
   return disk.look(join(last, "outcome")) ? undefined : readRecord(disk, last, "intent")?.again;
 }
 
+/** The record of an attempt that is followed by another one, once that waits in the inbox. */
 export interface Waiting extends RetryRecord {
   /** Where the records of the attempt are that ended. */
   readonly records: string;

@@ -11,6 +11,7 @@ import type { Outcome } from "../outcome.ts";
 /** An end that a rule may name: a cause, a result, or an exit code. */
 export type Occasion = Exclude<EndCause, "itself" | "cancelled" | "gone"> | "failed" | "lost" | number;
 
+/** When a job is run again. */
 export interface RetryRules {
   /** How often a job is run again, at most. */
   readonly times: number;
@@ -33,8 +34,11 @@ export const NO_RETRY: RetryRules = { times: 0, on: BLAMELESS, pauseS: 60, memor
 /** A job that has a job_retry.txt without a number of times wants to be run again. */
 const TIMES_UNSAID = 3;
 
+/** How often a job may be run again at all. */
 export const RETRY_TIMES_MAX = 1000;
+/** The largest factor on memory or time. */
 export const RETRY_FACTOR_MAX = 100;
+/** The longest first wait. */
 export const RETRY_PAUSE_S_MAX = 30 * 86_400;
 
 /** A pause grows no further than this, unless it was longer from the first. */
@@ -65,6 +69,7 @@ const NEVER = new Set(["succeeded", "completed", "cancelled", "canceled", "refus
 const KEYS = ["times", "on", "pause", "memory", "time"] as const;
 type Key = (typeof KEYS)[number];
 
+/** What stands in the way, for people. */
 export interface Fault {
   /** A whole sentence: what cannot be understood, and what could. */
   readonly fault: string;

@@ -70,6 +70,7 @@ export async function plan(world: World, name: string): Promise<Seen | { why: st
   return { stage: "submitting", token, intent, attempt: attemptOf(folder, intent) };
 }
 
+/** Writes the runner, then the intent. On the device when it resolves, but not the way to it. */
 export async function putIntent(
   world: World,
   folder: string,

@@ -78,6 +78,7 @@ const PLANNED_BEFORE: Pick<Plan, "shell" | "args" | "identity"> = {
   identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
 };
 
+/** The attempt that an intent tells of, in this folder. */
 export function attemptOf(folder: string, intent: Intent): Attempt {
   const { token } = intent;
   const records = attemptFolder(folder, token);

@@ -44,6 +44,7 @@ export async function submit(
   return { ...seen, ...(await put) };
 }
 
+/** Writes the engine's name for the attempt: the commit point. */
 export async function putHandle(world: World, attempt: Attempt, handle: Handle) {
   const at = new Date().toISOString();
   const outputId = world.engine.outputId({ ...attempt, handle });

@@ -44,6 +44,7 @@ export interface ManagedBy {
   nudge(): void;
 }
 
+/** Looks who manages the root now; one that is silent does not count. */
 export function managedBy({ settings, around }: Call, root: Root): ManagedBy {
   const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
   const { host } = around.machine;
