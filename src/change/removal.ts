@@ -87,7 +87,9 @@ export function partsOf(disk: Disk, root: Root, jobs: readonly JobRef[]): Readon
   const archives = new Map<string, JobRef[]>();
   for (const name of jobs.some(({ place }) => place === "complete") ? disk.list(root.complete) : []) {
     const of = archiveName(name)?.name;
-    if (of !== undefined) archives.set(of, [...(archives.get(of) ?? []), { place: "complete", name }]);
+    // A folder may have such a name too: it is another job.
+    const isArchive = of !== undefined && disk.look(jobFolder(root, "complete", name))?.kind === "file";
+    if (isArchive) archives.set(of, [...(archives.get(of) ?? []), { place: "complete", name }]);
   }
   return new Map(
     jobs.map((job) => {
