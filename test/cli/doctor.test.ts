@@ -110,7 +110,15 @@ describe("doctor", () => {
     const lock = join(root.path, ".jobmgr/lock");
     mkdirSync(lock);
     writeFileSync(join(root.path, "pause"), "");
-    const owner = { uuid: "u", host: "elsewhere", boot: "b", pid: 1, start: "1", user: "ada", since: "2026-01-01T12:00:00.000Z" };
+    const owner = {
+      uuid: "u",
+      host: "elsewhere",
+      boot: "b",
+      pid: 1,
+      start: "1",
+      user: "ada",
+      since: "2026-01-01T12:00:00.000Z",
+    };
     writeFileSync(join(lock, "owner.json"), JSON.stringify(owner));
     writeFileSync(join(lock, "heartbeat"), "");
     const told = await doctor(root.path);
