@@ -2,6 +2,7 @@
 /** Arguments in, errors to a message and an exit code; nothing else. */
 import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
+import { diskErrorText } from "../src/disk-error.ts";
 import { EXIT } from "../src/exit-codes.ts";
 import { commandLine, helpHint } from "./program.ts";
 
@@ -53,7 +54,8 @@ function exitCodeOf(error: unknown, hint: string): number {
   }
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
   const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
-  process.stderr.write(`jobmgr: ${message}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
+  const text = code === undefined ? diskErrorText(error as NodeJS.ErrnoException) : message;
+  process.stderr.write(`jobmgr: ${text}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
   return exitCode;
 }
 

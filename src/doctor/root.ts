@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
+import { diskErrorText } from "../disk-error.ts";
 import type { Symptom } from "../engine.ts";
 import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";
 import { durationText } from "../outcome.ts";
@@ -20,7 +21,7 @@ export function openSymptom(disk: Disk, settings: Settings): { root?: Root; symp
     };
   } catch (failure) {
     if (!(failure instanceof RootError) && (failure as NodeJS.ErrnoException).syscall === undefined) throw failure;
-    return { symptom: { level: "error", about: "root", says: (failure as Error).message } };
+    return { symptom: { level: "error", about: "root", says: diskErrorText(failure as NodeJS.ErrnoException) } };
   }
 }
 

@@ -2,6 +2,7 @@
 
 import type { Stager } from "../change/staging.ts";
 import { realDisk } from "../disk.ts";
+import { diskErrorText } from "../disk-error.ts";
 import { EXIT } from "../exit-codes.ts";
 import type { Owner } from "../lock.ts";
 import { managerOf } from "../look/manager-state.ts";
@@ -34,7 +35,7 @@ export async function changeEach<T extends Pick<JobRef, "name">>(
 /** A disk that says no to one job; anything else is a fault of ours. */
 export function didNot(name: string, error: unknown): Change {
   if (typeof (error as NodeJS.ErrnoException).syscall !== "string") throw error;
-  return { didNot: `${printable(name)}: ${(error as Error).message}` };
+  return { didNot: `${printable(name)}: ${diskErrorText(error as NodeJS.ErrnoException)}` };
 }
 
 /** The manager of a root, if one runs: told to look now, where that can be done. */

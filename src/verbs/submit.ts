@@ -6,6 +6,7 @@ import { type Additions, putIn, sweepSubmissions } from "../change/put-in.ts";
 import { type Fault, faultOfName, type Submission, sourceOf } from "../change/sources.ts";
 import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
+import { diskErrorText } from "../disk-error.ts";
 import { EXIT } from "../exit-codes.ts";
 import { FILES } from "../files.ts";
 import type { Trace } from "../look/trace.ts";
@@ -75,7 +76,9 @@ async function putAllIn(call: Call<Options>, root: Root, jobs: readonly Planned[
       tell(call, trace.name, job);
     } catch (error) {
       if (!(error instanceof CopyError) && typeof (error as NodeJS.ErrnoException).syscall !== "string") throw error;
-      call.terminal.err(`jobmgr: ${printable(job.name)} was not submitted: ${(error as Error).message}\n`);
+      call.terminal.err(
+        `jobmgr: ${printable(job.name)} was not submitted: ${diskErrorText(error as NodeJS.ErrnoException)}\n`,
+      );
     }
   }
   return { traces, exitCode: traces.length === jobs.length ? EXIT.ok : EXIT.failed };

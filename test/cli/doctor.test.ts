@@ -110,11 +110,19 @@ describe("doctor", () => {
     const lock = join(root.path, ".jobmgr/lock");
     mkdirSync(lock);
     writeFileSync(join(root.path, "pause"), "");
-    const owner = { uuid: "u", host: "elsewhere", boot: "b", pid: 1, start: "1", user: "ada", since: "T" };
+    const owner = {
+      uuid: "u",
+      host: "elsewhere",
+      boot: "b",
+      pid: 1,
+      start: "1",
+      user: "ada",
+      since: "2026-01-01T12:00:00.000Z",
+    };
     writeFileSync(join(lock, "owner.json"), JSON.stringify(owner));
     writeFileSync(join(lock, "heartbeat"), "");
     const told = await doctor(root.path);
-    expect(line(told, "manager")).toMatch(/^ok .*: process 1 of ada on elsewhere, since T$/);
+    expect(line(told, "manager")).toMatch(/^ok .*: process 1 of ada on elsewhere, since 2026-01-0\d \d\d:\d\d$/);
     expect(line(told, "pause")).toMatch(/^warning .*\/pause is there/);
     writeFileSync(join(lock, "owner.json"), "{");
     expect(line(await doctor(root.path), "manager")).toMatch(/^warning .*damaged/);

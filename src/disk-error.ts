@@ -1,0 +1,25 @@
+/** What a file system says when it refuses, with what one can do about it. Pure. */
+import { dirname } from "node:path";
+import { shellWord } from "./shell-word.ts";
+
+export function diskErrorText({ code = "", message, path }: NodeJS.ErrnoException): string {
+  const remedy = REMEDIES[code]?.(path);
+  return remedy === undefined ? message : `${message}. ${remedy}`;
+}
+
+const mayNot = (path: string | undefined) =>
+  path === undefined
+    ? "That is for the user to whom it belongs."
+    : `Who may do that: ls -ld ${shellWord(dirname(path))}`;
+const isAway = () => "Its disk or server does not answer as it should: try again when it does.";
+
+const REMEDIES: Readonly<Record<string, (path: string | undefined) => string>> = {
+  EACCES: mayNot,
+  EPERM: mayNot,
+  EROFS: () => "It is mounted read-only: do it on a machine where it is not.",
+  ENOSPC: () => "Make room there, and do it again.",
+  EDQUOT: () => "Make room in your quota, and do it again.",
+  EIO: isAway,
+  ESTALE: isAway,
+  ETIMEDOUT: isAway,
+};

@@ -1,0 +1,18 @@
+/** What people are told when the file system says no. */
+import { expect, it } from "vitest";
+import { diskErrorText } from "../../src/disk-error.ts";
+
+const failure = (code: string, path?: string) =>
+  Object.assign(new Error(`${code}: said no`), { code, ...(path !== undefined && { path }) });
+
+it("is told with what to do about it", () => {
+  expect(diskErrorText(failure("EACCES", "/jobs/my inbox/a"))).toBe(
+    "EACCES: said no. Who may do that: ls -ld '/jobs/my inbox'",
+  );
+  expect(diskErrorText(failure("EPERM"))).toBe("EPERM: said no. That is for the user to whom it belongs.");
+  expect(diskErrorText(failure("ENOSPC", "/jobs"))).toContain("Make room");
+});
+
+it("is told as it is where nothing is known to help", () => {
+  expect(diskErrorText(failure("EXDEV", "/jobs"))).toBe("EXDEV: said no");
+});
