@@ -13,7 +13,7 @@ export const NOT_RUN = 75;
 /** The names of the runner's records. */
 export const STARTED = "started";
 export const EXIT = "exit";
-export const LIMIT = "limit";
+const LIMIT = "limit";
 
 /**
  * The name of a runner's record: for one task of an array or for a plain job, and for the n-th time that the

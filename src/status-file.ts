@@ -4,7 +4,7 @@ import { outputName } from "./outputs.ts";
 import type { Seen } from "./steps/see.ts";
 
 /** The version of the form of job_status.json. */
-export const STATUS_SCHEMA = 1;
+const STATUS_SCHEMA = 1;
 
 /** What job_status.json says of one job. Times are ISO-8601 UTC; a member that is not known is absent. */
 export interface JobStatus {

@@ -14,7 +14,7 @@ export function crc32(bytes: Uint8Array, before = 0): number {
 }
 
 /** As crc32, without Node's. */
-export function plainCrc32(bytes: Uint8Array, before = 0): number {
+function plainCrc32(bytes: Uint8Array, before = 0): number {
   let value = ~before;
   for (const byte of bytes) value = (value >>> 8) ^ (TABLE[(value ^ byte) & 0xff] ?? 0);
   return ~value >>> 0;

@@ -2,7 +2,7 @@
 import type { Occasion } from "../events.ts";
 import { durationText, type Result } from "../outcome.ts";
 
-export const MESSAGE_SCHEMA = 1;
+const MESSAGE_SCHEMA = 1;
 
 /** One job's end, as it lies in the outbox. Times are ISO-8601 UTC. */
 export interface Ended {
@@ -69,7 +69,7 @@ export interface Sender {
 }
 
 /** What a person did on purpose is no failure. */
-export function isFailure(result: Result): boolean {
+function isFailure(result: Result): boolean {
   return result !== "succeeded" && result !== "cancelled";
 }
 

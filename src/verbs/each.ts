@@ -33,7 +33,7 @@ export async function changeEach<T extends Pick<JobRef, "name">>(
 }
 
 /** A disk that says no to one job; anything else is a fault of ours. */
-export function didNot(name: string, error: unknown): Change {
+function didNot(name: string, error: unknown): Change {
   if (typeof (error as NodeJS.ErrnoException).syscall !== "string") throw error;
   return { didNot: `${printable(name)}: ${diskErrorText(error as NodeJS.ErrnoException)}` };
 }
