@@ -154,6 +154,11 @@ export function fileSystemNow(disk: Disk, root: Root): number {
   return look.ctimeMs;
 }
 
+/** Where folders are made of what arrives in the inbox as a file. */
+export function arrivingFolder(root: Root): string {
+  return join(root.own, "arriving");
+}
+
 /** The folder of a job. Names come from the disk, so they hold no slash. */
 export function jobFolder(root: Root, place: Place, name: string): string {
   return `${root[place]}/${name}`;

@@ -8,8 +8,9 @@
  * With --archive-result=instead the folder is then renamed to complete/.NAME, which hides it, and only what says how the
  * job ended is kept there.
  */
+import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { type Disk, moveFileUnlessTaken, putDurably, removeTree } from "../disk.ts";
+import { type Disk, moveFileUnlessTaken, moveFolderUnlessTaken, putDurably, removeTree } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptsOf, checkedToken, ownFolder } from "../records.ts";
 import { freeNameIn, jobFolder, type Root } from "../root.ts";
@@ -42,6 +43,10 @@ interface Note {
   readonly ending: string;
   readonly file?: string;
   readonly ino?: number;
+  /** What the folder held before it was packed. */
+  readonly content?: string;
+  /** It held the same when it had been hidden: from now on what is packed of it goes. */
+  readonly isChecked?: true;
 }
 
 function packingFolder(root: Root): string {
@@ -86,10 +91,10 @@ export async function pack(world: Packer, token: string, stop: AbortSignal): Pro
   const text = disk.read(join(packingFolder(root), token))?.toString("utf8");
   if (text === undefined) return undefined;
   const note = JSON.parse(text) as Note;
-  const file = isPlaced(world, note) ? note.file : await makeArchive(world, token, note, stop);
-  if (file !== undefined && archiveRules(world).result === "instead") await hide(world, token, note.target);
+  const placed = isPlaced(world, note) ? note : await makeArchive(world, token, note, stop);
+  if (placed && archiveRules(world).result === "instead") await hide(world, token, placed);
   dropPacking(world, token);
-  return file;
+  return placed?.file;
 }
 
 function isPlaced({ disk, root }: Packer, { file, ino }: Note): boolean {
@@ -117,13 +122,29 @@ function removePart(world: Packer, token: string): void {
   if (world.disk.look(part)) world.disk.remove(part);
 }
 
-async function makeArchive(world: Packer, token: string, note: Note, stop: AbortSignal): Promise<string | undefined> {
+/** What a folder holds, .jobmgr apart: whatever is changed in it changes this. */
+function contentOf(disk: Disk, folder: string): string {
+  const content = createHash("sha256");
+  const folders = [""];
+  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
+    for (const name of disk.list(folder + at).sort()) {
+      const look = at === "" && name === ".jobmgr" ? undefined : disk.look(`${folder + at}/${name}`);
+      if (!look) continue;
+      content.update(`${at}/${name}\0${look.kind}\0${look.size}\0${look.ctimeMs}\0${look.ino}\0`);
+      if (look.kind === "folder") folders.push(`${at}/${name}`);
+    }
+  }
+  return content.digest("hex");
+}
+
+async function makeArchive(world: Packer, token: string, note: Note, stop: AbortSignal): Promise<Note | undefined> {
   const { disk, root } = world;
   const { target, ending } = note;
   if (!isThere(world, token, target)) return undefined;
   const form = archiveName(`x${ending}`)?.form ?? "tar";
   const part = partOf(world, token);
   removePart(world, token);
+  const content = contentOf(disk, jobFolder(root, "complete", target));
   try {
     await writeArchive(world, target, form, part, stop);
   } catch (error) {
@@ -134,10 +155,11 @@ async function makeArchive(world: Packer, token: string, note: Note, stop: Abort
   world.assertOwned();
   for (;;) {
     const file = freeNameIn(disk, root.complete, target, ending);
-    await notePacking(disk, root, token, { target, ending, file, ino: disk.look(part)?.ino ?? 0 });
+    const placed = { target, ending, file, ino: disk.look(part)?.ino ?? 0, content };
+    await notePacking(disk, root, token, placed);
     if (!moveFileUnlessTaken(disk, part, jobFolder(root, "complete", file))) continue;
     await disk.sync(root.complete);
-    return file;
+    return placed;
   }
 }
 
@@ -175,8 +197,13 @@ async function writeArchive(
 /** Only these are kept of a folder that its archive stands for. */
 const KEPT: ReadonlySet<string> = new Set([".jobmgr", FILES.status, FILES.error]);
 
-async function hide(world: Packer, token: string, target: string): Promise<void> {
+/**
+ * Takes away of a folder what its archive holds. Throws PackFault if it is not what was packed any more: then it is in
+ * its place again, whole.
+ */
+async function hide(world: Packer, token: string, note: Note): Promise<void> {
   const { disk, root } = world;
+  const { target } = note;
   const hidden = jobFolder(root, "complete", hiddenName(target));
   if (isThere(world, token, target)) {
     if (disk.look(hidden)) throw new PackFault(`${hidden} is in the way.`);
@@ -190,5 +217,19 @@ async function hide(world: Packer, token: string, target: string): Promise<void>
     }
     await disk.sync(root.complete);
   }
-  if (isThere(world, token, hiddenName(target))) await removeTree(disk, hidden, (name) => KEPT.has(name));
+  if (!isThere(world, token, hiddenName(target))) return;
+  if (!note.isChecked) {
+    if (contentOf(disk, hidden) !== note.content) throw shownAgain(world, target, hidden);
+    await notePacking(disk, root, token, { ...note, isChecked: true });
+  }
+  await removeTree(disk, hidden, (name) => KEPT.has(name));
+}
+
+/** Somebody wrote into the folder while it was packed. */
+function shownAgain({ disk, root }: Packer, target: string, hidden: string): PackFault {
+  for (;;) {
+    const name = freeNameIn(disk, root.complete, target);
+    if (moveFolderUnlessTaken(disk, hidden, jobFolder(root, "complete", name)))
+      return new PackFault(`${name} was changed while it was packed, so that it stays beside its archive.`);
+  }
 }

@@ -94,8 +94,7 @@ export class Results {
   #failed(token: string, error: Error): void {
     if (this.#stop.aborted && error.name === "AbortError") return;
     if (error.name === "LockError") return this.#events.failed(error);
-    if (LASTING.has(error.name)) {
-      dropPacking(this.#world, token);
+    if (LASTING.has(error.name) && this.#drop(token)) {
       this.#waits.delete(token);
       return this.#events.gaveUp(token, error);
     }
@@ -103,5 +102,15 @@ export class Results {
     this.#waits.set(token, { atMs: performance.now() + nextS * 1000, nextS: Math.min(nextS * 2, RETRY_S.most) });
     this.#add(token);
     this.#events.waits(token, error);
+  }
+
+  /** False if the disk does not let it be given up now. */
+  #drop(token: string): boolean {
+    try {
+      dropPacking(this.#world, token);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }

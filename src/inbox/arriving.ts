@@ -19,7 +19,7 @@ import { type Checked, checkArchive, type Reading, unpackArchive } from "../arch
 import { type Look, type OpenFile, removeTree } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptFolder, newToken, ownFolder, putRecord } from "../records.ts";
-import { fileSystemNow, freeNameIn, jobFolder } from "../root.ts";
+import { arrivingFolder, fileSystemNow, freeNameIn, jobFolder } from "../root.ts";
 import type { Place } from "../stage.ts";
 import type { World } from "../steps/world.ts";
 import { fileSignature } from "./ready.ts";
@@ -50,10 +50,6 @@ const SPARE_BYTES = 1024 * 1024;
 const SPARE_SHARE = 0.05;
 /** What a small file takes. */
 const FILE_BYTES = 4096;
-
-function arrivingFolder({ root }: World): string {
-  return join(root.own, "arriving");
-}
 
 /**
  * Makes a folder of a file that is ready, and moves it to the inbox, or to pending/ if it is an archive that is refused.
@@ -150,8 +146,8 @@ export function checkRoom({ disk, root }: World, { bytes, count }: Pick<Checked,
 function stage(world: World, kind: Kind, name: string): Staged {
   const { disk } = world;
   const id = `${kind}-${newToken(new Date())}`;
-  const around = join(arrivingFolder(world), id);
-  disk.makeFolder(arrivingFolder(world));
+  const around = join(arrivingFolder(world.root), id);
+  disk.makeFolder(arrivingFolder(world.root));
   disk.makeFolder(around);
   const folder = join(around, name);
   disk.makeFolder(folder);
@@ -174,7 +170,7 @@ async function take(world: World, staged: Staged, file: string, look: Look, as: 
   const from = join(root.inbox, file);
   const to = join(staged.folder, as);
   // The way to what was made, before anything of the user's is put there.
-  for (const path of [staged.folder, join(staged.folder, ".."), arrivingFolder(world)]) await disk.sync(path);
+  for (const path of [staged.folder, join(staged.folder, ".."), arrivingFolder(world.root)]) await disk.sync(path);
   if (as !== file && as !== FILES.script)
     await Promise.all([disk.sync(ownFolder(staged.folder)), disk.sync(join(to, ".."))]);
   world.assertOwned();
@@ -207,7 +203,7 @@ async function complete(world: World, { kind, id, name, folder }: Staged): Promi
   world.assertOwned();
   disk.rename(folder, jobFolder(root, place, free));
   await Promise.all([disk.sync(root[place]), disk.sync(root.inbox)]);
-  disk.removeFolder(join(arrivingFolder(world), id));
+  disk.removeFolder(join(arrivingFolder(world.root), id));
   return { place, name: free };
 }
 
@@ -244,8 +240,8 @@ function hasFile({ disk }: World, kind: Kind, folder: string): boolean {
 /** Removes a folder that has not got its file, and of which nothing is known but to jobmgr. */
 async function discard(world: World, { kind, id, name }: Staged): Promise<void> {
   const { disk } = world;
-  const here = join(arrivingFolder(world), id);
-  const aside = join(arrivingFolder(world), `${GONE}${id}`);
+  const here = join(arrivingFolder(world.root), id);
+  const aside = join(arrivingFolder(world.root), `${GONE}${id}`);
   if (!disk.look(here)) return;
   disk.rename(here, aside);
   // From now on no other manager finds the way into it. What one has put there just before is not lost.
@@ -258,14 +254,14 @@ const GONE = ".gone-";
 /** The folders that were left by a crash, or are under way. */
 export function arrivingIds(world: World): string[] {
   const { disk } = world;
-  return disk.look(arrivingFolder(world))?.kind === "folder" ? disk.list(arrivingFolder(world)) : [];
+  return disk.look(arrivingFolder(world.root))?.kind === "folder" ? disk.list(arrivingFolder(world.root)) : [];
 }
 
 /** Goes on with what a crash has left: a folder that has its file is moved on, another is removed. */
 export async function recoverArriving(world: World, id: string): Promise<Arrived | undefined> {
   const { disk } = world;
   world.assertOwned();
-  const around = join(arrivingFolder(world), id);
+  const around = join(arrivingFolder(world.root), id);
   const kind = KINDS.find((one) => id.startsWith(`${one}-`));
   const [name] = disk.list(around);
   if (id.startsWith(GONE) || name === undefined) {

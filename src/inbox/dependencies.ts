@@ -8,7 +8,7 @@ import { arrivalFiles, arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptsOf, type OutcomeRecord, outcomeInForce, RecordError, recordNames } from "../records.ts";
-import { jobFolder, numberedName, type Root } from "../root.ts";
+import { arrivingFolder, jobFolder, numberedName, type Root } from "../root.ts";
 import type { Place } from "../stage.ts";
 import { AFTER_BYTES_MAX, type AfterRead, type JobState, parseAfter, type Verdict, verdictOf } from "./after.ts";
 
@@ -77,6 +77,7 @@ function formsOf(name: string): ReadonlySet<string> {
 function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): JobState {
   const file = arrivalOf(disk, root, name);
   if (file !== undefined) return { is: "going", word: `waiting, as "${file}"` };
+  if (isArriving(disk, root, name)) return { is: "going", word: "being unpacked" };
   for (const place of ["inbox", "pending"] as const) {
     for (const { name: one, folder } of namesakes(disk, root, place, name, asker)) {
       const word = place === "pending" ? wordOf(disk, folder) : isHeld(disk, folder) ? "held" : "waiting";
@@ -89,6 +90,13 @@ function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): Job
 /** A file of the inbox that is to become a job of this name. */
 function arrivalOf(disk: Disk, root: Root, name: string): string | undefined {
   return arrivalFiles(name).find((file) => disk.look(jobFolder(root, "inbox", file))?.kind === "file");
+}
+
+/** True while it is on its way from a file of the inbox to a folder there. */
+function isArriving(disk: Disk, root: Root, name: string): boolean {
+  const arriving = arrivingFolder(root);
+  if (disk.look(arriving)?.kind !== "folder") return false;
+  return disk.list(arriving).some((staged) => disk.look(join(arriving, staged, name))?.kind === "folder");
 }
 
 /** So many of one name are looked into, the latest ones: each was moved to complete/ when it ended. */
