@@ -1,4 +1,27 @@
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+/** These take minutes; those that keep the processor busy and those that mostly wait take turns. */
+const LONG = [
+  "slurm-sweep",
+  "slurm-outage",
+  "kill-sweep",
+  "slurm-doubt",
+  "slurm-limits",
+  "memory-sweep",
+  "archive-sweep",
+];
+
+/** The long ones first, so that nobody waits for one of them alone in the end. */
+class LongOnesFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const at = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return at === -1 ? LONG.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => rank(a) - rank(b));
+  }
+}
 
 export default defineConfig({
   test: {
@@ -9,6 +32,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // More than cores, for most of a test's time is waiting: for clusters, for jobs, for a folder to come to rest.
     maxWorkers: 4,
+    sequence: { sequencer: LongOnesFirst },
     // On a machine that others use too, real daemons are late now and then. A fault fails twice; by hand, nothing is repeated.
     retry: process.env.CI ? 1 : 0,
     globalSetup: [],
