@@ -219,7 +219,8 @@ function turnHolder(disk: Disk, link: string): Token | undefined {
  * this one out. Those that never came to be do not count.
  */
 export function latestAttempt(disk: Disk, folder: string, attempts: Attempts, but?: Token): string | undefined {
-  const cameToBe = (records: string) => disk.list(records).some((name) => name in SHAPES);
+  const cameToBe = (records: string) =>
+    disk.look(records)?.kind === "folder" && disk.list(records).some((name) => name in SHAPES);
   const [inForce] = attempts.inForce;
   if (inForce !== undefined && inForce !== but && cameToBe(attemptFolder(folder, inForce)))
     return attemptFolder(folder, inForce);
