@@ -360,6 +360,46 @@ export function moveFileUnlessTaken(disk: Disk, from: string, to: string): boole
 
 const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
 
+/** Something in a folder, at whatever depth. */
+export interface Entry {
+  /** Its path from the folder: "/sub/name". */
+  readonly path: string;
+  readonly name: string;
+  /** undefined if it cannot be opened by its name, or has gone since. */
+  readonly look: Look | undefined;
+  /** All names in its own folder. */
+  readonly beside: ReadonlySet<string>;
+}
+
+/**
+ * All that is in a folder, without following links; nothing of its top that `skips` names. `list` stands in for
+ * disk.list() where a folder may be shut.
+ */
+export function* walkTree(
+  disk: Disk,
+  folder: string,
+  skips: (name: string) => boolean,
+  list: (path: string) => readonly string[] = (path) => disk.list(path),
+): Generator<Entry> {
+  const folders = [""];
+  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
+    const names = list(folder + at);
+    const beside = new Set(names);
+    for (const name of names) {
+      if (at === "" && skips(name)) continue;
+      const path = `${at}/${name}`;
+      const look = disk.look(folder + path);
+      if (look?.kind === "folder") folders.push(path);
+      yield { path, name, look, beside };
+    }
+  }
+}
+
+/** What changes with whatever is done to a file. */
+export function signOf(path: string, { size, ctimeMs, ino }: Look): string {
+  return `${path}\0${size}\0${ctimeMs}\0${ino}\0`;
+}
+
 /** Entries that are removed before others get a turn. */
 const REMOVED_AT_ONCE = 200;
 

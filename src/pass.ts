@@ -209,7 +209,7 @@ export class Pass {
       this.#reportCircles();
       this.#finishArrivals();
       this.#arrivals.recover();
-      this.#results.look((token) => this.#isUnderWay(token));
+      this.#results.look(this.underWay());
       this.#resolve("list", "info", `${root.path} can be read again.`);
     } catch (error) {
       this.#report("list", "error", `${root.path} cannot be read: ${(error as Error).message}`);
@@ -905,13 +905,10 @@ export class Pass {
     const { disk } = this.#world;
     if (this.#world.rules.finishedFile === undefined) return;
     if (disk.makeFolder(finishingFolder(this.#world))) return;
+    const underWay = this.underWay();
     for (const marker of disk.list(finishingFolder(this.#world))) {
-      if (!this.#isUnderWay(marker) && !marker.startsWith(".")) this.#finish(marker);
+      if (!underWay.has(marker) && !marker.startsWith(".")) this.#finish(marker);
     }
-  }
-
-  #isUnderWay(token: string): boolean {
-    return [...this.#jobs.values()].some((job) => job.seen?.token === token);
   }
 
   #finish(marker: string): void {

@@ -8,9 +8,17 @@
  * With --archive-result=instead the folder is then renamed to complete/.NAME, which hides it, and only what says how the
  * job ended is kept there.
  */
-import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { type Disk, moveFileUnlessTaken, moveFolderUnlessTaken, putDurably, removeTree } from "../disk.ts";
+import {
+  type Disk,
+  digest,
+  moveFileUnlessTaken,
+  moveFolderUnlessTaken,
+  putDurably,
+  removeTree,
+  signOf,
+  walkTree,
+} from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptsOf, checkedToken, ownFolder } from "../records.ts";
 import { freeNameIn, jobFolder, type Root } from "../root.ts";
@@ -43,7 +51,7 @@ interface Note {
   readonly ending: string;
   readonly file?: string;
   readonly ino?: number;
-  /** What the folder held before it was packed. */
+  /** What the folder held before it was packed; empty where it is to stay. */
   readonly content?: string;
   /** It held the same when it had been hidden: from now on what is packed of it goes. */
   readonly isChecked?: true;
@@ -124,17 +132,10 @@ function removePart(world: Packer, token: string): void {
 
 /** What a folder holds, .jobmgr apart: whatever is changed in it changes this. */
 function contentOf(disk: Disk, folder: string): string {
-  const content = createHash("sha256");
-  const folders = [""];
-  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
-    for (const name of disk.list(folder + at).sort()) {
-      const look = at === "" && name === ".jobmgr" ? undefined : disk.look(`${folder + at}/${name}`);
-      if (!look) continue;
-      content.update(`${at}/${name}\0${look.kind}\0${look.size}\0${look.ctimeMs}\0${look.ino}\0`);
-      if (look.kind === "folder") folders.push(`${at}/${name}`);
-    }
-  }
-  return content.digest("hex");
+  const signs: string[] = [];
+  for (const { path, look } of walkTree(disk, folder, (name) => name === ".jobmgr"))
+    if (look) signs.push(signOf(path, look));
+  return digest(signs.sort().join(""));
 }
 
 async function makeArchive(world: Packer, token: string, note: Note, stop: AbortSignal): Promise<Note | undefined> {
@@ -144,7 +145,8 @@ async function makeArchive(world: Packer, token: string, note: Note, stop: Abort
   const form = archiveName(`x${ending}`)?.form ?? "tar";
   const part = partOf(world, token);
   removePart(world, token);
-  const content = contentOf(disk, jobFolder(root, "complete", target));
+  const isToGo = archiveRules(world).result === "instead";
+  const content = isToGo ? contentOf(disk, jobFolder(root, "complete", target)) : "";
   try {
     await writeArchive(world, target, form, part, stop);
   } catch (error) {

@@ -52,10 +52,10 @@ export class Results {
     return [...this.#waits.values()].map(({ atMs }) => atMs).filter((atMs) => atMs > now);
   }
 
-  /** Finds what is to be packed; `isUnderWay` says which of them have not arrived. */
-  look(isUnderWay: (token: string) => boolean): void {
+  /** Finds what is to be packed; `underWay` are those that have not arrived. */
+  look(underWay: ReadonlySet<string>): void {
     const { disk, root } = this.#world;
-    this.#tokens = notedForPacking(disk, root).filter((token) => token !== this.#packs && !isUnderWay(token));
+    this.#tokens = notedForPacking(disk, root).filter((token) => token !== this.#packs && !underWay.has(token));
     for (const token of this.#waits.keys()) if (!this.#tokens.includes(token)) this.#waits.delete(token);
   }
 

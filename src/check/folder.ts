@@ -1,16 +1,14 @@
 /** What a look at a folder shows, without reading its job.sh: is it one that the inbox would take? */
 import { dirname, join, normalize, resolve } from "node:path";
-import type { Disk, Look } from "../disk.ts";
-import { FILES, isResultName } from "../files.ts";
-import { isUnfinishedName, type ReadyRules } from "../inbox/ready.ts";
+import { type Disk, type Look, walkTree } from "../disk.ts";
+import { FILES } from "../files.ts";
+import { ENTRIES_MAX, isOfJobmgr, isUnfinishedName, type ReadyRules } from "../inbox/ready.ts";
 import { printable } from "../printable.ts";
 import { freeName, isIgnoredName, isUnreadableName, type Root } from "../root.ts";
 import { PLACES } from "../stage.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import type { Target } from "./target.ts";
 
-/** As many as the inbox looks at (ready.ts). */
-const ENTRIES_MAX = 20_000;
 /** So many of a kind are told one by one. */
 const TOLD_MAX = 5;
 
@@ -97,26 +95,20 @@ function treeFindings(disk: Disk, folder: string, rules: ReadyRules, uid: number
     closed: [] as string[],
     shut: [] as string[],
   };
-  const folders = [""];
+  // A folder that is shut is told, and passed over.
+  const list = (path: string) => {
+    const names = namesOrNone(disk, path);
+    if (!names) found.shut.push(path.slice(folder.length + 1));
+    return names ?? [];
+  };
   let entries = 0;
-  for (let at = folders.pop(); at !== undefined && entries <= ENTRIES_MAX; at = folders.pop()) {
-    const names = namesOrNone(disk, join(folder, at));
-    if (!names) {
-      found.shut.push(at);
-      continue;
-    }
-    const beside = new Set(names);
-    for (const name of names) {
-      if (at === "" && (name === ".jobmgr" || isResultName(name) || name === rules.finishedFile)) continue;
-      if (++entries > ENTRIES_MAX) break;
-      const path = join(at, name);
-      if (isUnreadableName(name)) found.odd.push(path);
-      else if (rules.readyFile === undefined && isUnfinishedName(name, beside)) found.unfinished.push(path);
-      const look = disk.look(join(folder, path));
-      if (look?.kind === "folder") folders.push(path);
-      if (look?.kind === "link") linkInto(disk, folder, path, found);
-      if (look?.kind === "file" && uid !== 0 && look.uid === uid && (look.mode & 0o400) === 0) found.closed.push(path);
-    }
+  for (const { path: from, name, look, beside } of walkTree(disk, folder, (one) => isOfJobmgr(one, rules), list)) {
+    if (++entries > ENTRIES_MAX) break;
+    const path = from.slice(1);
+    if (isUnreadableName(name)) found.odd.push(path);
+    else if (rules.readyFile === undefined && isUnfinishedName(name, beside)) found.unfinished.push(path);
+    if (look?.kind === "link") linkInto(disk, folder, path, found);
+    if (look?.kind === "file" && uid !== 0 && look.uid === uid && (look.mode & 0o400) === 0) found.closed.push(path);
   }
   return [
     ...told(

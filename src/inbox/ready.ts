@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { arrivalName } from "../archive/names.ts";
-import type { Disk, Look } from "../disk.ts";
+import { type Disk, type Look, signOf, walkTree } from "../disk.ts";
 import { FILES, isResultName } from "../files.ts";
 import type { RetryRecord } from "../records.ts";
 import { type Waiting, waitingRetry, wasMet } from "../retry/again.ts";
@@ -32,7 +32,7 @@ export type Readiness =
   | { readonly is: "unready"; readonly why: string; readonly againInS?: number };
 
 /** More files than this are not all looked at: the rest is taken to be at rest when these are. */
-const ENTRIES_MAX = 20_000;
+export const ENTRIES_MAX = 20_000;
 
 /** Names under which uploaders keep a file that is not finished (rsync, WinSCP, browsers, curl, sftp, sshfs, NFS). */
 const UNFINISHED = [
@@ -172,27 +172,24 @@ function clockText(atMs: number, nowMs: number): string {
   return `${atMs - nowMs < HOURS_20_MS ? text.slice(11, 19) : text.slice(0, 16)} UTC`;
 }
 
+/** What lies at the top of a job's folder, and is no part of an upload. */
+export function isOfJobmgr(name: string, { finishedFile }: Pick<ReadyRules, "finishedFile">): boolean {
+  return name === ".jobmgr" || isResultName(name) || name === finishedFile;
+}
+
 /** Walks the folder until something is found that has changed lately. What did not change since `sinceMs` is at rest. */
 function restOf(disk: Disk, folder: string, top: Look, rules: ReadyRules, nowMs: number, sinceMs = 0): Readiness {
   const { settleS } = rules;
   const signature = createHash("sha256");
   let entries = 0;
   let newest = { ctimeMs: top.ctimeMs, name: "it" };
-  const folders = [""];
-  for (let at = folders.pop(); at !== undefined && entries <= ENTRIES_MAX; at = folders.pop()) {
-    const names = disk.list(folder + at);
-    const beside = new Set(names);
-    for (const name of names) {
-      if (at === "" && (name === ".jobmgr" || isResultName(name) || name === rules.finishedFile)) continue;
-      if (++entries > ENTRIES_MAX) break;
-      const look = disk.look(`${folder + at}/${name}`);
-      if (!look) continue;
-      const isNew = look.ctimeMs > sinceMs;
-      if (isNew && isUnfinishedName(name, beside)) return unready(`${name.trim()} looks like an unfinished upload`);
-      if (isNew && look.ctimeMs > newest.ctimeMs) newest = { ctimeMs: look.ctimeMs, name };
-      if (look.kind === "folder") folders.push(`${at}/${name}`);
-      signature.update(`${at}/${name}\0${look.size}\0${look.ctimeMs}\0${look.ino}\0`);
-    }
+  for (const { path, name, look, beside } of walkTree(disk, folder, (one) => isOfJobmgr(one, rules))) {
+    if (++entries > ENTRIES_MAX) break;
+    if (!look) continue;
+    const isNew = look.ctimeMs > sinceMs;
+    if (isNew && isUnfinishedName(name, beside)) return unready(`${name.trim()} looks like an unfinished upload`);
+    if (isNew && look.ctimeMs > newest.ctimeMs) newest = { ctimeMs: look.ctimeMs, name };
+    signature.update(signOf(path, look));
   }
   const restedS = (nowMs - newest.ctimeMs) / 1000;
   if (restedS < settleS) return unsettled(newest.name, restedS, settleS);
