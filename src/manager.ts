@@ -1,7 +1,7 @@
 /** The manager: a pass, then rest until something may have changed, until it is told to stop. */
 import { setImmediate } from "node:timers/promises";
 import { HEARTBEAT_MS, type Lock } from "./lock.ts";
-import type { Pass } from "./pass.ts";
+import type { Pass } from "./pass/index.ts";
 import { InboxWatch } from "./wake.ts";
 
 /** How long a stop waits for the steps that are under way. */

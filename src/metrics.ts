@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Event } from "./events.ts";
 import type { Result } from "./outcome.ts";
-import type { Facts } from "./pass.ts";
+import type { Facts } from "./pass/index.ts";
 import { fileSystemNow, isIgnoredName, jobFolder, type Root } from "./root.ts";
 
 const CALLS = ["submit", "find", "poll", "cancel", "check"] as const;

@@ -13,7 +13,7 @@ import { Manager } from "../manager.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Notifier } from "../notify/index.ts";
 import { openFolder, ownersOf } from "../owners.ts";
-import { type Limits, Pass } from "../pass.ts";
+import { type Limits, Pass } from "../pass/index.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
 import type { World } from "../steps/world.ts";

@@ -15,7 +15,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
-import { Pass } from "../../src/pass.ts";
+import { Pass } from "../../src/pass/index.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
 import type { World } from "../../src/steps/world.ts";
 import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkArchive } from "../../src/archive/unpack.ts";
 import { realDisk } from "../../src/disk.ts";
-import { Pass } from "../../src/pass.ts";
+import { Pass } from "../../src/pass/index.ts";
 import { openRoot, type Root, setUpRoot } from "../../src/root.ts";
 import type { World } from "../../src/steps/world.ts";
 import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";

@@ -1,6 +1,6 @@
 /** What the sweeps in memory share: a run without a crash, and a pass without limits that could get in its way. */
 import type { BrakeRules } from "../../src/brakes.ts";
-import type { Limits } from "../../src/pass.ts";
+import type { Limits } from "../../src/pass/index.ts";
 import type { CrashPlan } from "../fakes/crash-disk.ts";
 
 export const CALM: CrashPlan = { at: Number.POSITIVE_INFINITY, when: "before" };

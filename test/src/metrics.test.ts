@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { CallCounts, Metrics, metered } from "../../src/metrics.ts";
-import type { Facts } from "../../src/pass.ts";
+import type { Facts } from "../../src/pass/index.ts";
 import { openRoot, setUpRoot } from "../../src/root.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 import { makeFolder, makeRoot, waitUntil } from "../harness.ts";

@@ -1,6 +1,6 @@
 /** What a manager counts of an engine that does not answer, or has no room. */
 import { expect, it } from "vitest";
-import { Reach } from "../../src/reach.ts";
+import { Reach } from "../../../src/pass/reach.ts";
 
 it("an outage is over when the engine both answers and takes jobs", () => {
   const reach = new Reach();

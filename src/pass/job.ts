@@ -1,6 +1,7 @@
 /** What a pass remembers of a job in pending/ between two looks, and what follows from it. */
-import type { News, Submitted } from "./engine.ts";
-import type { Seen } from "./steps/see.ts";
+import type { News, Submitted } from "../engine.ts";
+import type { Say } from "../events.ts";
+import type { Seen } from "../steps/see.ts";
 
 /** Waits after a fault of one job, in seconds: doubled each time, up to the most. */
 export const RETRY_S = { first: 1, most: 60 } as const;
@@ -47,6 +48,18 @@ export function newJob(name: string, fresh: boolean): Job {
     saidStarted: false,
     cancelled: false,
   };
+}
+
+/** It is not tried again before a while has passed, twice as long each time. */
+export function postpone(job: Job): void {
+  job.retryAtMs = performance.now() + job.retryS * 1000;
+  job.retryS = Math.min(job.retryS * 2, RETRY_S.most);
+}
+
+/** Tells that it has started, once. */
+export function sayStarted(job: Job, say: Say): void {
+  job.saidStarted = true;
+  say({ is: "started", name: job.name });
 }
 
 /** Why it waits, in the engine's words. */

@@ -1,0 +1,250 @@
+/**
+ * One pass over all jobs: look at the disk, ask the engine once, let every job do its next step, take in what is
+ * ready. Safe to repeat at any moment, and to stop anywhere: recovery is the normal pass.
+ *
+ * What is remembered between passes is only what the disk said last, so that not all is read again each time. Each
+ * part of that belongs to one file of this folder:
+ *
+ *     intake.ts                 from the inbox to pending/
+ *     jobs.ts, job.ts           who is in pending/, and what is known of each
+ *     walks.ts                  a job's steps, one after the other, as far as it goes now
+ *     places.ts, submissions.ts its place in the engine's queue; one submission after the other
+ *     rounds.ts                 one question to the engine for all its jobs
+ *     ends.ts                   from pending/ to complete/, or to the inbox again
+ *     beside.ts                 archives, unpacked and packed while all else goes on
+ *     guard.ts                  what goes wrong with one job concerns no other
+ *     line.ts, lines.ts         is the engine in reach? which one is a job's?
+ *     problems.ts, life.ts      what is wrong; may anything go on?
+ *     word.ts, facts.ts, status.ts, finished-files.ts       what is left for people and programs
+ */
+import { type BrakeRules, Brakes } from "../brakes.ts";
+import type { Say } from "../events.ts";
+import { Inbox } from "../inbox/inbox.ts";
+import { isRootThere } from "../root.ts";
+import type { World } from "../steps/world.ts";
+import { Beside } from "./beside.ts";
+import { Ends } from "./ends.ts";
+import { type Facts, factsOf } from "./facts.ts";
+import { finishFolders } from "./finished-files.ts";
+import { Guard } from "./guard.ts";
+import { Intake } from "./intake.ts";
+import { goesOn, isInQueue } from "./job.ts";
+import { Jobs } from "./jobs.ts";
+import { Life } from "./life.ts";
+import type { Limits } from "./limits.ts";
+import { Line } from "./line.ts";
+import { Lines } from "./lines.ts";
+import { Places } from "./places.ts";
+import { Problems } from "./problems.ts";
+import { Rounds } from "./rounds.ts";
+import { Submissions } from "./submissions.ts";
+import { Walks } from "./walks.ts";
+import { leaveWord } from "./word.ts";
+
+export type { Facts } from "./facts.ts";
+export type { Limits } from "./limits.ts";
+
+/** All jobs of one root, as one manager knows them: it decides who steps, and tells what happens. */
+export class Pass {
+  readonly #world: World;
+  readonly #limits: Limits;
+  readonly #say: Say;
+  readonly #inbox: Inbox;
+  readonly #brakes: Brakes;
+  readonly #life = new Life();
+  readonly #problems: Problems;
+  readonly #jobs: Jobs;
+  readonly #lines: Lines;
+  readonly #places: Places;
+  readonly #rounds: Rounds;
+  readonly #beside: Beside;
+  readonly #guard: Guard;
+  readonly #walks: Walks;
+  readonly #intake: Intake;
+  #lookMs = 0;
+
+  constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void) {
+    this.#world = world;
+    this.#limits = limits;
+    this.#say = say;
+    this.#inbox = new Inbox(world.disk, world.root, world.rules);
+    this.#brakes = new Brakes(brakes);
+    this.#problems = new Problems(say);
+    this.#jobs = new Jobs(world, this.#problems);
+    this.#lines = new Lines(new Line(world, limits, this.#life, this.#problems));
+    this.#places = new Places(limits, this.#life, this.#jobs, this.#lines, this.#brakes);
+    this.#guard = new Guard(world, this.#life, this.#jobs, this.#problems);
+
+    const known = {
+      limits,
+      life: this.#life,
+      inbox: this.#inbox,
+      brakes: this.#brakes,
+      jobs: this.#jobs,
+      lines: this.#lines,
+      places: this.#places,
+      guard: this.#guard,
+      problems: this.#problems,
+      say,
+      wake,
+    };
+    this.#rounds = new Rounds(known);
+    this.#beside = new Beside({ ...known, world });
+    const submissions = new Submissions(known);
+    const ends = new Ends({ ...known, beside: this.#beside });
+    this.#walks = new Walks({ ...known, submissions, ends });
+    this.#intake = new Intake({ ...known, beside: this.#beside, walks: this.#walks });
+  }
+
+  // -- the pass --
+
+  /** Looks at the disk anew, then does all that can be done. Throws LockError when another manager took over. */
+  async check(): Promise<void> {
+    const { root, disk } = this.#world;
+    if (!isRootThere(disk, root)) {
+      this.#problems.report(
+        "root",
+        "warn",
+        `${root.path} is not there, or is another root now. Waiting for it; no job changes its state.`,
+      );
+      return;
+    }
+    this.#problems.resolve("root", "info", `${root.path} is there again.`);
+    this.#world.assertOwned();
+    this.#look();
+    await this.advance(true);
+    this.#say({ is: "check" });
+    this.#leaveWord();
+  }
+
+  /** Does all that can be done with what is known, asking the engine if it may have news. */
+  async advance(askEngine: boolean): Promise<void> {
+    this.#life.throwIfTakenOver();
+    if (askEngine) await this.#rounds.ask();
+    this.#places.lookAgain();
+    this.#walks.startAll();
+    this.#intake.takeInEndings();
+    this.#intake.takeIn();
+    this.#beside.packNext();
+    this.#life.throwIfTakenOver();
+  }
+
+  #look(): void {
+    const { root } = this.#world;
+    const beganMs = performance.now();
+    try {
+      this.#jobs.lookAtAll();
+      this.#intake.look();
+      finishFolders(this.#world, this.#problems, this.#jobs.tokens);
+      this.#beside.look();
+      this.#problems.resolve("list", "info", `${root.path} can be read again.`);
+    } catch (error) {
+      this.#problems.report("list", "error", `${root.path} cannot be read: ${(error as Error).message}`);
+    }
+    this.#lookMs = performance.now() - beganMs;
+  }
+
+  #leaveWord(): void {
+    leaveWord({
+      limits: this.#limits,
+      inbox: this.#inbox,
+      lines: this.#lines,
+      places: this.#places,
+      brakes: this.#brakes,
+      problems: this.#problems,
+    });
+  }
+
+  // -- how it begins and ends --
+
+  /** Lets the engine be asked at the next check, as soon as it may be asked at all. */
+  askSoon(): void {
+    for (const line of this.#lines.all) line.askSoon();
+  }
+
+  /** Resolves when no step is under way. */
+  async idle(): Promise<void> {
+    for (let busy = this.#busy(); busy.length > 0; busy = this.#busy()) await Promise.all(busy);
+    this.#life.throwIfTakenOver();
+  }
+
+  /** True while a step is under way, or a question to the engine. */
+  get isBusy(): boolean {
+    return this.#rounds.isAsking || this.#busy().length > 0;
+  }
+
+  #busy(): Promise<void>[] {
+    const steps = this.#jobs.all.map((job) => job.busy).filter((busy) => busy !== undefined);
+    return [...steps, ...this.#beside.busy];
+  }
+
+  /** From now on no new step is begun; those under way go on to their end. */
+  stop(): void {
+    this.#life.stop();
+    this.#places.lookAgain();
+  }
+
+  // -- what it knows --
+
+  /** How long the last look at the disk took. */
+  get lookMs(): number {
+    return this.#lookMs;
+  }
+
+  /** How many entries the inbox has, and how many of them are still to be looked into. */
+  get inbox(): { entries: number; known: number } {
+    return { entries: this.#inbox.entries, known: this.#inbox.known };
+  }
+
+  /** Why the manager should stop by itself, if it should. */
+  get spent(): string | undefined {
+    return this.#brakes.spent ? `${this.#brakes.errors} jobs have failed (--max-errors)` : undefined;
+  }
+
+  get running(): number {
+    return this.#jobs.all.filter(isInQueue).length;
+  }
+
+  /** Tokens of the jobs that have not arrived in complete/. */
+  underWay(): ReadonlySet<string> {
+    return this.#jobs.tokens;
+  }
+
+  /**
+   * Whether something goes on, or waits and could run. What is held, incomplete, or needs somebody's hand does not
+   * count, and neither does what waits while the intake is closed; "settling": there are only folders that become
+   * ready by themselves.
+   */
+  get rest(): "busy" | "settling" | "drained" {
+    if (this.#problems.has("list") || this.#beside.busy.length > 0 || this.#jobs.all.some(goesOn)) return "busy";
+    if (this.#brakes.spent || this.#problems.has("pause")) return "drained";
+    if (this.#inbox.isWaiting) return "busy";
+    return this.#inbox.settles ? "settling" : "drained";
+  }
+
+  /** For --metrics: what is known, without another look at the disk. */
+  facts(): Facts {
+    return factsOf({ jobs: this.#jobs, inbox: this.#inbox, lines: this.#lines, problems: this.#problems });
+  }
+
+  /** Keeps in sight (`jobmgr status`) what is wrong elsewhere, or no longer (undefined). Said once, unless it was said before. */
+  problem(about: string, text: string | undefined, wasSaid = false): void {
+    if (text === undefined) this.#problems.forget(about);
+    else if (this.#problems.has(about) || wasSaid) this.#problems.keep(about, text);
+    else this.#problems.report(about, "warn", text);
+  }
+
+  /** Milliseconds until something is known to be due before the next check; undefined if nothing is. */
+  dueInMs(): number | undefined {
+    const now = performance.now();
+    const times = this.#jobs.all.map((job) => job.retryAtMs).filter((atMs) => atMs > now);
+    const inboxAtMs = this.#inbox.againAtMs();
+    if (inboxAtMs !== undefined) times.push(Math.max(now, inboxAtMs));
+    for (const line of this.#lines.all) times.push(...line.retryAtMs);
+    if (this.#guard.retryAtMs > now) times.push(this.#guard.retryAtMs);
+    times.push(...this.#beside.retryAtMs);
+    const pausedMs = this.#brakes.pausedForMs(now);
+    if (pausedMs > 0) times.push(now + pausedMs);
+    return times.length === 0 ? undefined : Math.min(...times) - now;
+  }
+}

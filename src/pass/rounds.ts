@@ -1,0 +1,114 @@
+/** A round: one question to an engine for all its jobs, and what the answer changes in what is known of each. */
+import { join } from "node:path";
+import type { News, Token } from "../engine.ts";
+import type { Say } from "../events.ts";
+import { FILES } from "../files.ts";
+import { jobFolder } from "../root.ts";
+import { noteCancel } from "../steps/cancel.ts";
+import type { Guard } from "./guard.ts";
+import { expectedOf, type Job, sayStarted, submittedOf, whyOf } from "./job.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Life } from "./life.ts";
+import type { Line } from "./line.ts";
+import type { Lines } from "./lines.ts";
+import type { Places } from "./places.ts";
+import type { Problems } from "./problems.ts";
+import { whySince, writeStatus } from "./status.ts";
+
+interface Parts {
+  readonly life: Life;
+  readonly jobs: Jobs;
+  readonly lines: Lines;
+  readonly places: Places;
+  readonly guard: Guard;
+  readonly problems: Problems;
+  readonly say: Say;
+}
+
+/** Asks the engines, of those jobs that were submitted. */
+export class Rounds {
+  readonly #parts: Parts;
+  #isAsking = false;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** True while an answer is waited for. */
+  get isAsking(): boolean {
+    return this.#isAsking;
+  }
+
+  /** Asks every engine that may be asked, and has jobs. Never rejects: one that does not answer is told of. */
+  async ask(): Promise<void> {
+    this.#isAsking = true;
+    try {
+      await Promise.all(this.#parts.lines.all.map((line) => this.#poll(line)));
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+
+  async #poll(line: Line): Promise<void> {
+    if (!line.mayBeAsked) return;
+    const { life, jobs, lines, problems } = this.#parts;
+    const ofLine = jobs.all.filter((job) => lines.of(job) === line);
+    const asked = ofLine.filter((job) => job.seen?.stage === "submitted" && !job.busy);
+    const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
+    if (submitted.length === 0) return;
+    line.asks();
+    try {
+      const failure = await this.#cancelWhatIsAsked(line, asked).catch((error: Error) => error);
+      const news = await line.engine.poll(submitted, life.signal);
+      line.pollAnswered(jobs.all.some((job) => job.seen?.stage === "submitting" && lines.of(job) === line));
+      if (failure) problems.report("cancel", "warn", `What is to be cancelled goes on for now. ${failure.message}`);
+      else problems.resolve("cancel", "debug", "Jobs can be cancelled.");
+      for (const job of asked) this.#hear(line, job, news.get(job.seen?.token as Token));
+    } catch (error) {
+      line.failed(error, "poll");
+    }
+  }
+
+  async #cancelWhatIsAsked({ world }: Line, jobs: readonly Job[]): Promise<void> {
+    const { guard, problems, life } = this.#parts;
+    for (const job of jobs) {
+      const token = job.seen?.token;
+      if (!token || !world.disk.look(join(jobFolder(world.root, "pending", job.name), FILES.cancel))) continue;
+      await guard.run(job, async () => {
+        const reason = await noteCancel(world, job.name, token);
+        if (reason === undefined) return;
+        job.cancelled = true;
+        problems.note("info", `${job.name} is to be cancelled: ${reason}`);
+      });
+    }
+    const cancelled = jobs
+      .filter((job) => job.cancelled)
+      .map((job) => submittedOf(job))
+      .filter((one) => one !== undefined);
+    if (cancelled.length > 0) await world.engine.cancel(cancelled, life.signal);
+  }
+
+  #hear(line: Line, job: Job, news: News | undefined): void {
+    const { places, problems, say } = this.#parts;
+    const changed =
+      job.news?.is !== news?.is || whyOf(job.news) !== whyOf(news) || expectedOf(job.news) !== expectedOf(news);
+    job.news = news;
+    job.unweighed = news?.is === "ended" || news?.is === "missing" || news?.is === "unknown";
+    if (news?.is === "ended") {
+      places.jobEnded();
+      line.roomMade();
+    }
+    if (news?.is === "running" && !job.saidStarted) sayStarted(job, say);
+    if (!changed || !news || news.is === "ended" || !job.seen) return;
+    const why = whyOf(news);
+    const isStuck = news.is === "queued" && news.stuck === true;
+    if (news.is === "unknown" || isStuck) problems.report(`news ${job.name}`, "warn", `${job.name}: ${why}`);
+    else problems.resolve(`news ${job.name}`, "debug", `${job.name} is in order again.`);
+    const expectedStart = expectedOf(news);
+    writeStatus(line.world, problems, job, news.is, {
+      ...(why !== undefined && { why, whySince: whySince(line.world, job, why) }),
+      ...(isStuck && { stuck: true }),
+      ...(expectedStart !== undefined && { expectedStart }),
+    });
+  }
+}

@@ -1,0 +1,40 @@
+/** job_status.json of a job in pending/: for people, so that one that cannot be written holds up nothing. */
+import { join } from "node:path";
+import { putForReading } from "../disk.ts";
+import { FILES } from "../files.ts";
+import { jsonObject, textIn } from "../look/json-file.ts";
+import { jobFolder } from "../root.ts";
+import { statusText } from "../status-file.ts";
+import type { World } from "../steps/world.ts";
+import type { Job } from "./job.ts";
+import type { Problems } from "./problems.ts";
+
+/** Writes it. Never throws. */
+export function writeStatus(
+  { disk, root, engine }: World,
+  problems: Problems,
+  job: Job,
+  state: string,
+  more: Parameters<typeof statusText>[4] = {},
+): void {
+  const folder = jobFolder(root, "pending", job.name);
+  try {
+    const text = statusText(engine, job.name, state, job.seen ?? { stage: undefined }, more);
+    putForReading(disk, folder, FILES.status, text);
+  } catch (error) {
+    problems.report(
+      `status ${job.name}`,
+      "warn",
+      `${FILES.status} of ${job.name} cannot be written: ${(error as Error).message}`,
+    );
+  }
+}
+
+/** Since when it waits for that: by the last status, if it says the same, for a manager that was just started does not know. */
+export function whySince({ disk, root }: World, job: Job, why: string): string {
+  const now = new Date().toISOString();
+  const last = jsonObject(disk, join(jobFolder(root, "pending", job.name), FILES.status));
+  const since = textIn(last.whySince);
+  const isSame = last.token === job.seen?.token && last.why === why;
+  return isSame && since !== undefined && since < now ? since : now;
+}

@@ -1,0 +1,108 @@
+/** One submission at a time, in the order in which the jobs were begun, and none sooner than --delay after the last. */
+import { isEngineError } from "../engine-error.ts";
+import { noteCancel } from "../steps/cancel.ts";
+import { submit } from "../steps/submit.ts";
+import type { Guard } from "./guard.ts";
+import type { Job } from "./job.ts";
+import type { Life } from "./life.ts";
+import type { Limits } from "./limits.ts";
+import type { Lines } from "./lines.ts";
+import type { Places } from "./places.ts";
+import type { Problems } from "./problems.ts";
+import { writeStatus } from "./status.ts";
+
+/** A job's turn to be submitted. */
+export interface Turn {
+  /** Resolves when all those before it have been submitted, or will not be. */
+  readonly come: Promise<void>;
+  /** It has been submitted, or will not be: the next one's turn. */
+  pass(): void;
+}
+
+interface Parts {
+  readonly limits: Limits;
+  readonly life: Life;
+  readonly lines: Lines;
+  readonly places: Places;
+  readonly guard: Guard;
+  readonly problems: Problems;
+}
+
+/** The way to the engine, through which jobs go one by one. */
+export class Submissions {
+  readonly #parts: Parts;
+  /** Resolves when the job that took a turn last has passed it on. */
+  #last: Promise<void> = Promise.resolve();
+  #lastSubmitMs = Number.NEGATIVE_INFINITY;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** The turn behind all that were taken before. It must be passed on, whatever becomes of the job. */
+  takeTurn(): Turn {
+    const come = this.#last;
+    let pass = () => {};
+    const passed = new Promise<void>((resolve) => {
+      pass = resolve;
+    });
+    this.#last = Promise.all([come, passed]).then(() => {});
+    return { come, pass };
+  }
+
+  /** Submits a job whose turn has come, when there is room for it; what the engine answers stands in `seen`. */
+  async submit(job: Job, turn: Turn): Promise<void> {
+    const { life, lines, places, guard, problems } = this.#parts;
+    const { attempt } = job.seen ?? {};
+    if (!job.seen || !attempt || life.isStopping) return;
+    const line = lines.of(job);
+    if (!line.maySubmit) return;
+    await places.room(job);
+    await this.#delay();
+    if (life.isStopping) return;
+    if (job.seen?.token) await noteCancel(line.world, job.name, job.seen.token);
+    const { fresh } = job;
+    job.fresh = false;
+    job.aside = false;
+    this.#lastSubmitMs = performance.now();
+    try {
+      const done = await submit(line.world, { ...job.seen, attempt }, fresh, life.signal, () => {
+        job.handed = true;
+        this.#lastSubmitMs = performance.now();
+        turn.pass();
+      });
+      if ("why" in done) return guard.doubt(job, done.why);
+      if (done.stage === "submitted" || done.outcome?.outcome.is === "refused") line.submitAnswered();
+      guard.certain(job);
+      job.seen = done;
+    } catch (error) {
+      if (!isEngineError(error)) throw error;
+      if (error.verdict === "ambiguous")
+        return guard.doubt(job, `whether it was submitted is not known yet: ${error.message}`);
+      job.aside = error.isOfOneJob;
+      if (job.aside) return guard.doubt(job, error.message);
+      if (error.verdict === "full") line.full(error);
+      else line.failed(error, "submit");
+      return;
+    } finally {
+      job.handed = false;
+    }
+    if (job.seen.stage === "submitted") writeStatus(line.world, problems, job, "submitted");
+  }
+
+  async #delay(): Promise<void> {
+    const { limits, life } = this.#parts;
+    const waitMs = this.#lastSubmitMs + limits.delayS * 1000 - performance.now();
+    if (waitMs <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, waitMs);
+      const { signal } = life;
+      signal.addEventListener("abort", done, { once: true });
+      function done() {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      }
+    });
+  }
+}

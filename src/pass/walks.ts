@@ -1,0 +1,120 @@
+/**
+ * The walk of a job: from its stage as far as it goes now, one step after the other. Jobs walk side by side, but are
+ * submitted in the order in which they set out.
+ */
+import { sortByCodePoint } from "../root.ts";
+import { plan } from "../steps/plan.ts";
+import { rescue } from "../steps/rescue.ts";
+import { settle } from "../steps/settle.ts";
+import type { Ends } from "./ends.ts";
+import type { Guard } from "./guard.ts";
+import { type Job, postpone } from "./job.ts";
+import type { Jobs } from "./jobs.ts";
+import type { Life } from "./life.ts";
+import type { Lines } from "./lines.ts";
+import type { Problems } from "./problems.ts";
+import type { Submissions, Turn } from "./submissions.ts";
+
+interface Parts {
+  readonly life: Life;
+  readonly jobs: Jobs;
+  readonly lines: Lines;
+  readonly guard: Guard;
+  readonly submissions: Submissions;
+  readonly ends: Ends;
+  readonly problems: Problems;
+  /** Something that is known may go on. */
+  readonly wake: () => void;
+}
+
+/** Lets jobs step. */
+export class Walks {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** Lets all jobs set out that have a step to do, in the order of their names. */
+  startAll(): void {
+    const idle = new Map<string, Job>();
+    for (const job of this.#parts.jobs) if (!job.busy && this.#hasStep(job)) idle.set(job.name, job);
+    for (const name of sortByCodePoint([...idle.keys()])) this.start(idle.get(name) as Job);
+  }
+
+  #hasStep(job: Job): boolean {
+    if (performance.now() < job.retryAtMs) return false;
+    const stage = job.seen?.stage;
+    if (stage === "submitted") return job.unweighed;
+    if (stage === "submitting" && !this.#parts.lines.of(job).maySubmit) return false;
+    return stage !== undefined;
+  }
+
+  /** Lets one job set out. */
+  start(job: Job): void {
+    const { life, guard, submissions, wake } = this.#parts;
+    if (life.isOver) return;
+    const turn = submissions.takeTurn();
+    job.busy = guard
+      .run(job, () => this.#walk(job, turn))
+      .finally(() => {
+        turn.pass();
+        job.busy = undefined;
+        wake();
+      });
+  }
+
+  async #walk(job: Job, turn: Turn): Promise<void> {
+    const { life, submissions, ends } = this.#parts;
+    const walked = new Set<string | undefined>();
+    while (!life.isStopping && performance.now() >= job.retryAtMs) {
+      const stage = job.seen?.stage;
+      // "submitted" ends a walk, unless there is news of its end.
+      if (stage === undefined || walked.has(stage)) return;
+      walked.add(stage);
+      if (stage === "claimed") await this.#plan(job);
+      else if (stage === "submitting") await turn.come.then(() => submissions.submit(job, turn));
+      else turn.pass();
+      if (stage === "submitted") await this.#settle(job);
+      if (stage === "settled") return (await ends.sendBack(job)) ? undefined : ends.archive(job);
+    }
+  }
+
+  async #plan(job: Job): Promise<void> {
+    const { life, jobs, lines, guard, problems } = this.#parts;
+    const { world } = lines.of(job);
+    if (!job.fresh) {
+      const verdict = await rescue(world, job.name, life.signal);
+      if (typeof verdict === "object") return guard.doubt(job, verdict.why);
+      if (verdict === "done") return jobs.look(job);
+      guard.certain(job);
+    }
+    const planned = await plan(world, job.name);
+    if ("why" in planned) {
+      jobs.forget(job);
+      return problems.note("info", `${job.name} is in the inbox again: ${planned.why}.`);
+    }
+    job.ending &&= planned.stage === "settled";
+    job.seen = planned;
+    job.fresh = true;
+  }
+
+  async #settle(job: Job): Promise<void> {
+    const { seen } = job;
+    if (!seen?.attempt || !job.unweighed) return;
+    job.unweighed = false;
+    const { lines, problems } = this.#parts;
+    const done = await settle(lines.of(job).world, { ...seen, attempt: seen.attempt }, job.news);
+    if (done === undefined) return postpone(job);
+    if (done !== "unstarted") {
+      job.seen = done;
+      return;
+    }
+    problems.report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
+    job.seen = { stage: "claimed" };
+    job.news = undefined;
+    job.fresh = true;
+    job.saidStarted = false;
+    postpone(job);
+  }
+}
