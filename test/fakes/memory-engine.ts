@@ -96,7 +96,7 @@ export class MemoryScheduler {
 }
 
 export class MemoryEngine implements Engine {
-  readonly name = "MemoryEngine";
+  readonly name: string = "MemoryEngine";
   readonly maxJobsDefault = 100;
   readonly hasQueue = false;
   readonly #scheduler: MemoryScheduler;

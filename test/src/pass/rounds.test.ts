@@ -1,0 +1,126 @@
+/** Which engine is asked for the news of which job. */
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Brakes } from "../../../src/brakes.ts";
+import { realDisk } from "../../../src/disk.ts";
+import type { Engine, Handle, Submitted, Token } from "../../../src/engine.ts";
+import { EngineError } from "../../../src/engine-error.ts";
+import { Guard } from "../../../src/pass/guard.ts";
+import type { Job } from "../../../src/pass/job.ts";
+import { Jobs } from "../../../src/pass/jobs.ts";
+import { Life } from "../../../src/pass/life.ts";
+import { Line } from "../../../src/pass/line.ts";
+import { Lines } from "../../../src/pass/lines.ts";
+import { Places } from "../../../src/pass/places.ts";
+import { Problems } from "../../../src/pass/problems.ts";
+import { Rounds } from "../../../src/pass/rounds.ts";
+import { setUpRoot } from "../../../src/root.ts";
+import type { World } from "../../../src/steps/world.ts";
+import { LIMITS, NO_BRAKES } from "../../crash/calm.ts";
+import { MemoryEngine, MemoryScheduler } from "../../fakes/memory-engine.ts";
+import { somePlan } from "../../fakes/plan.ts";
+
+/** One of several engines: all its jobs run. */
+class NamedEngine extends MemoryEngine {
+  override readonly name: string;
+  readonly asked: Token[][] = [];
+  isDown = false;
+
+  constructor(name: string) {
+    super(new MemoryScheduler());
+    this.name = name;
+  }
+
+  override async poll(jobs: readonly Submitted[]) {
+    this.asked.push(jobs.map(({ token }) => token));
+    if (this.isDown) throw new EngineError("unavailable", `${this.name} is down`);
+    return new Map(jobs.map(({ token }) => [token, { is: "running" } as const]));
+  }
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "jobmgr-rounds-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
+  const { root } = await setUpRoot(realDisk, join(folder, "root"));
+  const world = (engine: Engine): World => ({
+    disk: realDisk,
+    root,
+    engine,
+    machine: { host: "memory", boot: "boot" },
+    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
+    groupWritable: false,
+    assertOwned: () => {},
+  });
+  const life = new Life();
+  const problems = new Problems(() => {});
+  const [first, ...others] = engines.map((engine) => new Line(world(engine), LIMITS, life, problems));
+  const lines = new Lines(first as Line, ...others);
+  const jobs = new Jobs(world(engines[0]), problems);
+  const places = new Places(LIMITS, life, jobs, lines, new Brakes(NO_BRAKES));
+  const guard = new Guard(world(engines[0]), life, jobs, problems);
+  const rounds = new Rounds({ life, jobs, lines, places, guard, problems, say: () => {} });
+
+  /** A job that was submitted to this engine; without one, it is not known to which. */
+  const addSubmitted = (name: string, engine: string | undefined): Job => {
+    mkdirSync(join(root.pending, name));
+    const job = jobs.add(name, false);
+    const token = name as Token;
+    const plan = somePlan();
+    const at = new Date().toISOString();
+    const madeOn = { host: "memory", boot: "boot" };
+    const paths = {
+      folder: join(root.pending, name),
+      records: join(folder, "records"),
+      runner: join(folder, "run.sh"),
+    };
+    job.seen = {
+      stage: "submitted",
+      token,
+      handle: "1" as Handle,
+      attempt: { token, plan, madeOn, ...paths },
+      ...(engine !== undefined && { intent: { token, engine, plan, madeOn, script: "", at } }),
+    };
+    return job;
+  };
+  return { rounds, lines, problems, addSubmitted };
+}
+
+describe("with several engines", () => {
+  it("each is asked for the news of its own jobs; the first one also for those that name none", async () => {
+    const [today, other] = [new NamedEngine("Today"), new NamedEngine("Other")];
+    const { rounds, addSubmitted } = await makeRounds(today, other);
+    addSubmitted("a", "Today");
+    addSubmitted("b", "Other");
+    addSubmitted("c", undefined);
+    await rounds.ask();
+    expect(today.asked).toEqual([["a", "c"]]);
+    expect(other.asked).toEqual([["b"]]);
+  });
+
+  it("one that does not answer keeps no news of the others back", async () => {
+    const [today, other] = [new NamedEngine("Today"), new NamedEngine("Other")];
+    const { rounds, lines, problems, addSubmitted } = await makeRounds(today, other);
+    const [mine, its] = [addSubmitted("a", "Today"), addSubmitted("b", "Other")];
+    today.isDown = true;
+    await rounds.ask();
+    expect([mine.news, its.news]).toEqual([undefined, { is: "running" }]);
+    expect(problems.all.get("engine")).toContain("Today is down");
+    expect(lines.today.mayBeAsked).toBe(false);
+    expect(lines.of(its).mayBeAsked).toBe(true);
+    expect(lines.of(its).takesJobs).toBe(true);
+  });
+
+  it("one that has no jobs is not asked", async () => {
+    const [today, other] = [new NamedEngine("Today"), new NamedEngine("Other")];
+    const { rounds, addSubmitted } = await makeRounds(today, other);
+    addSubmitted("a", "Today");
+    await rounds.ask();
+    expect(other.asked).toEqual([]);
+  });
+});
