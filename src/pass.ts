@@ -30,9 +30,9 @@ import {
   submittedOf,
   whyOf,
 } from "./job.ts";
+import { jsonObject, textIn } from "./json-file.ts";
 import { LockError } from "./lock.ts";
-import { jsonObject, textIn } from "./look/json-file.ts";
-import type { ManagerWord } from "./look/manager-word.ts";
+import type { ManagerWord } from "./manager-word.ts";
 import { durationText } from "./outcome.ts";
 import { Reach } from "./reach.ts";
 import { isIgnoredName, isRootThere, isUnreadableName, jobFolder, sortByCodePoint } from "./root.ts";
