@@ -5,18 +5,19 @@ import type { Disk } from "../disk.ts";
 import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
+import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
 import { nearest } from "../nearest.ts";
 import { durationText, type Outcome, type Result } from "../outcome.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import { PLACES } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
-import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
 import { lookUnlessShut, pendingRow } from "./overview.ts";
 import { ago, clockOf, secondsBetween } from "./times.ts";
 import { jobsBefore, readinessNow } from "./waiting.ts";
 
+/** What `explain` says of a job. */
 export interface Explanation {
   readonly state: string;
   /** Why it is here, the most important first. */

@@ -1,19 +1,23 @@
-/** What is where: every job of a root as one row, read off the disk alone. Looks into no more folders than are shown. */
+/**
+ * What is where: every job of a root as one row, read off the disk alone. Of the inbox and of complete/ no more folders
+ * are looked into than are shown; of pending/ all, for those that run come first; for --failed all of complete/.
+ */
 import { join } from "node:path";
 import { finishedFolder } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
+import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
+import type { Outage } from "../manager-word.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import type { Place } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
-import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
-import type { Outage } from "./manager-word.ts";
 
+/** One job, with what is known of it. Times are ISO-8601 UTC. */
 export interface Row {
   readonly name: string;
   readonly place: Place;
@@ -67,10 +71,11 @@ export interface View {
   readonly selected?: readonly JobRef[];
   /** Finished jobs that did not succeed, alone. */
   readonly failedOnly: boolean;
-  /** So many of each are looked into at most. */
+  /** So many of each are shown at most. */
   readonly most: { readonly pending: number; readonly waiting: number; readonly finished: number };
 }
 
+/** No limit. */
 export const ALL: View["most"] = {
   pending: Number.POSITIVE_INFINITY,
   waiting: Number.POSITIVE_INFINITY,

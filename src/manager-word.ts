@@ -1,8 +1,8 @@
 /** What the manager leaves in .jobmgr/manager.json at each check, for those who look. It never reads it itself. */
 import { join } from "node:path";
-import type { Disk } from "../disk.ts";
-import type { Root } from "../root.ts";
+import type { Disk } from "./disk.ts";
 import { jsonObject, numberIn, textIn, textsIn, timeIn } from "./json-file.ts";
+import type { Root } from "./root.ts";
 
 /** As it is written. Times are ISO-8601 UTC. */
 export interface ManagerWord {
@@ -21,6 +21,7 @@ export interface ManagerWord {
   readonly reasons: Readonly<Record<string, string>>;
 }
 
+/** Since when (ISO-8601 UTC), and what was wrong, for a person. */
 export interface Outage {
   readonly since: string;
   readonly text: string;
