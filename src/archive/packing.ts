@@ -5,6 +5,7 @@
  *   .jobmgr/packing/TOKEN          which folder is to be packed, written before its last rename; then what became of it
  *   .jobmgr/packing/.TOKEN.part    the archive, until it is whole
  *
+ * When it is there, the record "result" of the attempt says which file it is: only that one is removed with its job.
  * With --archive-result=instead the folder is then renamed to complete/.NAME, which hides it, and only what says how the
  * job ended is kept there.
  */
@@ -20,7 +21,7 @@ import {
   walkTree,
 } from "../disk.ts";
 import { FILES } from "../files.ts";
-import { attemptsOf, checkedToken, ownFolder } from "../records.ts";
+import { attemptFolder, attemptsOf, checkedToken, ownFolder, putRecord } from "../records.ts";
 import { freeNameIn, jobFolder, type Root } from "../root.ts";
 import { PackFault } from "./fault.ts";
 import { hiddenName } from "./finished.ts";
@@ -100,6 +101,7 @@ export async function pack(world: Packer, token: string, stop: AbortSignal): Pro
   if (text === undefined) return undefined;
   const note = JSON.parse(text) as Note;
   const placed = isPlaced(world, note) ? note : await makeArchive(world, token, note, stop);
+  if (placed) await recordResult(world, token, placed);
   if (placed && archiveRules(world).result === "instead") await hide(world, token, placed);
   dropPacking(world, token);
   return placed?.file;
@@ -107,6 +109,17 @@ export async function pack(world: Packer, token: string, stop: AbortSignal): Pro
 
 function isPlaced({ disk, root }: Packer, { file, ino }: Note): boolean {
   return file !== undefined && disk.look(jobFolder(root, "complete", file))?.ino === ino;
+}
+
+/** Lets the job know its archive. One that has been moved away meanwhile does without. Safe to repeat. */
+async function recordResult(world: Packer, token: string, { target, file = "" }: Note): Promise<void> {
+  const { disk, root } = world;
+  const look = disk.look(jobFolder(root, "complete", file));
+  const name = [target, hiddenName(target)].find((one) => isThere(world, token, one));
+  if (!look || name === undefined) return;
+  const records = attemptFolder(jobFolder(root, "complete", name), checkedToken(token));
+  const { size, mtimeMs } = look;
+  await putRecord(disk, records, "result", { file, size, mtimeMs, at: new Date().toISOString() });
 }
 
 /** True if the attempt's own folder is there by this name. */
