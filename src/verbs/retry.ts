@@ -1,6 +1,7 @@
 /** `jobmgr retry`: finished jobs go back to the inbox, to be run again. */
 
 import { finishedFolder } from "../archive/finished.ts";
+import { inRetryOrder } from "../change/retry-order.ts";
 import { sendBack } from "../change/send-back.ts";
 import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
@@ -26,7 +27,7 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
   const finished = words.length > 0 ? named.filter(({ place }) => place === "complete") : allFinished(disk, root);
   const jobs = options.failed ? failedOf(disk, root, finished, terminal) : named;
   const when = managedBy(call, root).owner ? "" : " when a manager runs; none is running";
-  return changeEach(terminal, jobs, async (job) => {
+  return changeEach(terminal, inRetryOrder(disk, root, jobs), async (job) => {
     const name = printable(job.name);
     if (job.place !== "complete") return { didNot: `${name} has not ended yet (it is in ${job.place})` };
     const folder = jobFolder(root, "complete", job.name);
