@@ -28,6 +28,11 @@ export function finishedFolder(disk: Disk, root: Root, name: string): string {
   return disk.look(hidden)?.kind === "folder" ? hidden : folder;
 }
 
+/** True for a finished job of whose folder only that is left which says how it ended. */
+export function isArchiveOnly(disk: Disk, root: Root, name: string): boolean {
+  return finishedFolder(disk, root, name) !== jobFolder(root, "complete", name);
+}
+
 /**
  * The name in complete/ of the archive that was made of a finished job; undefined if there is none, or none any more,
  * whatever else has its name now.

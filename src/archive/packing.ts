@@ -21,7 +21,7 @@ import {
   walkTree,
 } from "../disk.ts";
 import { FILES } from "../files.ts";
-import { attemptFolder, attemptsOf, checkedToken, ownFolder, putRecord } from "../records.ts";
+import { attemptFolder, attemptsOf, checkedToken, putRecord } from "../records.ts";
 import { freeNameIn, jobFolder, type Root } from "../root.ts";
 import { PackFault } from "./fault.ts";
 import { hiddenName } from "./finished.ts";
@@ -29,22 +29,6 @@ import { type ArchiveForm, archiveName } from "./names.ts";
 import { packFolder } from "./pack.ts";
 import { type ArchiveRules, archiveRules } from "./rules.ts";
 import { readThrough } from "./unpack.ts";
-
-/** Where a job that came as an archive keeps it. */
-export function sourceFolder(folder: string): string {
-  return join(ownFolder(folder), "source");
-}
-
-/** The ending of the archive that a job came as, and leaves as; undefined if it came as a folder. */
-export function resultEnding(disk: Disk, folder: string): string | undefined {
-  const source = sourceFolder(folder);
-  if (disk.look(ownFolder(folder))?.kind !== "folder" || disk.look(source)?.kind !== "folder") return undefined;
-  for (const name of disk.list(source)) {
-    const archive = archiveName(name);
-    if (archive) return archive.ending;
-  }
-  return undefined;
-}
 
 /** What is to be packed, and then what it has become. */
 interface Note {
