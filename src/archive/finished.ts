@@ -39,7 +39,8 @@ export function isArchiveOnly(disk: Disk, root: Root, name: string): boolean {
  */
 export function resultArchive(disk: Disk, root: Root, name: string): string | undefined {
   const record = resultRecord(disk, finishedFolder(disk, root, name));
-  if (record === undefined || archiveName(record.file) === undefined || record.file.includes("/")) return undefined;
+  // A copy of a job under another name has the record too, and not the archive.
+  if (record === undefined || archiveName(record.file)?.name !== name) return undefined;
   const look = disk.look(jobFolder(root, "complete", record.file));
   return look && isSameFile(look, record) ? record.file : undefined;
 }

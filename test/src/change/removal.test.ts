@@ -8,6 +8,7 @@ import { partsOf } from "../../../src/change/removal.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { newToken } from "../../../src/records.ts";
 import { openRoot, type Root, setUpRoot } from "../../../src/root.ts";
+import type { JobRef } from "../../../src/selection.ts";
 import { makeFolder } from "../../harness.ts";
 
 const token = newToken(new Date());
@@ -28,8 +29,8 @@ async function packed(result: "beside" | "instead" = "beside"): Promise<void> {
 }
 
 /** By their names. */
-function parts(of = root): { own: string[]; others: readonly string[] } {
-  const { own, others } = partsOf(realDisk, of, [job]).get(job) ?? { own: [], others: [] };
+function parts(of = root, one: JobRef = job): { own: string[]; others: readonly string[] } {
+  const { own, others } = partsOf(realDisk, of, [one]).get(one) ?? { own: [], others: [] };
   return { own: own.map(({ name }) => name), others };
 }
 
@@ -71,6 +72,12 @@ it("in a copy of the root it is known again where the copy has kept its time, an
     { own: ["sim", "sim.tar"], others: [] },
     { own: ["sim"], others: ["sim.tar"] },
   ]);
+});
+
+it("a copy of the folder under another name goes without the archive of the first", async () => {
+  await packed();
+  cpSync(at("sim"), at("copy"), { recursive: true });
+  expect(parts(root, { ...job, name: "copy" })).toEqual({ own: ["copy"], others: [] });
 });
 
 it("a job that is no folder but a file goes alone", () => {
