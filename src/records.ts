@@ -77,6 +77,17 @@ export interface RetryRecord extends Series {
   readonly at: string;
 }
 
+/**
+ * The archive in complete/ that was made of the folder of this attempt. It is known again by its size and time, for
+ * inode numbers are given to other files, and are others through a mount or in a copy.
+ */
+export interface ResultRecord {
+  readonly file: string;
+  readonly size: number;
+  readonly mtimeMs: number;
+  readonly at: string;
+}
+
 /** The type of each record, by its name. */
 export interface RecordOf {
   intent: Intent;
@@ -84,6 +95,7 @@ export interface RecordOf {
   cancel: CancelRecord;
   outcome: OutcomeRecord;
   retry: RetryRecord;
+  result: ResultRecord;
 }
 
 /** The members that each record must have, and their types: enough to tell a damaged record from a whole one. */
@@ -102,6 +114,7 @@ const SHAPES: { readonly [K in keyof RecordOf]: Readonly<Record<string, "string"
     ino: "number",
     at: "string",
   },
+  result: { file: "string", size: "number", mtimeMs: "number", at: "string" },
 };
 
 /** Something in a job's .jobmgr/ that jobmgr did not write so. The job is left alone until a person has looked. */

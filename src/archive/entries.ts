@@ -33,6 +33,10 @@ const NAME_BYTES_MAX = 255;
 const PATH_BYTES_MAX = 3000;
 /** Little of nothing compresses well, and is no bomb. */
 const RATIO_FROM_BYTES = 256 * 1024 * 1024;
+/** All names are kept in memory; of so many bytes each, where there are as many entries as may be. */
+const NAME_BYTES_USUAL = 256;
+/** So much for names takes no memory worth speaking of. */
+const NAMES_BYTES_LEAST = 1024 * 1024;
 
 /** The permission bits that are kept of an entry's mode; its owner can always read and write it. */
 export function keptMode(mode: number, kind: "file" | "folder"): number {
@@ -77,6 +81,15 @@ export function checkCount(count: number, limits: ArchiveLimits): void {
     );
 }
 
+/** Throws ArchiveFault when the names of all entries take more memory together than they may. */
+export function checkNames(bytes: number, limits: ArchiveLimits): void {
+  const bytesMax = Math.max(limits.entriesMax * NAME_BYTES_USUAL, NAMES_BYTES_LEAST);
+  if (bytes > bytesMax)
+    throw new ArchiveFault(
+      `The names in it are longer than ${bytesText(bytesMax)} together. Send it as a folder, or start jobmgr with a larger --archive-entries.`,
+    );
+}
+
 /** "3 GB", "1.5 MB", "700 bytes" */
 export function bytesText(bytes: number): string {
   const units = ["bytes", "KB", "MB", "GB", "TB"];
@@ -91,14 +104,17 @@ export class Listing {
   readonly #limits: ArchiveLimits;
   readonly #entries = new Map<string, Entry>();
   #count = 0;
+  #nameBytes = 0;
 
   constructor(limits: ArchiveLimits) {
     this.#limits = limits;
   }
 
-  /** Throws ArchiveFault for a name that is there already. */
+  /** Throws ArchiveFault for a name that is there already, and for too many or too long ones. */
   add(entry: Entry): void {
     checkCount(++this.#count, this.#limits);
+    this.#nameBytes += Buffer.byteLength(entry.path);
+    checkNames(this.#nameBytes, this.#limits);
     const before = this.#entries.get(entry.path);
     if (before && (before.kind !== "folder" || entry.kind !== "folder"))
       throw new ArchiveFault(`It holds the name ${printable(entry.path)} twice.`);

@@ -3,7 +3,8 @@
  * as well, or instead of its folder: then what says how it ended lies in a hidden folder.
  */
 
-import type { Disk } from "../disk.ts";
+import type { Disk, Look } from "../disk.ts";
+import { attemptFolder, attemptsOf, type ResultRecord, readRecord } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import type { Place } from "../stage.ts";
 import { archiveName } from "./names.ts";
@@ -25,6 +26,38 @@ export function finishedFolder(disk: Disk, root: Root, name: string): string {
   if (disk.look(folder)?.kind === "folder") return folder;
   const hidden = jobFolder(root, "complete", hiddenName(name));
   return disk.look(hidden)?.kind === "folder" ? hidden : folder;
+}
+
+/** True for a finished job of whose folder only that is left which says how it ended. */
+export function isArchiveOnly(disk: Disk, root: Root, name: string): boolean {
+  return finishedFolder(disk, root, name) !== jobFolder(root, "complete", name);
+}
+
+/**
+ * The name in complete/ of the archive that was made of a finished job; undefined if there is none, or none any more,
+ * whatever else has its name now.
+ */
+export function resultArchive(disk: Disk, root: Root, name: string): string | undefined {
+  const record = resultRecord(disk, finishedFolder(disk, root, name));
+  // A copy of a job under another name has the record too, and not the archive.
+  if (record === undefined || archiveName(record.file)?.name !== name) return undefined;
+  const look = disk.look(jobFolder(root, "complete", record.file));
+  return look && isSameFile(look, record) ? record.file : undefined;
+}
+
+function resultRecord(disk: Disk, folder: string): ResultRecord | undefined {
+  try {
+    const [token] = disk.look(folder)?.kind === "folder" ? attemptsOf(disk, folder).inForce : [];
+    return token && readRecord(disk, attemptFolder(folder, token), "result");
+  } catch {
+    // What cannot be read says of no file that it may go.
+    return undefined;
+  }
+}
+
+/** Copies, and some mounts, keep whole seconds only. */
+function isSameFile({ kind, size, mtimeMs }: Look, record: ResultRecord): boolean {
+  return kind === "file" && size === record.size && Math.floor(mtimeMs / 1000) === Math.floor(record.mtimeMs / 1000);
 }
 
 /** The folder that holds what is known of a job, wherever it is. */

@@ -32,6 +32,12 @@ export function arrivalName(file: string): ArrivalName | undefined {
   return undefined;
 }
 
+/** The archive among these names, if it is the only thing there. */
+export function onlyArchive(names: readonly string[]): string | undefined {
+  const [one = "", ...others] = names;
+  return others.length === 0 && archiveName(one) ? one : undefined;
+}
+
 /** The files that would be a job of this name. */
 export function arrivalFiles(name: string): string[] {
   return Object.keys(FORMS).map((ending) => name + ending);

@@ -5,6 +5,7 @@
  *   .jobmgr/packing/TOKEN          which folder is to be packed, written before its last rename; then what became of it
  *   .jobmgr/packing/.TOKEN.part    the archive, until it is whole
  *
+ * When it is there, the record "result" of the attempt says which file it is: only that one is removed with its job.
  * With --archive-result=instead the folder is then renamed to complete/.NAME, which hides it, and only what says how the
  * job ended is kept there.
  */
@@ -20,7 +21,7 @@ import {
   walkTree,
 } from "../disk.ts";
 import { FILES } from "../files.ts";
-import { attemptsOf, checkedToken, ownFolder } from "../records.ts";
+import { attemptFolder, attemptsOf, checkedToken, putRecord } from "../records.ts";
 import { freeNameIn, jobFolder, type Root } from "../root.ts";
 import { PackFault } from "./fault.ts";
 import { hiddenName } from "./finished.ts";
@@ -28,22 +29,6 @@ import { type ArchiveForm, archiveName } from "./names.ts";
 import { packFolder } from "./pack.ts";
 import { type ArchiveRules, archiveRules } from "./rules.ts";
 import { readThrough } from "./unpack.ts";
-
-/** Where a job that came as an archive keeps it. */
-export function sourceFolder(folder: string): string {
-  return join(ownFolder(folder), "source");
-}
-
-/** The ending of the archive that a job came as, and leaves as; undefined if it came as a folder. */
-export function resultEnding(disk: Disk, folder: string): string | undefined {
-  const source = sourceFolder(folder);
-  if (disk.look(ownFolder(folder))?.kind !== "folder" || disk.look(source)?.kind !== "folder") return undefined;
-  for (const name of disk.list(source)) {
-    const archive = archiveName(name);
-    if (archive) return archive.ending;
-  }
-  return undefined;
-}
 
 /** What is to be packed, and then what it has become. */
 interface Note {
@@ -100,6 +85,7 @@ export async function pack(world: Packer, token: string, stop: AbortSignal): Pro
   if (text === undefined) return undefined;
   const note = JSON.parse(text) as Note;
   const placed = isPlaced(world, note) ? note : await makeArchive(world, token, note, stop);
+  if (placed) await recordResult(world, token, placed);
   if (placed && archiveRules(world).result === "instead") await hide(world, token, placed);
   dropPacking(world, token);
   return placed?.file;
@@ -107,6 +93,17 @@ export async function pack(world: Packer, token: string, stop: AbortSignal): Pro
 
 function isPlaced({ disk, root }: Packer, { file, ino }: Note): boolean {
   return file !== undefined && disk.look(jobFolder(root, "complete", file))?.ino === ino;
+}
+
+/** Lets the job know its archive. One that has been moved away meanwhile does without. Safe to repeat. */
+async function recordResult(world: Packer, token: string, { target, file = "" }: Note): Promise<void> {
+  const { disk, root } = world;
+  const look = disk.look(jobFolder(root, "complete", file));
+  const name = [target, hiddenName(target)].find((one) => isThere(world, token, one));
+  if (!look || name === undefined) return;
+  const records = attemptFolder(jobFolder(root, "complete", name), checkedToken(token));
+  const { size, mtimeMs } = look;
+  await putRecord(disk, records, "result", { file, size, mtimeMs, at: new Date().toISOString() });
 }
 
 /** True if the attempt's own folder is there by this name. */

@@ -7,7 +7,16 @@ import * as yauzl from "yauzl";
 import type { OpenFile } from "../disk.ts";
 import { printable } from "../printable.ts";
 import { crc32 } from "./crc32.ts";
-import { type ArchiveLimits, checkBytes, checkCount, type Entry, entryPath, keptMode, type Visit } from "./entries.ts";
+import {
+  type ArchiveLimits,
+  checkBytes,
+  checkCount,
+  checkNames,
+  type Entry,
+  entryPath,
+  keptMode,
+  type Visit,
+} from "./entries.ts";
 import { ArchiveFault } from "./fault.ts";
 
 const PIECE_BYTES = 256 * 1024;
@@ -88,8 +97,12 @@ interface One {
 async function contentsOf(zip: yauzl.ZipFile, limits: ArchiveLimits, archiveBytes: number): Promise<One[]> {
   const all: One[] = [];
   let bytes = 0;
+  let nameBytes = 0;
   for await (const zipped of zip.eachEntry()) {
     checkCount(all.length + 1, limits);
+    // What else is told of each file is kept with its name.
+    nameBytes += zipped.fileNameRaw.length + zipped.extraFieldRaw.length + zipped.fileCommentRaw.length;
+    checkNames(nameBytes, limits);
     const entry = entryOf(zipped);
     bytes += zipped.uncompressedSize;
     checkBytes(bytes, archiveBytes, limits);

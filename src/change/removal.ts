@@ -3,7 +3,7 @@
  * files are deleted, never through a link. What a crash leaves there is deleted by the next removal.
  */
 import { basename, join } from "node:path";
-import { finishedFolder } from "../archive/finished.ts";
+import { finishedFolder, resultArchive } from "../archive/finished.ts";
 import { archiveName } from "../archive/names.ts";
 import { type Disk, removeTree } from "../disk.ts";
 import { openToOwner } from "../group.ts";
@@ -83,21 +83,31 @@ export class Removal {
   }
 }
 
-/** What belongs to each job: its folder, or what is left of it beside its archive; and the archive. */
-export function partsOf(disk: Disk, root: Root, jobs: readonly JobRef[]): ReadonlyMap<JobRef, readonly JobRef[]> {
-  const archives = new Map<string, JobRef[]>();
+/** What a removal of one job is about. */
+export interface Parts {
+  /** Its folder, or what is left of it beside its archive; and the archive that was made of it. */
+  readonly own: readonly JobRef[];
+  /** Files of complete/ that are called like an archive of it, and are not: somebody put them there, or they are older. */
+  readonly others: readonly string[];
+}
+
+/** What belongs to each job, and what only looks so. */
+export function partsOf(disk: Disk, root: Root, jobs: readonly JobRef[]): ReadonlyMap<JobRef, Parts> {
+  const named = new Map<string, string[]>();
   for (const name of jobs.some(({ place }) => place === "complete") ? disk.list(root.complete) : []) {
     const of = archiveName(name)?.name;
     // A folder may have such a name too: it is another job.
     const isArchive = of !== undefined && disk.look(jobFolder(root, "complete", name))?.kind === "file";
-    if (isArchive) archives.set(of, [...(archives.get(of) ?? []), { place: "complete", name }]);
+    if (isArchive) named.set(of, [...(named.get(of) ?? []), name]);
   }
   return new Map(
     jobs.map((job) => {
       if (job.place !== "complete" || disk.look(jobFolder(root, "complete", job.name))?.kind === "file")
-        return [job, [job]];
-      const folder = basename(finishedFolder(disk, root, job.name));
-      return [job, [{ ...job, name: folder }, ...(archives.get(job.name) ?? [])]];
+        return [job, { own: [job], others: [] }];
+      const folder = { ...job, name: basename(finishedFolder(disk, root, job.name)) };
+      const archive = resultArchive(disk, root, job.name);
+      const others = (named.get(job.name) ?? []).filter((name) => name !== archive);
+      return [job, { own: [folder, ...(archive === undefined ? [] : [{ ...job, name: archive }])], others }];
     }),
   );
 }

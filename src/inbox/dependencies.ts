@@ -68,7 +68,7 @@ export function stateOfJob(disk: Disk, root: Root, name: string, asker: Asker): 
  * The name as it is written; as other systems write the same letters: macOS takes accents apart; and of the name of an
  * archive or a script that of the job which it becomes.
  */
-function formsOf(name: string): ReadonlySet<string> {
+export function formsOf(name: string): ReadonlySet<string> {
   return new Set(
     [name, arrivalName(name)?.name ?? name].flatMap((one) => [one, one.normalize("NFC"), one.normalize("NFD")]),
   );

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { arrivalName } from "../archive/names.ts";
+import { arrivalName, onlyArchive } from "../archive/names.ts";
 import { type Disk, type Look, signOf, walkTree } from "../disk.ts";
 import { FILES, isResultName } from "../files.ts";
 import type { RetryRecord } from "../records.ts";
@@ -78,7 +78,7 @@ export function readinessOf(
   if (top.kind !== "folder") return unready("it is not a folder. Put it into a folder, as job.sh");
   const names = disk.list(folder);
   const script = names.includes(FILES.script) ? disk.look(join(folder, FILES.script)) : undefined;
-  if (!script) return unready("it has no job.sh yet");
+  if (!script) return unready(`it has no job.sh yet${archiveHint(names, rules)}`);
   const stranger = [top, script].find((look) => rules.owners && !rules.owners.has(look.uid));
   if (stranger) return foreign(stranger);
   if (names.includes(FILES.hold)) return unready("it is held. To release it, delete its file job_hold");
@@ -94,6 +94,12 @@ export function readinessOf(
   }
   const wholeAtMs = markedWholeAtMs(disk, folder, top);
   return restOf(disk, folder, sinceWhole(top, wholeAtMs), rules, nowMs(), wholeAtMs);
+}
+
+/** As a refused archive comes back. */
+function archiveHint(names: readonly string[], rules: ReadyRules): string {
+  const archive = onlyArchive(names.filter((name) => !isOfJobmgr(name, rules)));
+  return archive === undefined ? "" : `. If ${archive} in it is the job, move that into inbox/ itself`;
 }
 
 function foreign({ uid }: Look): Readiness {

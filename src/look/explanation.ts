@@ -1,6 +1,6 @@
 /** Why a job is where it is, in sentences, and what one can do about it. Read off the disk alone. */
 import { join } from "node:path";
-import { folderOfJob } from "../archive/finished.ts";
+import { folderOfJob, isArchiveOnly, resultArchive } from "../archive/finished.ts";
 import type { Disk } from "../disk.ts";
 import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
@@ -56,6 +56,7 @@ type Part = Omit<Explanation, "attempts">;
 const EXPLAIN = { inbox: explainWaiting, pending: explainPending, complete: explainFinished } as const;
 
 const SUBMIT_AGAIN = ["retry", "runs it again; this attempt is kept"] as const;
+const SUBMIT_SENT = ["submit --from", "runs what was sent once more, as a new job"] as const;
 const SHOW_OUTPUT = ["logs", "shows what it has printed"] as const;
 const FOLLOW = ["logs -f", "follows what it prints, until it ends"] as const;
 const REMOVE = ["remove", "deletes it"] as const;
@@ -278,10 +279,21 @@ function explainFinished({ disk, root, now }: Scene, name: string, attempts: rea
     if (tasks) sentences.push(`Tasks that did not end with 0: ${tasksText(tasks)}.`);
     if (engineWord !== undefined) sentences.push(`The engine's own word: ${withStop(engineWord)}`);
   }
+  const isPacked = isArchiveOnly(disk, root, name);
+  if (isPacked) sentences.push(packedSentence(disk, root, name));
   const advice = adviceOf(attempt.outcome);
   // Where it says what to do instead, to run it again is of no use.
-  const next = attempt.outcome.remedy === undefined ? WHAT_NEXT[result] : [REMOVE];
+  const usual = attempt.outcome.remedy === undefined ? WHAT_NEXT[result] : [REMOVE];
+  const next = isPacked ? usual.map((one) => (one === SUBMIT_AGAIN ? SUBMIT_SENT : one)) : usual;
   return { state: result, sentences: advice === undefined ? sentences : [...sentences, advice], next };
+}
+
+/** Only what says how it ended is left of its folder. */
+function packedSentence(disk: Disk, root: Root, name: string): string {
+  const archive = resultArchive(disk, root, name);
+  return archive === undefined
+    ? "Its files are in an archive that is not in complete/ any more, or was changed."
+    : `Its files are in complete/${archive}.`;
 }
 
 /** The same as job_error.txt says. */

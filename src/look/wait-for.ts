@@ -124,6 +124,9 @@ export class Waiting {
   }
 
   #waited(): Waited[] {
-    return this.#states.map(({ at: { place, name }, end }) => ({ place, name, ...(end ?? { is: "going" }) }));
+    return this.#states.map(({ at, end }) => {
+      const { place } = at;
+      return { place, name: place === "complete" ? finishedNameOf(at) : at.name, ...(end ?? { is: "going" }) };
+    });
   }
 }

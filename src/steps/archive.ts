@@ -1,7 +1,8 @@
 /** settled -> archived: word of the end is left in the folder, and it moves to complete/. */
 import { join } from "node:path";
 import { isTakenInComplete } from "../archive/finished.ts";
-import { notePacking, resultEnding } from "../archive/packing.ts";
+import { notePacking } from "../archive/packing.ts";
+import { resultEnding } from "../archive/source.ts";
 import { type Disk, putDurably, putForReading, putSynced } from "../disk.ts";
 import { errorText } from "../error-file.ts";
 import { FILES } from "../files.ts";

@@ -7,6 +7,7 @@ import { EXIT } from "../exit-codes.ts";
 import { type AttemptHistory, historyOf } from "../look/history.ts";
 import { managerOf } from "../look/manager-state.ts";
 import { type OutputFile, offsetOfLastLines, outputsOf, sizeOf } from "../look/output-files.ts";
+import { packedOutputText } from "../look/packed-output.ts";
 import { acquaint, beginTrace, finishedNameOf, follow, strangersIn } from "../look/trace.ts";
 import { readWord } from "../manager-word.ts";
 import { durationText } from "../outcome.ts";
@@ -118,6 +119,7 @@ class Logger {
     const files = this.#filesOf(job, attempt);
     this.#begin(files, this.#wish.lines);
     while (await this.#read(files, files.length > 1));
+    if (this.#sayPacked(job, files)) return EXIT.failed;
     if (files.length > 0 && files.every(({ path }) => !this.#disk.look(path)))
       this.#say(`${printable(job.name)} has printed nothing: there is no ${files.map(({ name }) => name)[0]}.`);
     return EXIT.ok;
@@ -172,11 +174,21 @@ class Logger {
       while ((await this.#read(files, files.length > 1)) && !interrupt.came);
       const end = interrupt.came ? undefined : this.#endOf(job, attempt);
       if (end === undefined) continue;
+      this.#sayPacked(job, files);
       this.#say(end.text);
       if (end.code !== undefined) return this.#wish.exitCode ? end.code : EXIT.ok;
       ended.add(token);
     }
     return INTERRUPTED;
+  }
+
+  /** Says how to see those that are in the job's archive, and not here; false if there are none. */
+  #sayPacked({ place, name }: JobRef, files: readonly OutputFile[]): boolean {
+    const missing = files.filter(({ path }) => !this.#disk.look(path)).map((file) => file.name);
+    const isEnded = place === "complete" && missing.length > 0;
+    const text = isEnded ? packedOutputText(this.#disk, this.#root, name, missing) : undefined;
+    if (text !== undefined) this.#say(text);
+    return text !== undefined;
   }
 
   #gone(job: JobRef): number {

@@ -109,8 +109,9 @@ async function removeAll(call: Call, root: Root, jobs: readonly JobRef[]): Promi
   const exitCode = await changeEach(call.terminal, jobs, async (job) => {
     const name = `${job.place}/${printable(job.name)}`;
     if (job.place === "pending") return { didNot: `${name} has not ended; cancel it first` };
-    const removed = await removal.remove(parts.get(job) ?? [job]);
-    if (removed.is === "removed") return { did: `removed ${name}` };
+    const { own, others } = parts.get(job) ?? { own: [job], others: [] };
+    const removed = await removal.remove(own);
+    if (removed.is === "removed") return { did: `removed ${name}${staysText(others)}` };
     if (removed.is === "gone") return { didNot: `${name} has gone: it was moved away or removed` };
     return {
       didNot: `${name} is removed, but not all of it could be deleted: ${removed.why}. The rest is in ${removed.where}`,
@@ -118,4 +119,12 @@ async function removeAll(call: Call, root: Root, jobs: readonly JobRef[]): Promi
   });
   await removal.sweep();
   return exitCode;
+}
+
+/** A file that only has the name of the job's archive may be all that somebody has. */
+function staysText(files: readonly string[]): string {
+  if (files.length === 0) return "";
+  const names = files.map((file) => `complete/${printable(file)}`).join(", ");
+  const [stay, be] = files.length === 1 ? ["stays", "is not the archive"] : ["stay", "are not the archives"];
+  return `; ${names} ${stay}, for ${files.length === 1 ? "it" : "they"} ${be} that jobmgr made of this job`;
 }

@@ -1,15 +1,20 @@
 /** `jobmgr retry`: finished jobs go back to the inbox, to be run again. */
 
-import { finishedFolder } from "../archive/finished.ts";
+import { finishedFolder, isArchiveOnly } from "../archive/finished.ts";
+import { onlyArchive } from "../archive/names.ts";
+import { sentArchive } from "../archive/source.ts";
+import { inRetryOrder } from "../change/retry-order.ts";
 import { sendBack } from "../change/send-back.ts";
-import { UsageError } from "../config/config.ts";
+import { type Settings, UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { FILES } from "../files.ts";
+import { isOfJobmgr } from "../inbox/ready.ts";
 import { finishedAs } from "../look/ended.ts";
 import type { Result } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, openRoot, type Root } from "../root.ts";
 import { type JobRef, namesIn, selectJobs } from "../selection.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Call, Terminal } from "./call.ts";
 import { changeEach, jobsText, managedBy } from "./each.ts";
 
@@ -26,15 +31,19 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
   const finished = words.length > 0 ? named.filter(({ place }) => place === "complete") : allFinished(disk, root);
   const jobs = options.failed ? failedOf(disk, root, finished, terminal) : named;
   const when = managedBy(call, root).owner ? "" : " when a manager runs; none is running";
-  return changeEach(terminal, jobs, async (job) => {
+  return changeEach(terminal, inRetryOrder(disk, root, jobs), async (job) => {
     const name = printable(job.name);
     if (job.place !== "complete") return { didNot: `${name} has not ended yet (it is in ${job.place})` };
     const folder = jobFolder(root, "complete", job.name);
     const kind = disk.look(folder)?.kind;
     if (kind === "file") return { didNot: `${name} is a file, not a job's folder: move it into the inbox yourself` };
-    if (kind === undefined && disk.look(finishedFolder(disk, root, job.name)))
-      return { didNot: `of ${name} only its archive is left: move that into the inbox to run it again` };
+    if (isArchiveOnly(disk, root, job.name)) return { didNot: archiveOnlyText(disk, root, job.name) };
     if (kind === "link") return { didNot: `${name} is a link, and links are not followed` };
+    const refused = disk.look(`${folder}/${FILES.script}`) ? undefined : refusedArchive(disk, folder, settings);
+    if (refused !== undefined)
+      return {
+        didNot: `${name} is an archive that was refused, and there is nothing to run in its folder. Put a mended one into the inbox; or this one, to have it unpacked again as it is: mv ${shellWord(`${folder}/${refused}`)} ${shellWord(root.inbox)}`,
+      };
     if (!disk.look(`${folder}/${FILES.script}`))
       return { didNot: `${name} has no ${FILES.script}, and would only wait for one. Put it into ${folder} first` };
     const isHeld = disk.look(`${folder}/${FILES.hold}`) !== undefined;
@@ -44,6 +53,20 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
     const then = isHeld ? `; it is held: jobmgr release ${printable(back)}` : `; it is run again${when}`;
     return { did: `moved ${name} back to the inbox${as}${then}` };
   });
+}
+
+/** The archive that lies in its folder alone, as it does when it was refused. */
+function refusedArchive(disk: Disk, folder: string, rules: Pick<Settings, "finishedFile">): string | undefined {
+  return disk.look(folder) && onlyArchive(disk.list(folder).filter((name) => !isOfJobmgr(name, rules)));
+}
+
+/** The archive in complete/ holds what came out of it, too: to run it again is to begin with what was sent. */
+function archiveOnlyText(disk: Disk, root: Root, name: string): string {
+  const isKept = sentArchive(disk, finishedFolder(disk, root, name)) !== undefined;
+  const remedy = isKept
+    ? `To run what was sent once more, as a new job: jobmgr submit --from ${shellWord(name)}`
+    : "To run it again, move that into the inbox";
+  return `of ${printable(name)} only its archive is left in complete. ${remedy}`;
 }
 
 function allFinished(disk: Disk, root: Root): JobRef[] {

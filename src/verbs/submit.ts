@@ -1,5 +1,8 @@
 /** `jobmgr submit`: puts folders, scripts, archives, commands, or copies of finished jobs into the inbox. */
 import { basename, join } from "node:path";
+import { finishedFolder, isArchiveOnly } from "../archive/finished.ts";
+import { archiveName } from "../archive/names.ts";
+import { sentArchive, sourceFolder } from "../archive/source.ts";
 import { CopyError } from "../change/copy-tree.ts";
 import { inputsOf } from "../change/inputs.ts";
 import { type Additions, putIn, sweepSubmissions } from "../change/put-in.ts";
@@ -118,11 +121,22 @@ function planOf(call: Call<Options>, root: Root): (Planned | Fault)[] {
 /** A new job with the inputs of one that has ended, or waits. */
 function copyOf({ options, settings }: Call<Options>, root: Root, word: string): Planned | Fault {
   const { place, name } = selectJob(realDisk, root, word, ["complete", "inbox"]);
+  if (place === "complete" && isArchiveOnly(realDisk, root, name)) return sentOf(root, name, options.name);
   const path = jobFolder(root, place, name);
   if (realDisk.look(path)?.kind !== "folder" || !realDisk.look(join(path, FILES.script)))
     return { fault: `${printable(name)} is no folder with a job.sh in it, so that it cannot be copied.` };
   const { keeps, leftOut } = inputsOf(realDisk, path, settings.finishedFile);
   return { name: options.name ?? name, source: { is: "folder", path, keeps }, leftOut };
+}
+
+/** What a job came as, of which only the archive of its results is left beside. */
+function sentOf(root: Root, name: string, newName = name): Planned | Fault {
+  const folder = finishedFolder(realDisk, root, name);
+  const sent = sentArchive(realDisk, folder);
+  const { ending } = archiveName(sent ?? "") ?? {};
+  if (sent === undefined || ending === undefined)
+    return { fault: `of ${printable(name)} only its archive is left in complete, and not what was sent.` };
+  return { name: newName, source: { is: "archive", path: join(sourceFolder(folder), sent), ending } };
 }
 
 /** A job of one command, which runs in the job's own folder, or where one stands now. */

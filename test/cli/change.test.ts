@@ -126,6 +126,23 @@ describe("in pipes", () => {
     expect(root.names("inbox")).toEqual(["a", "b", "bad", "bad2", "c", "good", "refused"]);
   });
 
+  it("retry of a refused archive says what to do with it, and so does one that was moved back by hand", async () => {
+    const root = await makeRoot("/tmp");
+    root.drop("bad", { "bad.tgz": "no archive\n", "job_error.txt": "bad: refused.\n", ".jobmgr/x": "" });
+    renameSync(join(root.path, "inbox/bad"), join(root.path, "complete/bad"));
+    const { code, stderr } = await jobmgr(["--root", root.path, "retry", "bad"]);
+    expect(code).toBe(1);
+    const command = /nothing to run in its folder\. Put a mended one into the inbox; or .* as it is: (mv .*)\n/.exec(
+      stderr,
+    );
+    renameSync(join(root.path, "complete/bad"), join(root.path, "inbox/bad"));
+    const { stdout } = await jobmgr(["--root", root.path, "explain", "bad"]);
+    expect(stdout).toContain("it has no job.sh yet. If bad.tgz in it is the job, move that into inbox/ itself.");
+    renameSync(join(root.path, "inbox/bad"), join(root.path, "complete/bad"));
+    expect((await runToEnd("sh", ["-c", command?.[1] ?? "false"])).code).toBe(0);
+    expect(root.names("inbox")).toEqual(["bad.tgz"]);
+  });
+
   it("remove and clean", async () => {
     const root = await isAsKept("remove", [
       ["remove", "nope", "--yes"],

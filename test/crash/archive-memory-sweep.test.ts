@@ -5,6 +5,7 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { resultArchive } from "../../src/archive/finished.ts";
 import { checkArchive } from "../../src/archive/unpack.ts";
 import { realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass/index.ts";
@@ -100,6 +101,7 @@ async function faultsOf(root: Root, scheduler: MemoryScheduler, result: "beside"
   same("what was sent", read(`${a}/.jobmgr/source/a.tar`)?.equals(SENT["a.tar"] ?? Buffer.alloc(0)), true);
   same("what was refused", read("c/c.tar")?.equals(SENT["c.tar"] ?? Buffer.alloc(0)), true);
   same("the script", read("b/job.sh")?.toString(), "exit 0\n");
+  same("the archive by which it is known", resultArchive(realDisk, root, "a"), "a.tar");
   if (result === "beside") same("the data", read("a/deep/data")?.toString(), DATA);
   const file = realDisk.open(join(root.complete, "a.tar"));
   try {

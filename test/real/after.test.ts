@@ -161,6 +161,24 @@ describe("a job that failed", () => {
     expect(manager.process.exitCode).toBeNull();
   });
 
+  it("`retry` of all of them brings the one that failed back first, while a manager watches", async () => {
+    const root = await makeRoot();
+    root.dropLedger("z-first", "[ -e mended ] || exit 3");
+    dropAfter(root, "b-second", ["z-first"]);
+    dropAfter(root, "a-third", ["b-second"]);
+    root.manage();
+    await root.completed("z-first", "b-second", "a-third");
+    writeFileSync(join(root.path, "complete/z-first/mended"), "");
+    const { code, stdout } = await jobmgr(["--root", root.path, "retry", "*"]);
+    expect({ code, moved: stdout.match(/(?<=moved )\S+/g) }).toEqual({
+      code: 0,
+      moved: ["z-first", "b-second", "a-third"],
+    });
+    await root.completed("z-first", "b-second", "a-third");
+    for (const name of ["z-first", "b-second", "a-third"]) expect(root.status(name).state).toBe("succeeded");
+    expect(root.runs()).toEqual(["z-first", "z-first", "b-second", "a-third"]);
+  });
+
   it("when all are moved back to the inbox, they run after it as before", async () => {
     const root = await makeRoot();
     root.dropLedger("first", "[ -e mended ] || exit 3");

@@ -253,6 +253,63 @@ describe("instead of its folder", () => {
   });
 });
 
+describe("a job of which only its archive is left", () => {
+  const names = ["a", "it's [one]"];
+  let root: TestRoot;
+  const verb = (...args: readonly string[]) => jobmgr(["--root", root.path, ...args]);
+
+  async function packed(): Promise<void> {
+    root = await makeRoot();
+    const manager = root.manage(["--archive-result", "instead"]);
+    dropJob(root, "a.tgz", "echo 'the output'");
+    drop(root, archive("b.zip", jobOf(root, "b", "echo 'the output'; exit 3")), "it's [one].zip");
+    await root.completed("a.tgz", "it's [one].zip");
+    await quiet(root);
+    await manager.stop();
+  }
+
+  it("is told of by its name, and logs says how to see its output", async () => {
+    await packed();
+    const { stdout } = await verb("wait", "--json", ...names);
+    expect(JSON.parse(stdout).jobs.map(({ name }: { name: string }) => name)).toEqual(names);
+    for (const name of names) {
+      const logs = await verb("logs", name);
+      expect(logs).toMatchObject({ code: 1, stdout: "" });
+      const command = /^The output of .* is in complete\/.*?: ((tar|unzip) .*)$/m.exec(logs.stderr)?.[1] ?? "";
+      expect(execFileSync("sh", ["-c", command], { encoding: "utf8" })).toBe("the output\n");
+      const followed = await verb("logs", "-f", "--exit-code", name);
+      expect(followed.code).toBe(name === "a" ? 0 : 3);
+      expect(followed.stderr).toContain(command);
+    }
+    rmSync(join(root.path, "complete/a.tgz"));
+    writeFileSync(join(root.path, "complete/a.tgz"), "mine");
+    expect((await verb("logs", "a")).stderr).toContain("which is not in complete/ any more, or was changed");
+  });
+
+  it("is run once more with what was sent, and goes with its archive alone", async () => {
+    await packed();
+    const retried = await verb("retry", "a");
+    expect(retried.code).toBe(1);
+    expect(retried.stderr).toContain("To run what was sent once more, as a new job: jobmgr submit --from a\n");
+    const { stdout } = await verb("explain", "complete/it's [one]");
+    expect(stdout).toContain("Its files are in complete/it's [one].zip.");
+    expect(stdout).toMatch(/jobmgr --root \S+ submit --from 'it'\\''s \[one\]' +runs what was sent once more/);
+    expect(stdout).not.toContain("jobmgr retry");
+    expect(await verb("submit", "--from", "a", "--name", "again")).toMatchObject({ code: 0, stdout: "again.tgz\n" });
+    const manager = root.manage();
+    await root.completed("again.tgz");
+    await quiet(root);
+    expect(root.read("complete/again/job_output.txt")).toBe("the output\n");
+    await manager.stop();
+    writeFileSync(join(root.path, "complete/a.zip"), "mine");
+    const removed = await verb("remove", "--yes", "a", "again");
+    expect(removed.stdout).toBe(
+      "removed complete/a; complete/a.zip stays, for it is not the archive that jobmgr made of this job\nremoved complete/again\n",
+    );
+    expect(inside(root, "complete")).toEqual([".it's [one]", "a.zip", "it's [one].zip"]);
+  });
+});
+
 describe("a job that waits for one that is an archive", () => {
   it.each(["beside", "instead"])(
     "runs after it, with the archive %s its folder, and is told by its name",

@@ -32,6 +32,7 @@ const RECORDS: RecordOf = {
   cancel: { reason: "why", at: AT },
   outcome: { outcome: { is: "failed", why: "Exit code 1." }, at: AT },
   retry: { number: 2, of: 3, ends: ["failed. Exit code 1."], waitS: 60, scale: {}, raised: [], ino: 7, at: AT },
+  result: { file: "a.tgz", size: 9, mtimeMs: 1.5, at: AT },
 };
 const NAMES = Object.keys(RECORDS) as (keyof RecordOf)[];
 

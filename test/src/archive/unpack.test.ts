@@ -228,6 +228,25 @@ describe("bombs", () => {
   });
 });
 
+describe("names", () => {
+  const folders = Array.from({ length: 14 }, () => "d".repeat(200)).join("/");
+  const long = (count: number) => Array.from({ length: count }, (_, i) => `${folders}/${i}`);
+  const told = (name: string) => Buffer.concat([tarEntry("x", pax("path", name), { type: "x" }), tarEntry("x")]);
+
+  it("may not fill the memory together, however few they are", async () => {
+    const fault = /^The names in it are longer than 1 MB together.*--archive-entries/;
+    expect(await faultOf("a.tar", tar(JOB, ...long(500).map(told)))).toMatch(fault);
+    expect(await faultOf("a.zip", zip(ZIPPED_JOB, ...long(500).map((name) => ({ name }))))).toMatch(fault);
+  });
+  it("may be longer where there may be more entries, and some may be long in any case", async () => {
+    const path = join(makeFolder(), "a.tar");
+    writeFileSync(path, tar(JOB, ...long(500).map(told)));
+    const checked = await reading(path, checkArchive, { limits: { ...LIMITS, entriesMax: 8000 } });
+    expect(checked.count).toBe(501);
+    expect(await faultOf("a.tar", tar(JOB, ...long(5).map(told)))).toMatch(/^none: /);
+  });
+});
+
 describe("what is unpacked", () => {
   it.each(["gnu", "pax", "ustar", "v7", "oldgnu"])("is what GNU tar packed (--format=%s)", async (format) => {
     const around = makeFolder();
