@@ -133,7 +133,7 @@ function readPart(path: string, bytesMax: number, from: number | "end"): Buffer 
       if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
       const offset = from === "end" ? Math.max(0, stat.size - bytesMax) : from;
       const length = Math.max(0, Math.min(stat.size - offset, bytesMax));
-      const buffer = Buffer.alloc(length);
+      const buffer = Buffer.allocUnsafe(length);
       const count = fs.readSync(fd, buffer, 0, length, offset);
       return buffer.subarray(0, count);
     }),

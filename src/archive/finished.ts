@@ -22,10 +22,13 @@ export function isTakenInComplete(disk: Disk, root: Root, name: string, ending: 
 
 /** The folder that says how a finished job ended: its own, or what is left of it beside its archive. */
 export function finishedFolder(disk: Disk, root: Root, name: string): string {
-  const folder = jobFolder(root, "complete", name);
-  if (disk.look(folder)?.kind === "folder") return folder;
-  const hidden = jobFolder(root, "complete", hiddenName(name));
-  return disk.look(hidden)?.kind === "folder" ? hidden : folder;
+  return finishedFolderThere(disk, root, name) ?? jobFolder(root, "complete", name);
+}
+
+/** As finishedFolder; undefined if there is no folder of either name. */
+export function finishedFolderThere(disk: Disk, root: Root, name: string): string | undefined {
+  const folders = [name, hiddenName(name)].map((one) => jobFolder(root, "complete", one));
+  return folders.find((folder) => disk.look(folder)?.kind === "folder");
 }
 
 /** True for a finished job of whose folder only that is left which says how it ended. */

@@ -24,6 +24,8 @@ const FORMS: Readonly<Record<string, ArchiveForm | "script">> = {
 
 /** What a file of this name would be as a job; undefined if it would be none. */
 export function arrivalName(file: string): ArrivalName | undefined {
+  // Asked of each of ten thousand folders.
+  if (!file.includes(".")) return undefined;
   for (const [known, form] of Object.entries(FORMS)) {
     const ending = file.slice(-known.length);
     const name = file.slice(0, -known.length);

@@ -3,7 +3,7 @@
  * are looked into than are shown; of pending/ all, for those that run come first; for --failed all of complete/.
  */
 import { join } from "node:path";
-import { finishedFolder } from "../archive/finished.ts";
+import { finishedFolder, finishedFolderThere } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
@@ -133,14 +133,18 @@ function rowsOf(
       .map((name) => waitingRow(disk, root, name, word.reasons.get(name))),
     ...latest(disk, root, wanted("complete", names.complete))
       .slice(0, most.finished)
-      .map((name) => finishedRow(disk, root, name)),
+      .map((name) => finishedRow(disk, root, name, () => true))
+      .filter((row) => row !== undefined),
   ];
 }
 
 /** All that are finished and did not succeed, the latest first. */
 function failedRows(disk: Disk, root: Root, complete: readonly string[], { selected }: View): Row[] {
   const names = selected ? selected.filter((job) => job.place === "complete").map(({ name }) => name) : complete;
-  const failed = names.map((name) => finishedRow(disk, root, name)).filter((row) => row.state !== "succeeded");
+  // Most have succeeded, of most roots: no row is made of these.
+  const failed = names
+    .map((name) => finishedRow(disk, root, name, (state) => state !== "succeeded"))
+    .filter((row) => row !== undefined);
   const order = new Map(
     latest(
       disk,
@@ -201,18 +205,24 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
   };
 }
 
-/** The manager's last word is in the status file; where that is of no use, the records tell. */
-function finishedRow(disk: Disk, root: Root, name: string): Row {
-  const folder = finishedFolder(disk, root, name);
-  const odd = oddRow(disk, folder, "complete", name);
+/**
+ * The manager's last word is in the status file; where that is of no use, the records tell. Undefined if its state is
+ * not wanted.
+ */
+function finishedRow(disk: Disk, root: Root, name: string, isWanted: (state: string) => boolean): Row | undefined {
+  const there = finishedFolderThere(disk, root, name);
+  const folder = there ?? jobFolder(root, "complete", name);
+  const odd = there === undefined ? oddRow(disk, folder, "complete", name) : undefined;
   if (odd) return odd;
-  const status = factsIn(jsonObject(disk, join(folder, FILES.status)));
-  if (status.state !== undefined) return withSince({ ...status, name, place: "complete", state: status.state });
+  const told = jsonObject(disk, join(folder, FILES.status));
+  const state = textIn(told.state);
+  if (state !== undefined)
+    return isWanted(state) ? withSince({ ...factsIn(told), name, place: "complete", state }) : undefined;
   const { attempts, fault } = historyOf(disk, folder);
   const attempt = attempts.at(-1);
   const unknown = fault === undefined ? { state: "finished" } : { state: "unknown", why: fault };
   const known = attempt ? factsOf(attempt) : unknown;
-  return withSince({ ...known, name, place: "complete" });
+  return isWanted(known.state) ? withSince({ ...known, name, place: "complete" }) : undefined;
 }
 
 /** What is no folder is no job, and is not looked into: a link would lead elsewhere. */

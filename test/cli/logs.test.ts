@@ -98,6 +98,7 @@ it("follows a job that is run again by rule into its next attempt", async () => 
   const again = "times 1\non 3\npause 0\n";
   root.drop("a", { "job.sh": "echo run; [ -e once ] || { touch once; exit 3; }\n", "job_retry.txt": again });
   const following = follow(root, "a", "--exit-code");
+  await waitUntil("it says that it waits", () => following.stderr().includes("waiting for it"));
   const manager = root.manage();
   expect(await following.ended).toBe(0);
   expect(following.stdout()).toBe("run\nrun\n");

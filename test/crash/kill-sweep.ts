@@ -208,10 +208,10 @@ function errorsOf(call: string): string[] {
   return ["utimensat", "unlink", "rmdir"].includes(call) ? ["EIO"] : ["ENOSPC", "EIO"];
 }
 
-/** The built program with some of its text replaced. */
+/** The built program, module by module, with some of its text replaced. */
 export function variant(...changes: readonly Change[]): string {
   const folder = makeFolder();
-  const project = resolve(PROGRAM, "../../..");
+  const project = resolve(import.meta.dirname, "../..");
   cpSync(join(project, "dist"), join(folder, "dist"), { recursive: true });
   for (const name of ["node_modules", "package.json"]) symlinkSync(join(project, name), join(folder, name));
   for (const [file, from, to] of changes) {
