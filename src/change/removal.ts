@@ -7,7 +7,7 @@ import { finishedFolder, resultArchive } from "../archive/finished.ts";
 import { archiveName } from "../archive/names.ts";
 import { type Disk, removeTree } from "../disk.ts";
 import { openToOwner } from "../group.ts";
-import { fileSystemNow, jobFolder, type Root } from "../root.ts";
+import { fileSystemNow, jobFolder, type Root, sortByCodePoint } from "../root.ts";
 import type { JobRef } from "../selection.ts";
 import { isAbandoned, type Stager, stagedName } from "./staging.ts";
 
@@ -106,7 +106,7 @@ export function partsOf(disk: Disk, root: Root, jobs: readonly JobRef[]): Readon
         return [job, { own: [job], others: [] }];
       const folder = { ...job, name: basename(finishedFolder(disk, root, job.name)) };
       const archive = resultArchive(disk, root, job.name);
-      const others = (named.get(job.name) ?? []).filter((name) => name !== archive);
+      const others = sortByCodePoint((named.get(job.name) ?? []).filter((name) => name !== archive));
       return [job, { own: [folder, ...(archive === undefined ? [] : [{ ...job, name: archive }])], others }];
     }),
   );

@@ -2,7 +2,6 @@
 import { execFileSync } from "node:child_process";
 import {
   chmodSync,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -246,21 +245,25 @@ describe("remove", () => {
     expect(readdirSync(join(root.path, ".jobmgr/removing"))).toEqual([]);
   });
 
-  it("takes the archive of a job with it, and clean goes by the time of the end", async () => {
+  it("takes the archive of a job with it and no other, and clean goes by the time of the end", async () => {
     const root = await makeRoot();
+    const around = makeFolder();
+    writeFileSync(join(around, "job.sh"), "true\n");
+    execFileSync("tar", ["-C", around, "-czf", join(root.path, "inbox/old.tar.gz"), "job.sh"]);
     root.drop("young", "true\n");
-    root.drop("old", "true\n");
     const manager = root.manage();
-    await root.completed("young", "old");
+    await root.completed("young", "old", "old.tar.gz");
+    await waitUntil("all is packed", () => readdirSync(join(root.path, ".jobmgr/packing")).length === 0);
     await manager.stop();
-    writeFileSync(join(root.path, "complete/old.tar.gz"), "");
+    for (const mine of ["old.zip", "old.tgz"]) writeFileSync(join(root.path, "complete", mine), "");
     const records = join(root.path, "complete/old/.jobmgr");
     const [attempt = ""] = readdirSync(records).filter((name) => name.startsWith("attempt-"));
     const outcome = JSON.parse(readFileSync(join(records, attempt, "outcome"), "utf8"));
     const longAgo = new Date(Date.now() - 40 * 86_400_000).toISOString();
     writeFileSync(join(records, attempt, "outcome"), JSON.stringify({ ...outcome, endedAt: longAgo }));
-    expect((await verb(root, "clean", "--older-than", "30d", "--yes")).stdout).toBe("removed complete/old\n");
-    expect(root.names("complete")).toEqual(["young"]);
-    expect(existsSync(join(root.path, "complete/old.tar.gz"))).toBe(false);
+    expect((await verb(root, "clean", "--older-than", "30d", "--yes")).stdout).toMatch(
+      /^removed complete\/old; complete\/old\.tgz, complete\/old\.zip stay, for they are not the archives that/,
+    );
+    expect(root.names("complete")).toEqual(["old.tgz", "old.zip", "young"]);
   });
 });
