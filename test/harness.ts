@@ -19,6 +19,9 @@ import { setUpRoot } from "../src/root.ts";
 
 export const PROGRAM = resolve(import.meta.dirname, "../dist/bin/jobmgr.js");
 
+/** Whether a test may become another user, give files away and mount a file system. */
+export const isSuperuser = process.getuid?.() === 0;
+
 /** Waits for a condition by looking again; the error names what did not come true. */
 export async function waitUntil(what: string, condition: () => boolean, limitMs = 30_000): Promise<void> {
   const end = performance.now() + limitMs;

@@ -2,10 +2,10 @@
 import { OPTIONS } from "../config/options.ts";
 import type { Disk } from "../disk.ts";
 import { lastBeatMs, type Owner, readOwner } from "../lock.ts";
+import { readWord, type WordRead } from "../manager-word.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
 import { shellWord } from "../shell-word.ts";
-import { readWord, type WordRead } from "./manager-word.ts";
 import { ago } from "./times.ts";
 
 /** Who manages a root, and what it said last. */

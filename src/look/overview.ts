@@ -1,18 +1,21 @@
-/** What is where: every job of a root as one row, read off the disk alone. Looks into no more folders than are shown. */
+/**
+ * What is where: every job of a root as one row, read off the disk alone. Of the inbox and of complete/ no more folders
+ * are looked into than are shown; of pending/ all, for those that run come first; for --failed all of complete/.
+ */
 import { join } from "node:path";
 import { finishedFolder } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
+import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
+import type { Outage } from "../manager-word.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import type { Place } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
-import { jsonObject, numberIn, textIn, timeIn } from "./json-file.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
-import type { Outage } from "./manager-word.ts";
 
 export interface Row {
   readonly name: string;
@@ -67,7 +70,7 @@ export interface View {
   readonly selected?: readonly JobRef[];
   /** Finished jobs that did not succeed, alone. */
   readonly failedOnly: boolean;
-  /** So many of each are looked into at most. */
+  /** So many of each are shown at most. */
   readonly most: { readonly pending: number; readonly waiting: number; readonly finished: number };
 }
 

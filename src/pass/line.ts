@@ -3,7 +3,7 @@
  * when it is over.
  */
 import type { Engine } from "../engine.ts";
-import type { ManagerWord } from "../look/manager-word.ts";
+import type { ManagerWord } from "../manager-word.ts";
 import { durationText } from "../outcome.ts";
 import type { World } from "../steps/world.ts";
 import type { Life } from "./life.ts";

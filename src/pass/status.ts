@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { putForReading } from "../disk.ts";
 import { FILES } from "../files.ts";
-import { jsonObject, textIn } from "../look/json-file.ts";
+import { jsonObject, textIn } from "../json-file.ts";
 import { jobFolder } from "../root.ts";
 import { statusText } from "../status-file.ts";
 import type { World } from "../steps/world.ts";

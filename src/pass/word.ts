@@ -2,7 +2,7 @@
 import type { Brakes } from "../brakes.ts";
 import { putForReading } from "../disk.ts";
 import type { Inbox } from "../inbox/inbox.ts";
-import type { ManagerWord } from "../look/manager-word.ts";
+import type { ManagerWord } from "../manager-word.ts";
 import type { Limits } from "./limits.ts";
 import type { Lines } from "./lines.ts";
 import type { Places } from "./places.ts";

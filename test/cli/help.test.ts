@@ -3,11 +3,10 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { OPTIONS, type Option } from "../../src/config/options.ts";
-import { FAST, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd } from "../harness.ts";
+import { FAST, isSuperuser, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd } from "../harness.ts";
 
 const ALL: readonly Option[] = Object.values(OPTIONS);
 const NOBODY = 65534;
-const isSuperuser = process.getuid?.() === 0;
 
 describe("--help", () => {
   it("lists each option with its sentence, default, unit and range", async () => {

@@ -17,10 +17,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
-
-const isSuperuser = process.getuid?.() === 0;
+import { describe, expect, it } from "vitest";
+import { isSuperuser, jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
+import { fill, makeSmallRoot } from "./surroundings.ts";
 
 /** Packs a folder of these files by the program that a person would use; returns the path of the archive. */
 function archive(file: string, files: Readonly<Record<string, string>>, inside = "one"): string {
@@ -423,27 +422,14 @@ describe("while an archive is unpacked", () => {
 });
 
 describe("a full disk", () => {
-  it("lets an archive wait, and its result, and both go on when there is room", async ({ skip }) => {
-    if (!isSuperuser) skip("only root can mount a file system");
-    const mount = makeFolder();
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=8m,mode=755", "none", mount], { stdio: "ignore" });
-    } catch {
-      skip("no tmpfs can be mounted here");
-    }
-    onTestFinished(() => {
-      execFileSync("umount", ["-l", mount]);
-    });
-    const root = await makeRoot(mount);
+  it("lets an archive wait, and its result, and both go on when there is room", async (context) => {
+    const { root, disk } = await makeSmallRoot(context, "8m");
     const gate = join(makeFolder(), "gate");
     const wait = `while [ ! -e '${gate}' ]; do sleep 0.02; done`;
     const noise = randomBytes(1_100_000).toString("base64");
     const path = archive("big.tar", { ...jobOf(root, "big", wait), noise });
-    const balloon = join(mount, "balloon");
-    const fill = (blocks: number) =>
-      execFileSync("sh", ["-c", `dd if=/dev/zero of='${balloon}' bs=100k count=${blocks} 2>/dev/null || true`]);
     drop(root, path);
-    fill(52);
+    const balloon = fill(disk, 52 * 102_400);
     const manager = root.manage();
     await waitUntil("it waits", () => /big\.tar waits: it needs room for 2\.\d MB/.test(manager.stderr()));
     expect(inside(root, "inbox")).toEqual(["big.tar"]);
@@ -452,7 +438,7 @@ describe("a full disk", () => {
     await root.completed("other");
     rmSync(balloon);
     await waitUntil("it runs", () => root.runs().includes("big"));
-    execFileSync("sh", ["-c", `head -c 100000000 /dev/zero > '${balloon}' 2>/dev/null || true`]);
+    fill(disk);
     truncateSync(balloon, statSync(balloon).size - 400_000);
     writeFileSync(gate, "");
     await waitUntil("its result waits", () => /The archive of .* waits: .*(ENOSPC|no space)/i.test(manager.stderr()));

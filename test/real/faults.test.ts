@@ -1,5 +1,3 @@
-/** Faults: a job that damages its folder, records that are gone or damaged, a full disk, a root that goes and comes. */
-import { execFileSync } from "node:child_process";
 import {
   chownSync,
   existsSync,
@@ -12,11 +10,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
-import { jobmgr, makeFolder, makeRoot, type Running, type TestRoot, waitUntil } from "../harness.ts";
+import { describe, expect, it } from "vitest";
+import { isSuperuser, jobmgr, makeFolder, makeRoot, type Running, type TestRoot, waitUntil } from "../harness.ts";
+import { fill, makeSmallRoot } from "./surroundings.ts";
 
 const NOBODY = 65534;
-const isSuperuser = process.getuid?.() === 0;
 
 const running = (root: TestRoot, name: string, file = "ready") =>
   waitUntil(`${name} runs`, () => root.exists(`pending/${name}/${file}`));
@@ -203,28 +201,15 @@ describe("records that were destroyed", () => {
 });
 
 describe("a full disk", () => {
-  it("loses nothing and runs nothing twice, and the manager goes on by itself when there is space again", async ({
-    skip,
-  }) => {
-    if (!isSuperuser) skip("only root can mount a file system");
-    const mount = makeFolder();
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=755", "none", mount], { stdio: "ignore" });
-    } catch {
-      skip("no tmpfs can be mounted here");
-    }
-    onTestFinished(() => {
-      execFileSync("umount", ["-l", mount]);
-    });
-    const root = await makeRoot(mount);
+  it("loses nothing and runs nothing twice, and the manager goes on by itself when there is space again", async (context) => {
+    const { root, disk } = await makeSmallRoot(context, "256k");
     const ledger = join(makeFolder(), "ledger");
     for (const name of ["a", "b", "c"]) root.drop(name, { "job.sh": `echo ${name} >> '${ledger}'\n`, input: name });
-    const balloon = join(mount, "balloon");
     const pause = join(makeFolder(), "pause");
     writeFileSync(pause, "");
     const manager = root.manage(["-M", "2", "--pause-file", pause]);
     await waitUntil("it pauses", () => manager.stdout().includes("Paused by"));
-    execFileSync("sh", ["-c", `dd if=/dev/zero of='${balloon}' bs=4k 2>/dev/null || true`]);
+    const balloon = fill(disk);
     rmSync(pause);
     await waitUntil("the full disk is told", () => /ENOSPC|no space left/i.test(manager.stderr()));
     expect(manager.process.exitCode).toBe(null);

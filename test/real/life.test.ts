@@ -18,10 +18,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
+import { isSuperuser, jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
 
 const NOBODY = 65534;
-const isSuperuser = process.getuid?.() === 0;
 
 /** The names in a folder of a job's records, all attempts together. */
 function recordsOf(root: TestRoot, place: string, kind: "attempt" | "past"): string[] {

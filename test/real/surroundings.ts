@@ -1,10 +1,11 @@
 /** What the tests in this folder share: programs that must be there, and jobs that run until the test lets them end. */
+import { execFileSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { onTestFinished, type TestContext } from "vitest";
 import { isAlive } from "../../engines/process.ts";
 import { parseStarted } from "../../src/runner.ts";
-import { makeRoot, type TestRoot } from "../harness.ts";
+import { isSuperuser, makeFolder, makeRoot, type TestRoot } from "../harness.ts";
 
 /** The path of a program; sshd lies where only root's PATH leads. */
 function pathOf(program: string): string | undefined {
@@ -27,6 +28,28 @@ export function need(context: TestContext, program: string): string {
   if (path !== undefined) return path;
   if (process.env.CI) throw new Error(`${program} is not installed, and CI must not skip a test for that`);
   return context.skip(`${program} is not installed`);
+}
+
+/** A root on a file system of its own that holds so much ("256k"), and where that is mounted. Skips the test where none can be. */
+export async function makeSmallRoot(context: TestContext, size: string): Promise<{ root: TestRoot; disk: string }> {
+  if (!isSuperuser) context.skip("only root can mount a file system");
+  const disk = makeFolder();
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${size},mode=755`, "none", disk], { stdio: "ignore" });
+  } catch {
+    context.skip("no tmpfs can be mounted here");
+  }
+  onTestFinished(() => {
+    execFileSync("umount", ["-l", disk]);
+  });
+  return { root: await makeRoot(disk), disk };
+}
+
+/** Fills a file system: with so many bytes, or until there is no room. Returns the file that takes it up. */
+export function fill(disk: string, bytes = 1_000_000_000): string {
+  const balloon = join(disk, "balloon");
+  execFileSync("sh", ["-c", `head -c ${bytes} /dev/zero > '${balloon}' 2>/dev/null || true`]);
+  return balloon;
 }
 
 /** Processes of a root's jobs, by the claims that their runners wrote. */

@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import {
   jobmgr,
   makeFolder,
@@ -26,8 +26,7 @@ import {
   type TestRoot,
   waitUntil,
 } from "../harness.ts";
-
-const isSuperuser = process.getuid?.() === 0;
+import { makeSmallRoot } from "./surroundings.ts";
 
 /** A manager that looks once a minute by itself. */
 const LAZY = ["-p", "60"];
@@ -106,18 +105,8 @@ describe("submit", () => {
     expect(stderr).toContain("/pipe is no file, folder or link");
   });
 
-  it("on a full disk says so, and leaves nothing", async ({ skip }) => {
-    if (!isSuperuser) skip("only root can mount a file system");
-    const mount = makeFolder();
-    try {
-      execFileSync("mount", ["-t", "tmpfs", "-o", "size=256k,mode=755", "none", mount], { stdio: "ignore" });
-    } catch {
-      skip("no tmpfs can be mounted here");
-    }
-    onTestFinished(() => {
-      execFileSync("umount", ["-l", mount]);
-    });
-    const root = await makeRoot(mount);
+  it("on a full disk says so, and leaves nothing", async (context) => {
+    const { root } = await makeSmallRoot(context, "256k");
     const source = makeFolder();
     writeFileSync(join(source, "job.sh"), "true\n");
     writeFileSync(join(source, "big"), Buffer.alloc(1_000_000));

@@ -7,7 +7,7 @@ import { layersOver } from "../../../src/config/layers.ts";
 import { OPTIONS, type Option, type OptionName, type RawOptions, variableOf } from "../../../src/config/options.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { setUpRoot } from "../../../src/root.ts";
-import { jobmgr, makeFolder, makeRoot } from "../../harness.ts";
+import { isSuperuser, jobmgr, makeFolder, makeRoot } from "../../harness.ts";
 
 let folder: string;
 let rootPath: string;
@@ -138,8 +138,6 @@ describe("a mistake", () => {
 });
 
 describe("a file", () => {
-  const isSuperuser = process.getuid?.() === 0;
-
   it("that everybody may write to, or that belongs to another, is refused", ({ skip }) => {
     if (!isSuperuser) skip("only root can give a file away");
     write("root", "period = 3");

@@ -7,9 +7,8 @@ import { readAfter, stateOfJob, verdictOfFolder } from "../../../src/inbox/depen
 import type { Outcome } from "../../../src/outcome.ts";
 import { attemptFolder, newToken } from "../../../src/records.ts";
 import { FORMAT, numberedName, type Root, setUpRoot } from "../../../src/root.ts";
-import { makeFolder } from "../../harness.ts";
+import { isSuperuser, makeFolder } from "../../harness.ts";
 
-const isSuperuser = process.getuid?.() === 0;
 const ASKER = { place: "inbox", name: "asker" } as const;
 
 let root: Root;

@@ -1,8 +1,8 @@
 /** What the manager leaves in .jobmgr/manager.json at each check, for those who look. It never reads it itself. */
 import { join } from "node:path";
-import type { Disk } from "../disk.ts";
-import type { Root } from "../root.ts";
+import type { Disk } from "./disk.ts";
 import { jsonObject, numberIn, textIn, textsIn, timeIn } from "./json-file.ts";
+import type { Root } from "./root.ts";
 
 /** As it is written. Times are ISO-8601 UTC. */
 export interface ManagerWord {

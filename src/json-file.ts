@@ -1,5 +1,5 @@
 /** JSON that is there for people and programs, and that anybody may have written over: believed member by member. */
-import type { Disk } from "../disk.ts";
+import type { Disk } from "./disk.ts";
 
 /** The object in a file; empty where there is none, or what is there is no JSON object of a sane size. */
 export function jsonObject(disk: Disk, path: string): Readonly<Record<string, unknown>> {
