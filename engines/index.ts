@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import type { Engine } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 
+/** What the configuration says to every engine. Each takes of it what it has a use for. */
 export interface EngineOptions {
   /** --max-jobs, where it was given. */
   readonly jobsMax: number | undefined;

@@ -5,6 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { execa } from "execa";
 import { type Filter, FilterError } from "../src/archive/filter.ts";
 
+/** How a program ended, and what it printed. */
 export interface Ran {
   /** undefined if a signal ended it, or it could not be started. */
   readonly exitCode: number | undefined;
@@ -41,6 +42,7 @@ export async function runProgram(
   return { exitCode, stdout, stderr, timedOut, errorCode: result.code };
 }
 
+/** As Ran; what it printed is in the files. */
 export interface RanToFiles {
   readonly exitCode: number | undefined;
   readonly errorCode: string | undefined;

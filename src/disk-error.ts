@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { shellWord } from "./shell-word.ts";
 
+/** The message of a failed call, and what to do where that is known. */
 export function diskErrorText({ code = "", message, path }: NodeJS.ErrnoException): string {
   const remedy = REMEDIES[code]?.(path);
   return remedy === undefined ? message : `${message}. ${remedy}`;

@@ -180,6 +180,7 @@ function openFile(fd: number): OpenFile {
   };
 }
 
+/** The disk of this machine. */
 export const realDisk: Disk = {
   list: (path) => fs.readdirSync(path),
 

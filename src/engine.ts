@@ -70,6 +70,7 @@ export interface Machine {
   readonly boot: string;
 }
 
+/** One attempt at one job, as its engine is told of it. What it says is on disk before the engine hears of it. */
 export interface Attempt {
   readonly token: Token;
   /** Absolute path of the job's folder under pending/, also the job's working directory. */
@@ -83,10 +84,12 @@ export interface Attempt {
   readonly madeOn: Machine;
 }
 
+/** An attempt that the engine has taken. */
 export interface Submitted extends Attempt {
   readonly handle: Handle;
 }
 
+/** The answer to "was this submitted?". "unsure": it is asked again, and nothing is submitted until then. */
 export type Found =
   | { readonly is: "found"; readonly handle: Handle; readonly token: Token }
   /** Never arrived, and cannot arrive later. */
@@ -122,12 +125,14 @@ export interface End {
   readonly why?: string;
 }
 
+/** The news that it is over. */
 export interface Ended extends End {
   readonly is: "ended";
   /** Of an array: what is known of single tasks, by index. */
   readonly tasks?: Readonly<Record<string, End>>;
 }
 
+/** What an engine knows of a job at this moment. */
 export type News =
   /** `stuck`: it will not start unless somebody does something. */
   | {
@@ -155,6 +160,7 @@ export interface Symptom {
   readonly says: string;
 }
 
+/** What runs jobs. It may be made anew at any time: it must not need to remember what is not on disk, or with the scheduler. */
 export interface Engine {
   readonly name: string;
   /** The default of --max-jobs. */

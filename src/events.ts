@@ -1,8 +1,11 @@
 /** What the manager tells the world: one event function feeds the terminal and the log file. */
 
+/** How much an event matters. */
 export type Level = "error" | "warn" | "info" | "debug";
+/** What matters most comes first. */
 export const LEVELS: readonly Level[] = ["error", "warn", "info", "debug"];
 
+/** One thing that happened. */
 export type Event =
   | { readonly is: "claimed" | "started"; readonly name: string; readonly more?: string }
   | {
@@ -30,8 +33,10 @@ export type Event =
   /** One look at everything is done. */
   | { readonly is: "check" };
 
+/** Tells the world of an event. */
 export type Say = (event: Event) => void;
 
 /** The occasions on which somebody may be told (--notify-on). */
 export const OCCASIONS = ["end", "failure", "batch"] as const;
+/** One of them. */
 export type Occasion = (typeof OCCASIONS)[number];

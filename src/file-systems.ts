@@ -1,5 +1,6 @@
 /** File systems by the magic numbers of statfs(2). Pure. */
 
+/** What kind of a file system something lies on. */
 export interface FileSystemKind {
   readonly name: string;
   /** Other machines change it too: no events come of that, and it may show late. */

@@ -1,5 +1,6 @@
 /** Names at the top of a job's folder that mean something: the user's words, and jobmgr's to the user. Pure. */
 
+/** The names, in the top of a job's folder. */
 export const FILES = {
   script: "job.sh",
   name: "job_name.txt",

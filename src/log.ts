@@ -12,6 +12,7 @@ const SIGN_OF_LIFE_MS = 600_000;
 const LOG_BYTES_MAX = 10 * 1024 * 1024;
 const LOGS_KEPT = 3;
 
+/** Where to, and how much. */
 export interface LogOptions {
   readonly level: Level;
   readonly file: string | undefined;

@@ -21,6 +21,7 @@ export interface ManagerWord {
   readonly reasons: Readonly<Record<string, string>>;
 }
 
+/** Since when (ISO-8601 UTC), and what was wrong, for a person. */
 export interface Outage {
   readonly since: string;
   readonly text: string;

@@ -70,6 +70,7 @@ export interface Figures {
   problem(about: string, text: string | undefined): void;
 }
 
+/** What does not change while a manager lives. */
 export interface About {
   readonly engine: string;
   readonly version: string;

@@ -12,6 +12,7 @@ export const NOT_RUN = 75;
 
 /** The names of the runner's records. */
 export const STARTED = "started";
+/** Made when job.sh has ended. */
 export const EXIT = "exit";
 const LIMIT = "limit";
 
@@ -77,6 +78,7 @@ export interface Started {
   readonly restart: number;
 }
 
+/** What an `exit` record says. */
 export interface Exit {
   readonly token: string;
   /** As the shell tells it: 128 + n for a death by signal n. */

@@ -4,6 +4,7 @@ import { EngineError } from "../../src/engine-error.ts";
 import { askedOf, givenOptions, sbatchOptions, tasksOf } from "../sbatch-script.ts";
 import { raisedTime, timeInS } from "../sbatch-units.ts";
 
+/** What LocalEngine honours of the #SBATCH lines. Times in seconds, 0 for no limit. */
 export interface Directives {
   readonly timeS: number;
   /** The time, where it is more than job.sh asks for. */

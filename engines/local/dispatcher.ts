@@ -30,6 +30,7 @@ done
 /** In the command line of every dispatcher. */
 export const DISPATCHER = "jobmgr-dispatcher";
 
+/** One job to be started. */
 export interface Order {
   readonly id: string;
   readonly name: string;

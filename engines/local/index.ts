@@ -32,6 +32,7 @@ import { diagnosis } from "./diagnosis.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
 
+/** What is configured of LocalEngine. */
 export interface LocalOptions {
   /** Places for jobs; a job takes as many as it asks for processors, and at most all. */
   readonly places: number;
@@ -56,6 +57,10 @@ interface Child {
 /** "unstarted": its process has gone without having started job.sh. */
 type TaskState = { readonly is: "waiting" | "running" } | { readonly is: "unstarted"; readonly word: string } | Ended;
 
+/**
+ * Runs jobs on this machine, each in a session of its own. What it started lives on without it: the next one finds it by
+ * the claims that the runners wrote, and by their processes.
+ */
 export class LocalEngine implements Engine {
   readonly name = "LocalEngine";
   readonly maxJobsDefault = availableParallelism();

@@ -32,6 +32,7 @@ export interface Said {
   readonly errorCode?: string | undefined;
 }
 
+/** What a message of sbatch means. */
 export interface Answer {
   /** As in EngineError; `unknown` is a text never seen, after which it is looked for and tried again a few times. */
   readonly verdict: Verdict | "unknown";

@@ -31,6 +31,7 @@ export interface Queue {
   readonly byToken: ReadonlyMap<Token, readonly QueueRow[]>;
 }
 
+/** What sacct knew of the jobs that it was asked about. */
 export interface Accounting {
   /** "absent": this cluster has none; "down": it does not answer. */
   readonly is: "there" | "absent" | "down";

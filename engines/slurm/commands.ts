@@ -5,6 +5,7 @@ import { sbatchOptions } from "../sbatch-script.ts";
 
 /** Where output goes unless a job says otherwise (sbatch(1), --output). */
 export const OUTPUT = "slurm-%j.out";
+/** The same for each task of an array: sbatch's own defaults. */
 export const OUTPUT_OF_ARRAY = "slurm-%A_%a.out";
 
 /**

@@ -35,6 +35,7 @@ import { baseId, folderIn, plannedAtMs, type QueueRow, taskOf, tokenIn } from ".
 import { type Answer, answerPaths, answersOf, readHead, readRuns } from "./records.ts";
 import { Submitter } from "./submitter.ts";
 
+/** What is configured of SlurmEngine. Times in seconds. */
 export interface SlurmOptions {
   /** --engine-arg */
   readonly engineArgs: readonly string[];
@@ -66,6 +67,10 @@ const GHOST_MS = 30_000;
 const VANISHED =
   "It waited in Slurm's queue, and has gone without a trace: somebody cancelled it, or Slurm lost all its jobs. It was not started.";
 
+/**
+ * Feeds Slurm by its own commands. What it must remember between two calls lies beside the attempt's records, so that a
+ * fresh one, of another process or on another host, goes on where this one stopped.
+ */
 export class SlurmEngine implements Engine {
   readonly name = "SlurmEngine";
   readonly maxJobsDefault = 100;

@@ -10,6 +10,7 @@ type Row = QueueRow | AccountingRow;
 
 /** How often Slurm had started a job again when it ended so; undefined where that is not known. */
 type RowEnd = End & { readonly restarts?: number };
+/** How an attempt ended, by task (undefined: a plain job). */
 export type Ends = ReadonlyMap<number | undefined, RowEnd>;
 
 /** What the runners of an attempt left, by task (undefined: a plain job). */

@@ -15,8 +15,10 @@ import { namesIn, readHead } from "./records.ts";
  * - `limited`: a limit refused it while nothing else of this user was in the queue.
  */
 const NOTES = ["doubted", "absent", "ended", "finished", "limited"] as const;
+/** The kinds of notes, of which an attempt has each at most once. */
 export type Note = (typeof NOTES)[number];
 
+/** What a note says: how often, and since when by the clock of the file system. */
 export interface Noted {
   readonly times: number;
   readonly sinceMs: number;

@@ -48,6 +48,10 @@ export function checkEngineArgs(engineArgs: readonly string[]): void {
     );
 }
 
+/**
+ * The plan of a job.sh, as sbatch would read it with these arguments and under this shell. Throws `refused` for what can
+ * never be honoured.
+ */
 export function planOf(script: Script, engineArgs: readonly string[], shell: string, scale: Scale = {}): Plan {
   const directives = directiveBlock(script.text);
   const components = sbatchOptions(directives, engineArgs);

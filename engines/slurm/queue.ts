@@ -93,6 +93,7 @@ export interface AccountingRow {
   readonly submitLine: string;
 }
 
+/** What sacct is asked for, in the order of its columns. */
 export const ACCOUNTING_FIELDS = [
   "JobID",
   "State",

@@ -1,5 +1,6 @@
 /** Why a job waits: squeue's Reason in words. Pure. The words are those of job_reason_codes.html, Slurm 22.05 to 25.11. */
 
+/** What squeue's Reason means. */
 export interface Waiting {
   /** One plain sentence; the raw text where the word was never seen. */
   readonly sentence: string;

@@ -3,6 +3,7 @@
 /** Why Slurm's job is over. `itself`: it ended by itself, well or not. `revoked`: a sibling cluster runs it. */
 export type SlurmEnd = "itself" | "timeout" | "memory" | "cancelled" | "node" | "preempted" | "deadline" | "revoked";
 
+/** What a state's word means. */
 export type State =
   | { readonly is: "queued" | "running"; readonly word: string }
   | {
@@ -82,6 +83,7 @@ function longName(word: string): string | undefined {
   return meanings.size === 1 ? fits[0] : undefined;
 }
 
+/** An exit code as Slurm tells it ("3:0"), taken apart. */
 export interface Exit {
   readonly exitCode?: number;
   /** A number; above 64 it is one of Slurm's own (125: out of memory). */

@@ -30,6 +30,7 @@ const SIGNALLED = 128;
 /** sbatch's own code for an option that it does not know. */
 const BAD_OPTION = 255;
 
+/** One call of sbatch. */
 export interface Submission {
   readonly folder: string;
   /** Files that are there; what sbatch prints goes into them. */

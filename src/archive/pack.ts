@@ -10,6 +10,7 @@ import type { Packed } from "./tar.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
+/** One folder that is made an archive. */
 export interface Packing {
   readonly disk: Disk;
   /** The folder to be packed, and its name in the archive. */

@@ -11,6 +11,7 @@ export function isOfEarlierLife(path: string, finishedFile: string | undefined):
   return path === ".jobmgr" || path === FILES.cancel || path === finishedFile || isResultName(path);
 }
 
+/** Which files of a finished folder are inputs. */
 export interface Inputs {
   readonly keeps: Keeps;
   /** What was left out because it came out of the job, as far as has been asked. */

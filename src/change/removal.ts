@@ -14,6 +14,7 @@ import { isAbandoned, type Stager, stagedName } from "./staging.ts";
 /** Somebody else deletes the same files, or a job that nobody follows still writes there. */
 const TRIES_MAX = 5;
 
+/** What became of a job that was to be removed. */
 export type Removed =
   | { readonly is: "removed" }
   /** It was moved away or removed meanwhile. */

@@ -9,11 +9,13 @@ import { PLACES } from "../stage.ts";
 import { isOfEarlierLife } from "./inputs.ts";
 import type { Source } from "./put-in.ts";
 
+/** One thing to be submitted, under this name. */
 export interface Submission {
   readonly name: string;
   readonly source: Source;
 }
 
+/** Why something cannot be submitted, in a sentence. */
 export interface Fault {
   readonly fault: string;
 }

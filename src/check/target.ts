@@ -6,6 +6,7 @@ import { printable } from "../printable.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { AbsentError, selectJobs } from "../selection.ts";
 
+/** What `check` looks at. */
 export interface Target {
   /** As it was asked for. */
   readonly word: string;

@@ -11,6 +11,7 @@ import type { Root } from "../root.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import type { Target } from "./target.ts";
 
+/** What the configuration says of such files. */
 export interface WordRules {
   readonly readyFile: string | undefined;
   readonly retry: RetryRules;

@@ -9,6 +9,7 @@ export interface Choice {
   readonly help: string;
 }
 
+/** What can stand where Tab was pressed. */
 export interface Choices {
   readonly choices: readonly Choice[];
   /** The shell itself knows best how paths are completed; where there are choices as well, these come first. */

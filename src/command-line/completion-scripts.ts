@@ -4,7 +4,9 @@
  */
 import { quoted } from "../runner.ts";
 
+/** The shells for which there is a script. */
 export const SHELLS = ["bash", "zsh", "fish"] as const;
+/** One of them. */
 export type Shell = (typeof SHELLS)[number];
 
 /** `command`: how this jobmgr is called where none is on the PATH. */

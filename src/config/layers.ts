@@ -26,6 +26,7 @@ export interface Place {
   readonly systemFile: string;
 }
 
+/** What all layers say together. */
 export interface Layered {
   readonly raw: RawOptions;
   /** Of each value that is not a flag's. */

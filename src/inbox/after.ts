@@ -31,6 +31,7 @@ export type Verdict =
 /** More than this is no list of names. */
 export const AFTER_BYTES_MAX = 256 * 1024;
 
+/** What job_after.txt says, or in a sentence why it cannot be followed. */
 export type AfterRead = { readonly dependencies: readonly Dependency[] } | { readonly fault: string };
 
 /** Reads the bytes of job_after.txt: the jobs it names, each once, or what is wrong with it and how to mend it. */

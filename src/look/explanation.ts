@@ -17,6 +17,7 @@ import { lookUnlessShut, pendingRow } from "./overview.ts";
 import { ago, clockOf, secondsBetween } from "./times.ts";
 import { jobsBefore, readinessNow } from "./waiting.ts";
 
+/** What `explain` says of a job. */
 export interface Explanation {
   readonly state: string;
   /** Why it is here, the most important first. */

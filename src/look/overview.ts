@@ -17,6 +17,7 @@ import type { Place } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
 
+/** One job, with what is known of it. Times are ISO-8601 UTC. */
 export interface Row {
   readonly name: string;
   readonly place: Place;
@@ -74,6 +75,7 @@ export interface View {
   readonly most: { readonly pending: number; readonly waiting: number; readonly finished: number };
 }
 
+/** No limit. */
 export const ALL: View["most"] = {
   pending: Number.POSITIVE_INFINITY,
   waiting: Number.POSITIVE_INFINITY,

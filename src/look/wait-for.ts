@@ -26,6 +26,7 @@ export interface Progress {
   readonly elapsedS: number;
 }
 
+/** How long and how patiently. Times in seconds; no timeout: for ever. */
 export interface WaitRules {
   readonly timeoutS: number | undefined;
   readonly stop: AbortSignal;

@@ -2,6 +2,7 @@
 import type { Message } from "./message.ts";
 import { DeliveryError, type FeedProgram, type Target, wordsFor } from "./target.ts";
 
+/** To whom, and by which way: without a server by sendmail. */
 export interface MailPlan {
   readonly to: readonly string[];
   /** smtp:// or smtps://, with user and password, and perhaps "?from=ADDRESS". */

@@ -5,6 +5,7 @@ import type { Disk } from "../disk.ts";
 import type { Occasion } from "../events.ts";
 import { commandTarget, type FeedProgram, type Target, webhookTarget } from "./target.ts";
 
+/** When somebody is told, and how often it is tried. */
 export interface Rules {
   readonly on: ReadonlySet<Occasion>;
   /** This manager lives for one pass: what an earlier one has said is not said again. */
@@ -17,6 +18,7 @@ export interface Rules {
   readonly batchMax: number;
 }
 
+/** What cannot be configured. */
 export const LIMITS: Omit<Rules, "on" | "isOnce"> = {
   pauses: { firstS: 10, mostS: 3600 },
   spaceMs: 200,

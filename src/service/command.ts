@@ -5,6 +5,7 @@ import { longFlag, OPTIONS, type Option, type OptionName, type Origins, type Raw
 /** What a manager needs of the environment, beside its PATH. */
 const VARIABLES = ["SLURM_CONF", "SLURM_CLUSTERS"];
 
+/** The command that a unit, or a line of cron, runs. */
 export interface ServiceCommand {
   /** The program and its arguments, each one word. */
   readonly words: readonly string[];

@@ -14,6 +14,7 @@ export function serviceName(root: string, number = 1): string {
   return `jobmgr-${plain}${number === 1 ? "" : `-${number}`}`;
 }
 
+/** Where the unit of a root lies. */
 export interface UnitPlace {
   readonly name: string;
   readonly path: string;

@@ -18,7 +18,7 @@ import { type NodeVersion, NoNodeError, nodeOf } from "../../.ci/release/nodes.t
 import { VERBS } from "../../src/command-line/command-line.ts";
 import { FAST, jobmgr, makeFolder, makeRoot, runToEnd, start, waitUntil } from "../harness.ts";
 import { needSlurm, startCluster } from "../slurm/cluster.ts";
-import { PATIENCE_MS, PROMPT, SLURM } from "./slurm-root.ts";
+import { PATIENCE_MS, PROMPT, QUICK } from "./slurm.ts";
 
 const HOME = resolve(import.meta.dirname, "../..");
 const ONE_FILE = join(HOME, "dist/jobmgr.mjs");
@@ -151,7 +151,7 @@ describe("on Slurm", () => {
       if (!existsSync(program) && !process.env.CI) continue;
       const root = await makeRoot();
       root.dropLedger(name, "env >env.txt");
-      const manager = start(there(program), ["--root", root.path, ...SLURM], {
+      const manager = start(there(program), ["--root", root.path, ...QUICK], {
         env: { ...cluster.env, NODE_NO_WARNINGS: "1" },
       });
       await waitUntil(`${name} in complete`, () => root.exists(`complete/${name}`), PATIENCE_MS);

@@ -1,7 +1,7 @@
 /** Job arrays and heterogeneous jobs: one folder, done when all is over; on real Slurm. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
-import { makeSlurmRoot, PATIENCE_MS, PROMPT, type SlurmRoot } from "./slurm-root.ts";
+import { makeSlurmRoot, PATIENCE_MS, PROMPT, type SlurmRoot } from "./slurm.ts";
 
 vi.setConfig({ testTimeout: 3 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -55,7 +55,7 @@ describe.each([
     dropArray(root, "plain", "0-3", "echo out");
     dropArray(root, "gaps", "1-2,5,8-12:2");
     dropArray(root, "one", "7", "exit 2");
-    root.feed();
+    root.manage();
     const [plain, gaps, one] = await root.done("plain", "gaps", "one");
     expect(plain).toMatchObject({ state: "succeeded", tasks: { 0: 0, 1: 0, 2: 0, 3: 0 } });
     expect(gaps).toMatchObject({ state: "succeeded", tasks: { 1: 0, 2: 0, 5: 0, 8: 0, 10: 0, 12: 0 } });
@@ -69,7 +69,7 @@ describe.each([
   it("of tasks that fail the worst decides, and job_error.txt shows the output of the first", async () => {
     const root = await makeSlurmRoot(on.cluster);
     dropArray(root, "a", "1-4", `echo task $SLURM_ARRAY_TASK_ID says; [ $SLURM_ARRAY_TASK_ID = 3 ] && exit 9\nexit 0`);
-    root.feed();
+    root.manage();
     const [a] = await root.done("a");
     expect(a).toMatchObject({ state: "failed", exitCode: 9, tasks: { 1: 0, 2: 0, 3: 9, 4: 0 } });
     expect(a?.why).toMatch(/^1 of 4 tasks did not succeed; the worst of them: Exit code 9\./);
@@ -82,7 +82,7 @@ describe.each([
   it("a throttled array is not done before its last task", async () => {
     const root = await makeSlurmRoot(on.cluster);
     dropArray(root, "a", "1-5%2", gated(root));
-    root.feed();
+    root.manage();
     await root.runsReach(2);
     await root.waits("a", { state: "running" });
     const waiting = await must(on.cluster, "squeue", "-h", "-t", "PD", "-o", "%i %r", "-j", await root.id("a"));
@@ -96,7 +96,7 @@ describe.each([
   it("while some of its tasks are purged from the queue and others run, an array goes on", async () => {
     const root = await makeSlurmRoot(on.cluster);
     dropArray(root, "a", "1-3", `[ $SLURM_ARRAY_TASK_ID = 1 ] && exit 4\n${gated(root)}`);
-    root.feed();
+    root.manage();
     await root.runsReach(3);
     const id = await root.id("a");
     if (on === forgetful) {
@@ -116,7 +116,7 @@ describe.each([
     // The runner is killed with its task, so that only Slurm knows.
     dropArray(root, "a", "1-2", `[ $SLURM_ARRAY_TASK_ID = 1 ] && kill -9 $PPID\n${gated(root)}`);
     // This manager does not look again, so that nobody sees the end before it is purged.
-    const manager = root.feed(["-p", "1000"]);
+    const manager = root.manage(["-p", "1000"]);
     await root.runsReach(2);
     const id = await root.id("a");
     await manager.stop();
@@ -126,7 +126,7 @@ describe.each([
       while (await isThere());
     }
     root.openGate();
-    root.feed();
+    root.manage();
     const [a] = await root.done("a");
     expect(a).toMatchObject({ state: on === forgetful ? "lost" : "failed", tasks: { 1: null, 2: 0 } });
     expect(root.runs().sort()).toEqual(runsOf("a", 1, 2));
@@ -135,7 +135,7 @@ describe.each([
   it("a task that somebody cancels is told apart from those that go on", async () => {
     const root = await makeSlurmRoot(on.cluster);
     dropArray(root, "a", "1-3%2", gated(root));
-    root.feed();
+    root.manage();
     await root.runsReach(2);
     const id = await root.id("a");
     // One that runs, and one that has not begun.
@@ -156,7 +156,7 @@ describe.each([
   it("job_cancel ends all tasks, those that run and those that have not begun", async () => {
     const root = await makeSlurmRoot(on.cluster);
     dropArray(root, "a", "1-4%2", gated(root));
-    root.feed();
+    root.manage();
     await root.runsReach(2);
     await root.id("a");
     root.cancel("a", "wrong input");
@@ -169,7 +169,7 @@ describe.each([
   it("a single task that is queued anew runs again, and the array is done when it is", async () => {
     const root = await makeSlurmRoot(on.cluster);
     dropArray(root, "a", "1-2", `[ -z "$SLURM_RESTART_COUNT" ] || exit 0\n${gated(root)}`);
-    root.feed();
+    root.manage();
     await root.runsReach(2);
     const id = await root.id("a");
     await must(on.cluster, "scontrol", "requeue", `${id}_2`);
@@ -191,7 +191,7 @@ describe.each([
       const line = `echo "${name} $SLURM_HET_SIZE" >> '${root.ledger}'`;
       root.drop(name, `${het}${line}\nexit ${code}\n`);
     }
-    root.feed();
+    root.manage();
     const [good, bad] = await root.done("good", "bad");
     expect(good).toMatchObject({ state: "succeeded", exitCode: 0 });
     expect(bad).toMatchObject({ state: "failed", exitCode: 3 });
@@ -205,7 +205,7 @@ describe.each([
       "a",
       `#!/bin/bash\n#SBATCH -n1\n#SBATCH hetjob\n#SBATCH -n2\necho a >> '${root.ledger}'\nexec sleep 1000\n`,
     );
-    root.feed();
+    root.manage();
     await root.ran("a");
     const id = await root.id("a");
     root.cancel("a", "enough");

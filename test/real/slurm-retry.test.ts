@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { waitUntil } from "../harness.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
-import { makeSlurmRoot, PATIENCE_MS, PROMPT } from "./slurm-root.ts";
+import { makeSlurmRoot, PATIENCE_MS, PROMPT } from "./slurm.ts";
 
 vi.setConfig({ testTimeout: 2 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -28,7 +28,7 @@ it("a job whose node fails is run again when there is one, and what a node did i
     "job.sh": `#!/bin/bash\necho a >> '${root.ledger}'\n[ $(wc -l < '${root.ledger}') -gt 1 ] || exec sleep 1000\n`,
     "job_retry.txt": "times 2\non NODE_FAIL\npause 0\n",
   });
-  const manager = root.feed(["-x", "1"]);
+  const manager = root.manage(["-x", "1"]);
   await root.ran("a");
   const first = await root.id("a");
   await cluster.run("scontrol", "update", "NodeName=n1", "State=DOWN", "Reason=test");
@@ -54,7 +54,7 @@ it("after an end for want of memory or time Slurm is asked for more, by the fact
   drop("oom", "#SBATCH --mem=100M --time=10", "times 3\nmemory 1.5\npause 0\n");
   drop("slow", "#SBATCH --mem-per-cpu=50 --time=0:01:00", "times 3\ntime 2\npause 0\n");
   drop("oom-unsaid", "#SBATCH --time=10", "times 3\nmemory 1.5\npause 0\n");
-  const manager = root.feed();
+  const manager = root.manage();
   const [oom, slow, unsaid] = await root.done("oom", "slow", "oom-unsaid");
   expect(oom).toMatchObject({ state: "succeeded", attempt: 3, raised: ["--mem=225M instead of 100M"] });
   expect(slow).toMatchObject({ state: "succeeded", attempt: 3, raised: ["--time=0:04:00 instead of 0:01:00"] });
@@ -73,7 +73,7 @@ it("what Slurm does not allow any more is refused, and the error tells of the at
     "job.sh": `#!/bin/bash\n#SBATCH --mem=100M\necho a >> '${root.ledger}'\nexit 9\n`,
     "job_retry.txt": "times 3\nmemory 100\ntime 100\npause 0\n",
   });
-  root.feed();
+  root.manage();
   const [a] = await root.done("a");
   expect(root.runs().length).toBeGreaterThan(1);
   expect(a).toMatchObject({ state: "refused", raised: [expect.stringMatching(/^--mem=\d+[MG] instead of 100M$/)] });
@@ -86,7 +86,7 @@ it("an array is run again as a whole", async () => {
     "job.sh": `#!/bin/bash\n#SBATCH --array=1-2\necho $SLURM_ARRAY_TASK_ID >> '${root.ledger}'\n[ $SLURM_ARRAY_TASK_ID = 1 ] || [ $(grep -cx 2 '${root.ledger}') -gt 1 ] || exit 75\n`,
     "job_retry.txt": "times 1\non 75\npause 0\n",
   });
-  const manager = root.feed();
+  const manager = root.manage();
   const [a] = await root.done("a");
   expect(a).toMatchObject({ state: "succeeded", attempt: 2 });
   expect(root.runs().sort()).toEqual(["1", "1", "2", "2"]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { jobmgr, PROGRAM, start, waitUntil } from "../harness.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
-import { makeSlurmRoot, PATIENCE_MS, PROMPT } from "./slurm-root.ts";
+import { makeSlurmRoot, PATIENCE_MS, PROMPT } from "./slurm.ts";
 
 vi.setConfig({ testTimeout: 3 * PATIENCE_MS, hookTimeout: PATIENCE_MS });
 
@@ -22,7 +22,7 @@ it("a job that waits for resources has the start that Slurm expects; one that ru
   const root = await makeSlurmRoot(cluster);
   const all = "#!/bin/bash\n#SBATCH --cpus-per-task=2 --mem=1M\n#SBATCH --time=10\n";
   root.drop("first", `${all}echo one; while ! [ -e go ]; do sleep 0.1; done; exit 3\n`);
-  const manager = root.feed();
+  const manager = root.manage();
   await root.waits("first", { state: "running" });
   root.drop("second", `${all}echo two\n`);
   const { expectedStart, whySince, command, asked } = await root.waits("second", {
@@ -64,7 +64,7 @@ it("a full queue is told with its limits, and an outage with the time since when
   const root = await makeSlurmRoot(cluster);
   const all = "#!/bin/bash\n#SBATCH --cpus-per-task=2 --mem=1M --time=10\n";
   root.drop("a", `${all}while ! [ -e go ]; do sleep 0.1; done\n`);
-  const manager = root.feed(["-m", "1"]);
+  const manager = root.manage(["-m", "1"]);
   await root.waits("a", { state: "running" });
   root.drop("b", `${all}true\n`);
   await root.waits("b", { state: "queued", why: /^Resources: / });

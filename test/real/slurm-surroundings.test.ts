@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { makeFolder, PROGRAM, runToEnd } from "../harness.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
-import { makeSlurmRoot, PATIENCE_MS, PROMPT, SLURM, type SlurmRoot } from "./slurm-root.ts";
+import { makeSlurmRoot, PATIENCE_MS, PROMPT, QUICK, type SlurmRoot } from "./slurm.ts";
 
 vi.setConfig({ testTimeout: 3 * PATIENCE_MS, hookTimeout: 2 * PATIENCE_MS });
 
@@ -69,7 +69,7 @@ describe("the name of a job's folder", () => {
         mine: String(i),
       });
     }
-    root.feed();
+    root.manage();
     const ended = await root.done(...NAMES);
     for (const [i, status] of ended.entries()) {
       const name = NAMES[i] ?? "";
@@ -90,7 +90,7 @@ describe("the name of a job's folder", () => {
         name,
         `#!/bin/bash\necho ${i} >> '${root.ledger}'\nuntil [ -e '${root.ledger}.gate' ]; do sleep 0.05; done\n`,
       );
-    root.feed();
+    root.manage();
     await root.runsReach(names.length);
     root.cancel("a*", "this one");
     root.cancel("a\nb", "and this");
@@ -106,7 +106,7 @@ describe("the name of a job's folder", () => {
     root.drop("two words, and %j", held());
     root.drop("from directive", held("#SBATCH -J my_name\n"));
     root.drop("from file", { "job.sh": held("#SBATCH -J my_name\n"), "job_name.txt": "Ada's run 7\nmore\n" });
-    root.feed();
+    root.manage();
     const names = { "two words, and %j": "two_words_and_j", "from directive": "my_name", "from file": "Ada's run 7" };
     for (const [folder, name] of Object.entries(names)) {
       expect(await shown(await root.id(folder)), folder).toMatchObject({ JobName: name });
@@ -164,7 +164,7 @@ describe("the environment", () => {
     const root = await makeSlurmRoot(cluster);
     root.dropLedger("a", "env -0 > seen");
     root.dropLedger("b", "exec sleep 1000");
-    root.feed([], { ...POISON, MINE: "two\nlines" });
+    root.manage([], { env: { ...POISON, MINE: "two\nlines" } });
     const [a] = await root.done("a");
     expect(a).toMatchObject({ state: "succeeded", jobName: "a" });
     const seen = new Map(
@@ -195,7 +195,7 @@ describe("the environment", () => {
         ["--quiet", "--job-name=outer", "--cpus-per-task=2", "--time=5", process.execPath, PROGRAM].concat([
           "--root",
           root.path,
-          ...SLURM,
+          ...QUICK,
           "--once",
         ]),
         { env: cluster.env },
@@ -222,7 +222,7 @@ describe("the environment", () => {
       "plain",
       `#!/bin/bash\necho plain >> '${root.ledger}'\nshopt -q login_shell && module load solver/2\nexit 0\n`,
     );
-    root.feed([], { HOME: home });
+    root.manage([], { env: { HOME: home } });
     const [login = {}, plain = {}] = await root.done("login", "plain");
     expect(login).toMatchObject({ state: "succeeded" });
     expect(outputOf(root, "login", login)).toBe("loaded load solver/2\n");
@@ -236,7 +236,7 @@ describe("the environment", () => {
       "b",
       `#!/bin/bash\n#SBATCH --export=OWN=yes,MINE\necho b >> '${root.ledger}'\necho "$MINE $OWN" > seen\n`,
     );
-    root.feed([], { MINE: "mine" });
+    root.manage([], { env: { MINE: "mine" } });
     for (const status of await root.done("a", "b")) expect(status).toMatchObject({ state: "succeeded" });
     expect(root.read("complete/a/seen")).toBe("none\n");
     expect(root.read("complete/b/seen")).toBe("mine yes\n");
@@ -272,7 +272,7 @@ describe("directives", () => {
     mkdirSync(plain, { recursive: true });
     writeFileSync(join(plain, "job.sh"), kind.startsWith("without") ? `#!/bin/bash\n${script}` : script);
     root.drop("a", script);
-    root.feed(["--engine-arg=--hold"]);
+    root.manage(["--engine-arg=--hold"]);
     const id = await root.id("a");
     const line = ["sbatch", "--parsable", "--hold", `--chdir=${plain}`, join(plain, "job.sh")];
     const plainId = await must("env", "-C", plain, ...line);
@@ -299,7 +299,7 @@ describe("directives", () => {
   it("of --engine-arg go to sbatch, before those of job.sh", async () => {
     const root = await makeSlurmRoot(cluster);
     root.drop("a", "#!/bin/bash\n#SBATCH --time=7 --comment=mine --hold\ntrue\n");
-    root.feed(["--engine-arg=--comment=two words", "--engine-arg=--nice=3"]);
+    root.manage(["--engine-arg=--comment=two words", "--engine-arg=--nice=3"]);
     expect(await shown(await root.id("a"))).toMatchObject({ Comment: "two words", Nice: "3", TimeLimit: "00:07:00" });
     root.cancel("a");
     await root.done("a");
@@ -324,7 +324,7 @@ describe("another cluster", () => {
     job("bad", "exit 3");
     job("endless", "exec sleep 1000");
     job("killed", "kill -9 $PPID; sleep 1000");
-    const manager = root.feed(way.args, way.env);
+    const manager = root.manage(way.args, { env: way.env });
     const [good, bad, killed] = await root.done("good", "bad", "killed");
     expect(good).toMatchObject({ state: "succeeded", id: expect.stringMatching(/^\d+;other$/) });
     expect(bad).toMatchObject({ state: "failed", exitCode: 3 });
@@ -333,7 +333,7 @@ describe("another cluster", () => {
     await root.waits("endless", { state: "running" });
     // The next manager may have been started without any of that.
     await manager.stop();
-    root.feed();
+    root.manage();
     await root.waits("endless", { state: "running" });
     root.cancel("endless", "enough");
     const [endless] = await root.done("endless");
@@ -349,7 +349,7 @@ describe("another cluster", () => {
     );
     root.drop("a", `#!/bin/bash\n#SBATCH -M other\necho "a on $SLURM_CLUSTER_NAME" >> '${root.ledger}'\nexit 3\n`);
     root.drop("held", `#!/bin/bash\n#SBATCH -M other --hold\necho held >> '${root.ledger}'\n`);
-    root.feed();
+    root.manage();
     const [a] = await root.done("a");
     expect(a).toMatchObject({ state: "failed", exitCode: 3 });
     expect(await root.id("held")).toMatch(/^\d+;other$/);
@@ -369,7 +369,7 @@ describe("another cluster", () => {
     job("plain", "--time=5");
     job("there", "-M other");
     job("any", `-M ${cluster.name},other`);
-    root.feed();
+    root.manage();
     const [here, plain, there, any] = await root.done("here", "plain", "there", "any");
     for (const status of [here, plain, there, any]) expect(status).toMatchObject({ state: "failed", exitCode: 2 });
     const chosen = String(any?.id).split(";")[1] ?? cluster.name;
@@ -382,7 +382,7 @@ describe("another cluster", () => {
     const root = await makeSlurmRoot(cluster);
     root.drop("a", `#!/bin/bash\n#SBATCH -M nowhere\necho a >> '${root.ledger}'\n`);
     root.dropLedger("b");
-    root.feed();
+    root.manage();
     const [a, b] = await root.done("a", "b");
     expect(a).toMatchObject({ state: "refused", why: expect.stringContaining("sacctmgr show clusters") });
     expect(b).toMatchObject({ state: "succeeded" });
@@ -396,11 +396,11 @@ describe("the way to a root", () => {
     const link = join(root.path, "..", "another way");
     symlinkSync(root.path, link);
     root.dropGated("a");
-    const first = root.feed(["--root", link]);
+    const first = root.manage(["--root", link]);
     await root.ran("a");
     await root.waits("a", { state: "running" });
     await first.stop();
-    root.feed();
+    root.manage();
     root.openGate();
     const [a] = await root.done("a");
     expect(a).toMatchObject({ state: "succeeded" });

@@ -13,26 +13,32 @@ import {
 import { dirname, join } from "node:path";
 import { onTestFinished } from "vitest";
 import { findByCommand, isAlive } from "../../engines/process.ts";
-import { makeRoot, PROGRAM, type Running, start, type TestRoot, waitUntil } from "../harness.ts";
+import { PROGRAM, type Running, start, type TestRoot, waitUntil } from "../harness.ts";
 import type { Cluster } from "../slurm/cluster.ts";
+import { type JobRoot, makeJobRoot } from "./surroundings.ts";
 
 /** Daemons that die and come back on a busy machine. */
 export const PATIENCE_MS = 90_000;
 
+/** A job that Slurm passes over at first is otherwise looked at again after a minute. */
+export const PROMPT = {
+  SchedulerParameters: "batch_sched_delay=0,sched_min_interval=0,sched_interval=1,bf_interval=1",
+};
+
 const PROGRAMS = ["sbatch", "squeue", "sacct", "scancel"] as const;
 type Program = (typeof PROGRAMS)[number];
 
-export interface SlurmRoot extends TestRoot {
+/** What is managed looks twice a second, and feeds the cluster. */
+export interface SlurmRoot extends Omit<JobRoot, "dropGated"> {
   readonly cluster: Cluster;
   /** A job that writes its name into the ledger, waits for its gate, and then does this. */
   dropGated(name: string, options?: { gate?: string; head?: string; after?: string }): void;
-  openGate(gate?: string): void;
   /**
    * Puts a bash program in the place of Slurm's: `real "$@"` calls the latter, and `really "$@"` becomes it; "$here" is a
    * folder for its notes. Without a text: the real one again.
    */
   fake(program: Program, text?: string): void;
-  /** Takes all of Slurm's programs off the manager's PATH, or puts them back. */
+  /** Takes all of Slurm's programs off the manager's PATH, or puts them back; for a root made so that they can go. */
   commands(are: "there" | "gone"): void;
   /** The arguments of each call by the manager. */
   calls(program: Program): string[];
@@ -42,6 +48,19 @@ export interface SlurmRoot extends TestRoot {
   queue(name?: string): Promise<QueueLine[]>;
   /** What is on disk of a job in pending/. */
   job(name: string): JobFiles;
+  /** Waits until the job was submitted; Slurm's id. */
+  id(name: string): Promise<string>;
+  /** Waits until job.sh has written its name so often into the ledger. */
+  ran(name: string, times?: number): Promise<void>;
+  /** Waits until the ledger has so many lines. */
+  runsReach(count: number): Promise<void>;
+  /** What job_status.json says of a job in pending, as soon as it says it. */
+  waits(name: string, what: Readonly<Record<string, unknown>>): Promise<Record<string, unknown>>;
+  /** Waits until these are in complete; what job_status.json says of each. */
+  done(...names: string[]): Promise<Record<string, unknown>[]>;
+  errorOf(name: string): string;
+  /** Puts job_cancel into a pending folder. */
+  cancel(name: string, reason?: string): void;
 }
 
 export interface QueueLine {
@@ -63,8 +82,9 @@ export const QUICK = [
   ["--min-query-interval", "0.1", "--doubt", "2", "--lost-after", "5"],
 ].flat();
 
-export async function makeSlurmRoot(cluster: Cluster): Promise<SlurmRoot> {
-  const base = await makeRoot();
+/** `commandsCanGo`: the manager and its jobs find few other programs. */
+export async function makeSlurmRoot(cluster: Cluster, { commandsCanGo = false } = {}): Promise<SlurmRoot> {
+  const base = await makeJobRoot();
   const under = dirname(base.path);
   const bin = join(under, "bin");
   mkdirSync(bin);
@@ -91,6 +111,13 @@ export async function makeSlurmRoot(cluster: Cluster): Promise<SlurmRoot> {
     for (const { pid, start } of findByCommand(under)) if (isAlive(pid, start)) process.kill(pid, "SIGKILL");
     await endJobs(cluster, base.path);
   });
+  /** The error tells what was there instead. */
+  const until = (what: string, condition: () => boolean) =>
+    waitUntil(what, condition, PATIENCE_MS).catch(async (error) => {
+      const pending = base.names("pending").map((name) => JSON.stringify(statusOf(base, name)));
+      const { stdout } = await cluster.run("squeue", "--all", "--states=all");
+      throw new Error([error.message, `in the inbox: ${base.names("inbox")}`, ...pending, stdout].join("\n"));
+    });
   const lines = (path: string) => readFileSync(path, "utf8").split("\n").filter(Boolean);
   const gateFile = (gate: string) => `${base.ledger}.${gate}`;
   const root: SlurmRoot = {
@@ -128,14 +155,36 @@ export async function makeSlurmRoot(cluster: Cluster): Promise<SlurmRoot> {
     manage: (args = [], options = {}) =>
       start(process.execPath, [PROGRAM, "--root", base.path, ...QUICK, ...args], {
         ...options,
-        env: { ...cluster.env, PATH: `${bin}:${pathWithoutSlurm(under)}`, ...options.env },
+        env: {
+          ...cluster.env,
+          PATH: `${bin}:${commandsCanGo ? pathWithoutSlurm(under) : process.env.PATH}`,
+          ...options.env,
+        },
       }),
     completed: (...names) =>
-      waitUntil(
-        `${names} in complete`,
-        () => names.every((name) => existsSync(join(base.path, "complete", name))),
-        PATIENCE_MS,
-      ),
+      until(`${names} in complete`, () => names.every((name) => base.exists(`complete/${name}`))),
+    async done(...names) {
+      await root.completed(...names);
+      return names.map((name) => root.status(name));
+    },
+    async id(name) {
+      await until(`${name} was submitted`, () => statusOf(base, name)?.id !== undefined);
+      return String(statusOf(base, name)?.id);
+    },
+    ran: (name, times = 1) => until(`${name} runs`, () => base.runs().filter((run) => run === name).length >= times),
+    runsReach: (count) => until(`${count} runs`, () => base.runs().length >= count),
+    async waits(name, what) {
+      const holds = () => {
+        const status = statusOf(base, name);
+        return Object.entries(what).every(([key, value]) =>
+          value instanceof RegExp ? value.test(String(status?.[key])) : status?.[key] === value,
+        );
+      };
+      await until(`${name} says ${Object.entries(what).join(" ")}`, holds);
+      return statusOf(base, name) ?? {};
+    },
+    cancel: (name, reason = "") => writeFileSync(join(base.path, "pending", name, "job_cancel"), `${reason}\n`),
+    errorOf: (name) => base.read(`complete/${name}/job_error.txt`),
     job(name) {
       const folder = join(base.path, "pending", name);
       const records = () => {
@@ -156,6 +205,15 @@ export async function makeSlurmRoot(cluster: Cluster): Promise<SlurmRoot> {
     },
   };
   return root;
+}
+
+/** A file that is written anew may be gone for a moment. */
+function statusOf(root: TestRoot, name: string): Record<string, unknown> | undefined {
+  try {
+    return root.status(name, "pending");
+  } catch {
+    return undefined;
+  }
 }
 
 /** All that a manager said, warnings too, line by line without their times. */
