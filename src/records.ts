@@ -242,7 +242,10 @@ export function spendTurns(disk: Disk, folder: string): void {
   }
 }
 
-/** Puts an attempt out of force by one rename: from then on its runner, should one be left, steps aside. If it throws, it is in force. */
+/**
+ * Puts an attempt out of force by one rename: from then on its runner, should one be left, steps aside. If it throws,
+ * it is in force.
+ */
 export function closeAttempt(disk: Disk, folder: string, token: Token): void {
   disk.rename(attemptFolder(folder, token), pastFolder(folder, token));
 }
