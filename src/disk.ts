@@ -76,6 +76,7 @@ export interface Disk {
   makeFolder(path: string, mode?: number): boolean;
   /** Creates a symbolic link; false if the name is taken. */
   makeLink(path: string, target: string): boolean;
+  /** As rename(2): replaces a file, or an empty folder by a folder; throws ENOTEMPTY or EEXIST for a folder with something in it. */
   rename(from: string, to: string): void;
   /** Removes one file of jobmgr's own. */
   remove(path: string): void;

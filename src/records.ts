@@ -256,8 +256,8 @@ export function spendTurns(disk: Disk, folder: string): void {
 }
 
 /**
- * Puts an attempt out of force by one rename. From then on its runner, should one be left, steps aside.
- * Safe to repeat.
+ * Puts an attempt out of force by one rename: from then on its runner, should one be left, steps aside. If it throws,
+ * it is in force.
  */
 export function closeAttempt(disk: Disk, folder: string, token: Token): void {
   disk.rename(attemptFolder(folder, token), pastFolder(folder, token));

@@ -16,7 +16,10 @@ import { attemptsText } from "./retry.ts";
 import type { Seen } from "./see.ts";
 import type { World } from "./world.ts";
 
-/** Leaves word of a failure, and moves the folder to complete/. Returns its name there. */
+/**
+ * Leaves word of a failure, and moves the folder to complete/: the commit point. Returns its name there. If it throws,
+ * the folder is in pending, still settled, perhaps with some of that word, which the next time writes again.
+ */
 export async function archive(world: World, name: string, seen: Seen): Promise<string> {
   const { disk, root } = world;
   const folder = jobFolder(root, "pending", name);

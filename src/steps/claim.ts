@@ -9,7 +9,8 @@ import type { World } from "./world.ts";
 
 /**
  * Takes a folder that is ready out of the inbox. Returns its name in pending, or undefined if it changed while it
- * was moved, and is back in the inbox. Without a signature it is taken as it is: it is not to be run.
+ * was moved, and is back in the inbox. If it throws, it is in the inbox, or in pending without an intent. Without a
+ * signature it is taken as it is: it is not to be run.
  */
 export function claim(world: World, name: string, signature: string | undefined): string | undefined {
   const { disk, root } = world;

@@ -13,7 +13,8 @@ import type { World } from "./world.ts";
 
 /**
  * What to do with a folder in pending that has no records and was not claimed by this manager just now: perhaps they
- * were destroyed. "plan" if it provably never ran; "settled" or "submitted" if it did; else why nobody can tell.
+ * were destroyed. "plan" if it provably never ran; "done" if it did, and has records now (a handle, or the outcome "lost"),
+ * or got some meanwhile; else why nobody can tell. Throws EngineError if the engine cannot be asked: nothing is changed then.
  */
 export async function rescue(
   world: World,

@@ -10,7 +10,9 @@ import type { World } from "./world.ts";
 /**
  * Submits once. Unless this manager wrote the intent itself and has not called the engine since (`fresh`), the engine
  * is asked first. Returns what is there then, or why it must wait, if the engine cannot tell. Calls `answered` when the
- * engine has taken the job, and only its record remains to be written.
+ * engine has taken the job, and only its record remains to be written. Throws EngineError of any verdict but `refused`;
+ * whatever it throws, the job is `submitting` (or submitted, refused or cancelled, if the record came through), and the
+ * engine must be asked before it is called again.
  */
 export async function submit(
   world: World,

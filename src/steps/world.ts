@@ -1,6 +1,8 @@
 /**
  * The steps of a job, one file for each row of the stage table: the only code that changes a job's folder. Each may be
- * cut short anywhere, by a crash or an error, and done again; each ends with one rename. Here: what all of them are given.
+ * cut short anywhere, by a crash or an error, and done again; each ends with one rename. Each throws what the disk throws,
+ * RecordError for records that cannot be believed, and LockError if another manager has taken over; the job is then in the
+ * stage that it was in, or in the next. Here: what all of them are given.
  */
 import type { ArchiveRules } from "../archive/rules.ts";
 import type { Disk } from "../disk.ts";
