@@ -51,7 +51,7 @@ export class Jobs {
   /** It has left pending/, and what was wrong with it went with it. */
   forget({ name }: Job): void {
     this.#jobs.delete(name);
-    this.#problems.forget(name, `step ${name}`, `news ${name}`, `doubt ${name}`);
+    this.#problems.forget(name, `step ${name}`, `news ${name}`, `doubt ${name}`, `status ${name}`);
   }
 
   /** Lists pending/, and reads the records of those that are new, and of some of the others. Throws if it cannot be listed. */

@@ -42,7 +42,7 @@ export class Places {
 
   /** By jobs that are in the engine's queue, or on their way there. */
   get taken(): number {
-    return this.#sum((job) => isOnItsWay(job, this.#hasQueue(job)) || isInQueue(job));
+    return this.#sum((job) => isInQueue(job) || isOnItsWay(job, this.#hasQueue(job)));
   }
 
   /** Jobs that wait in the engine's queue, as far as is known, or will soon. */

@@ -52,8 +52,8 @@ export class Rounds {
   async #poll(line: Line): Promise<void> {
     if (!line.mayBeAsked) return;
     const { life, jobs, lines, problems } = this.#parts;
-    const ofLine = jobs.all.filter((job) => lines.of(job) === line);
-    const asked = ofLine.filter((job) => job.seen?.stage === "submitted" && !job.busy);
+    const isAsked = (job: Job) => job.seen?.stage === "submitted" && !job.busy && lines.of(job) === line;
+    const asked = jobs.all.filter(isAsked);
     const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
     if (submitted.length === 0) return;
     line.asks();

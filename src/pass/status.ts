@@ -18,15 +18,13 @@ export function writeStatus(
   more: Parameters<typeof statusText>[4] = {},
 ): void {
   const folder = jobFolder(root, "pending", job.name);
+  const about = `status ${job.name}`;
   try {
     const text = statusText(engine, job.name, state, job.seen ?? { stage: undefined }, more);
     putForReading(disk, folder, FILES.status, text);
+    problems.resolve(about, "debug", `${FILES.status} of ${job.name} can be written again.`);
   } catch (error) {
-    problems.report(
-      `status ${job.name}`,
-      "warn",
-      `${FILES.status} of ${job.name} cannot be written: ${(error as Error).message}`,
-    );
+    problems.report(about, "warn", `${FILES.status} of ${job.name} cannot be written: ${(error as Error).message}`);
   }
 }
 

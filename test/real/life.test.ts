@@ -107,6 +107,10 @@ describe("a folder that comes back", () => {
     root.manage(["-M", "4"]);
     root.dropLedger("job", UNTIL_GO);
     await running(root, "job");
+    // While a record is put into its place, a copy may meet a name that goes away.
+    const isTold = () =>
+      root.exists("pending/job/job_status.json") && root.status("job", "pending").state === "running";
+    await waitUntil("all is written that is to be", isTold);
     const staging = join(root.path, "..", "copy");
     cpSync(join(root.path, "pending/job"), staging, { recursive: true, verbatimSymlinks: true });
     writeFileSync(join(staging, "go"), "");

@@ -1,4 +1,4 @@
-/** Which engine is asked for the news of which job. */
+/** Which engine is asked for the news of which job, and what becomes of the answers. */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -88,7 +88,7 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
     };
     return job;
   };
-  return { rounds, lines, problems, addSubmitted };
+  return { rounds, lines, jobs, problems, addSubmitted };
 }
 
 describe("with several engines", () => {
@@ -122,5 +122,30 @@ describe("with several engines", () => {
     addSubmitted("a", "Today");
     await rounds.ask();
     expect(other.asked).toEqual([]);
+  });
+});
+
+describe("a status that cannot be written", () => {
+  const untold = async () => {
+    const made = await makeRounds(new NamedEngine("Today"));
+    const job = made.addSubmitted("a", "Today");
+    rmSync(join(folder, "root/pending/a"), { recursive: true });
+    await made.rounds.ask();
+    expect([...made.problems.all.keys()]).toEqual(["status a"]);
+    return { ...made, job };
+  };
+
+  it("is no problem any more when its job has left pending", async () => {
+    const { jobs, problems, job } = await untold();
+    jobs.forget(job);
+    expect(problems.all.size).toBe(0);
+  });
+
+  it("is no problem any more when the next one can be", async () => {
+    const { rounds, problems, job } = await untold();
+    mkdirSync(join(folder, "root/pending/a"));
+    job.news = { is: "queued" };
+    await rounds.ask();
+    expect(problems.all.size).toBe(0);
   });
 });
