@@ -10,8 +10,8 @@ export function diskErrorText({ code = "", message, path }: NodeJS.ErrnoExceptio
 
 const mayNot = (path: string | undefined) =>
   path === undefined
-    ? "That is for the user to whom it belongs."
-    : `Who may do that: ls -ld ${shellWord(dirname(path))}`;
+    ? "Do it as the user to whom it belongs."
+    : `Do it as a user who may: ls -ld ${shellWord(dirname(path))} tells who`;
 const isAway = () => "Its disk or server does not answer as it should: try again when it does.";
 
 const REMEDIES: Readonly<Record<string, (path: string | undefined) => string>> = {

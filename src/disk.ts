@@ -132,13 +132,22 @@ function readPart(path: string, bytesMax: number, from: number | "end"): Buffer 
     withOpen(path, O_RDONLY | O_NONBLOCK, (fd) => {
       const stat = fs.fstatSync(fd);
       if (!stat.isFile()) throw new Error(`${path} is not a regular file`);
-      const offset = from === "end" ? Math.max(0, stat.size - bytesMax) : from;
-      const length = Math.max(0, Math.min(stat.size - offset, bytesMax));
-      const buffer = Buffer.allocUnsafe(length);
-      const count = fs.readSync(fd, buffer, 0, length, offset);
-      return buffer.subarray(0, count);
+      const bytes = readOpen(fd, stat.size, bytesMax, from);
+      const { size } = fs.fstatSync(fd);
+      return size > stat.size ? readOpen(fd, size, bytesMax, from) : bytes;
     }),
   );
+}
+
+/**
+ * A mount (sshfs) may know a size that is many seconds old, and give no more bytes than that. It looks again once it was
+ * asked for more, so that the next size is that of the file which was opened.
+ */
+function readOpen(fd: number, size: number, bytesMax: number, from: number | "end"): Buffer {
+  const offset = from === "end" ? Math.max(0, size - bytesMax) : from;
+  const length = Math.min(Math.max(0, size - offset) + 1, bytesMax);
+  const buffer = Buffer.allocUnsafe(length);
+  return buffer.subarray(0, fs.readSync(fd, buffer, 0, length, offset));
 }
 
 function kindOf(stat: fs.Stats): Look["kind"] {

@@ -148,10 +148,33 @@ export function fileSystemNow(disk: Disk, root: Root): number {
     // A second manager, which will leave in a moment, has just made it.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
-  disk.touch(probe);
+  try {
+    disk.touch(probe);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+    // Another user's, who has managed this root before: only a file's owner may set its times.
+    disk.remove(probe);
+    disk.create(probe, "");
+  }
   const look = disk.look(probe);
   if (!look) throw new Error(`${probe} vanished`);
   return look.ctimeMs;
+}
+
+/**
+ * As fileSystemNow, for those who only look, or come and go: by that clock where a manager has made one that this user may
+ * touch, else by this machine's. Makes none: made by another user, it would be in the manager's way.
+ */
+export function nowAt(disk: Disk, root: Root): number {
+  const probe = join(root.own, "clock");
+  try {
+    const own = disk.look(probe);
+    if (own) disk.touch(probe);
+    return (own && disk.look(probe)?.ctimeMs) ?? Date.now();
+  } catch {
+    // Somebody else's root, or one that is mounted read-only.
+    return Date.now();
+  }
 }
 
 /** Where folders are made of what arrives in the inbox as a file. */

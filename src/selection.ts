@@ -71,7 +71,8 @@ function meant(word: string, disk: Disk, root: Root, places: readonly Place[], n
   // What came a moment ago may be missing in the listing of a mounted root, which is some seconds old.
   const isThere = (place: Place) =>
     names.get(place)?.includes(name) || (isNameOfJob(name) && isAt(disk, root, place, name));
-  const exact = searched.filter(isThere).map((place) => ({ place, name }));
+  const shown = searched.filter(isThere).map((place) => ({ place, name }));
+  const exact = shown.length > 1 ? shown.filter((job) => hasNotLeft(disk, root, job)) : shown;
   if (exact.length > 0 || !/[*?[]/.test(name)) return exact;
   const pattern = patternOf(name);
   return searched.flatMap((place) =>
@@ -88,6 +89,17 @@ function isNameOfJob(name: string): boolean {
 
 function isAt(disk: Disk, root: Root, place: Place, name: string): boolean {
   return disk.look(jobFolder(root, place, name)) !== undefined;
+}
+
+/** A mount (sshfs) shows a folder for seconds more where it is no longer; of its file system it asks the server. */
+function hasNotLeft(disk: Disk, root: Root, { place, name }: JobRef): boolean {
+  const folder = jobFolder(root, place, name);
+  try {
+    if (disk.look(folder)?.kind === "folder") disk.fileSystem(folder);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+  }
 }
 
 /** "NAME", "complete/NAME", or a path to it from where one stands. */

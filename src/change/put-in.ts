@@ -7,7 +7,7 @@ import { type Disk, type Look, moveFileUnlessTaken, moveFolderUnlessTaken, remov
 import { FILES } from "../files.ts";
 import { markWhole } from "../inbox/whole.ts";
 import type { Trace } from "../look/trace.ts";
-import { fileSystemNow, freeName, jobFolder, type Root } from "../root.ts";
+import { freeName, jobFolder, nowAt, type Root } from "../root.ts";
 import { copyFile, copyTree, type Keeps } from "./copy-tree.ts";
 import { isAbandoned, type Stager, stagedName } from "./staging.ts";
 
@@ -115,7 +115,7 @@ async function moveIn(
 /** Removes what earlier submissions have left that did not come to their end. Never throws. */
 export async function sweepSubmissions(disk: Disk, root: Root, by: Stager): Promise<void> {
   try {
-    const now = fileSystemNow(disk, root);
+    const now = nowAt(disk, root);
     for (const name of disk.list(root.inbox).filter((one) => one.startsWith(PREFIX))) {
       const path = join(root.inbox, name);
       const ageMs = now - (disk.look(path)?.ctimeMs ?? now);

@@ -7,7 +7,7 @@ import { finishedFolder, resultArchive } from "../archive/finished.ts";
 import { archiveName } from "../archive/names.ts";
 import { type Disk, removeTree } from "../disk.ts";
 import { openToOwner } from "../group.ts";
-import { fileSystemNow, jobFolder, type Root, sortByCodePoint } from "../root.ts";
+import { jobFolder, nowAt, type Root, sortByCodePoint } from "../root.ts";
 import type { JobRef } from "../selection.ts";
 import { isAbandoned, type Stager, stagedName } from "./staging.ts";
 
@@ -71,7 +71,7 @@ export class Removal {
   async sweep(): Promise<void> {
     const disk = this.#disk;
     try {
-      const now = fileSystemNow(disk, this.#root);
+      const now = nowAt(disk, this.#root);
       for (const name of disk.list(removing(this.#root))) {
         const path = join(removing(this.#root), name);
         const ageMs = now - (disk.look(path)?.ctimeMs ?? now);

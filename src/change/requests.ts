@@ -4,8 +4,9 @@
  */
 import { setTimeout } from "node:timers/promises";
 import { type Disk, putNew } from "../disk.ts";
+import { fileSystemKind } from "../file-systems.ts";
 import { FILES } from "../files.ts";
-import { follow, type Trace, traceOf } from "../look/trace.ts";
+import { follow, followOn, type Trace, traceOf } from "../look/trace.ts";
 import { attemptFolder, attemptsOf, recordNames } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
@@ -42,10 +43,17 @@ async function whereItIs(disk: Disk, root: Root, job: JobRef, deed: Deed): Promi
     const done = at && (await orMoved(() => deed(at as Trace, jobFolder(root, at?.place ?? "inbox", at?.name ?? ""))));
     if (done) return done;
     await setTimeout(LOOK_MS);
-    last = at ?? last;
-    at = last && follow(disk, root, last);
+    // What is not there any more may still be shown there by a mount, which others change too.
+    const next: Trace | undefined = at && isShared(disk, root) ? followOn(disk, root, at) : undefined;
+    last = next ?? at ?? last;
+    at = next ?? (last && follow(disk, root, last));
   }
   return { is: "gone" };
+}
+
+function isShared(disk: Disk, root: Root): boolean {
+  const kind = fileSystemKind(disk.fileSystem(root.path).type);
+  return kind.isShared === true || kind.isUnknown === true;
 }
 
 async function orMoved<T>(action: () => Promise<T>): Promise<T | undefined> {

@@ -62,8 +62,11 @@ export function follow(
   if (here && isSame(here, last)) return here;
   const found = search(disk, root, last);
   if (found) return found;
-  if (here) return here;
-  // The steps forward first: most who vanish have gone on.
+  return here ?? byName(disk, root, last, strangers);
+}
+
+/** The steps forward first: most who vanish have gone on. */
+function byName(disk: Disk, root: Root, last: Trace, strangers: ReadonlySet<string>): Trace | undefined {
   for (const place of ahead(last.place)) {
     for (const name of [last.name, ...otherNames(last, place)]) {
       const other = strangers.has(`${place}/${name}`) ? undefined : traceOf(disk, root, { place, name });
@@ -73,16 +76,26 @@ export function follow(
   return undefined;
 }
 
+/**
+ * Where a job is that has left the place where it was last; undefined if it is nowhere else. A mount (sshfs) may show it
+ * there for many seconds more, while it answers truly of a place that nobody has looked at.
+ */
+export function followOn(disk: Disk, root: Root, last: Trace): Trace | undefined {
+  const left = `${last.place}/${last.name}`;
+  return search(disk, root, last, left) ?? byName(disk, root, last, new Set([left]));
+}
+
 function isSame(one: Trace, other: Trace): boolean {
   return one.ino === other.ino && one.dev === other.dev;
 }
 
-/** Looks among all jobs whose names could have come from this one's. */
-function search(disk: Disk, root: Root, last: Trace): Trace | undefined {
+/** Looks among all jobs whose names could have come from this one's; not at "place/name" `left`. */
+function search(disk: Disk, root: Root, last: Trace, left?: string): Trace | undefined {
   const stem = stemOf(last.name);
   for (const place of ahead(last.place)) {
     for (const name of disk.list(root[place])) {
       if (stemOf(name) !== stem && stemOf(name) !== hiddenName(stem)) continue;
+      if (`${place}/${name}` === left) continue;
       const other = traceOf(disk, root, { place, name });
       if (other && (isSame(other, last) || (last.token !== undefined && other.token === last.token))) return other;
     }

@@ -1,9 +1,8 @@
 /** Why a folder of the inbox is not taken: worked out here and now, by the rules that a manager would have. Reads only. */
-import { join } from "node:path";
 import type { Disk } from "../disk.ts";
 import { type Near, verdictOfFolder } from "../inbox/dependencies.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "../inbox/ready.ts";
-import { fileSystemNow, jobFolder, type Root } from "../root.ts";
+import { jobFolder, nowAt, type Root } from "../root.ts";
 import { namesIn } from "../selection.ts";
 
 /** Whether a folder is ready, as of now. */
@@ -13,23 +12,10 @@ export function readinessNow(disk: Disk, root: Root, name: string, rules: ReadyR
     return verdict.is === "waits" ? verdict.why : undefined;
   };
   try {
-    return readinessOf(disk, jobFolder(root, "inbox", name), rules, () => clockNow(disk, root), waitsFor);
+    return readinessOf(disk, jobFolder(root, "inbox", name), rules, () => nowAt(disk, root), waitsFor);
   } catch (error) {
     return { is: "unready", why: `it cannot be looked into: ${(error as Error).message}` };
   }
-}
-
-/**
- * By the clock of the file system, where a manager has made one that this user may touch: made by another user, it
- * would be in the manager's way.
- */
-function clockNow(disk: Disk, root: Root): number {
-  try {
-    if (disk.look(join(root.own, "clock"))) return fileSystemNow(disk, root);
-  } catch {
-    // Somebody else's root, or one that is mounted read-only.
-  }
-  return Date.now();
 }
 
 /** So many names before one are looked into; what comes behind them is taken to be ready. */

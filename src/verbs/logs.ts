@@ -198,9 +198,13 @@ class Logger {
 
   /** The attempts that were submitted, the oldest first; or the one that is meant, if it was. */
   #attemptsOf(job: JobRef): readonly AttemptHistory[] {
-    const { attempts, fault } = historyOf(this.#disk, folderOfJob(this.#disk, this.#root, job));
+    const folder = folderOfJob(this.#disk, this.#root, job);
+    const { attempts, fault } = historyOf(this.#disk, folder);
     this.#isFaulty = fault !== undefined;
-    if (fault !== undefined) this.#say(`${printable(job.name)}: its records cannot be read: ${printable(fault)}`);
+    // One that is followed may just have been moved.
+    const isMoving = this.#wish.follow && !this.#disk.look(folder);
+    if (fault !== undefined && !isMoving)
+      this.#say(`${printable(job.name)}: its records cannot be read: ${printable(fault)}`);
     const { attempt: number } = this.#wish;
     if (number !== undefined) {
       const one = attempts[number - 1];
@@ -234,13 +238,13 @@ class Logger {
   async #read(files: readonly OutputFile[], hasHeadings: boolean): Promise<boolean> {
     let hasMore = false;
     for (const file of files) {
+      // The size is good for this alone: a mount (sshfs) tells one that is many seconds old, until the file is opened.
       const size = this.#safely(file.name, () => sizeOf(this.#disk, file.path)) ?? 0;
       const offset = this.#offsets.get(file.name) ?? 0;
       if (size < offset && this.#disk.look(file.path)) {
         this.#terminal.err(`${printable(file.name)} was cut short; it is shown from its new beginning.\n`);
         this.#offsets.set(file.name, 0);
       }
-      if (size === (this.#offsets.get(file.name) ?? 0)) continue;
       if (await this.#readOne(file, hasHeadings)) hasMore = true;
     }
     return hasMore;

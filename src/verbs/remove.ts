@@ -9,7 +9,7 @@ import { EXIT } from "../exit-codes.ts";
 import { finishedAs } from "../look/ended.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
-import { fileSystemNow, openRoot, type Root } from "../root.ts";
+import { nowAt, openRoot, type Root } from "../root.ts";
 import { type JobRef, namesIn, selectJobs } from "../selection.ts";
 import type { Call } from "./call.ts";
 import { changeEach, jobsText, stagerOf } from "./each.ts";
@@ -67,7 +67,7 @@ function oldJobs(
   ageS: number,
   keepFailed: boolean,
 ): { jobs: (JobRef & { endedS: number })[]; kept: number } {
-  const nowMs = fileSystemNow(disk, root);
+  const nowMs = nowAt(disk, root);
   const old: (JobRef & { endedS: number })[] = [];
   let kept = 0;
   for (const name of namesIn(disk, root, "complete")) {

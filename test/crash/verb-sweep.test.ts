@@ -2,10 +2,11 @@
  * Verbs of the real program, killed at one effect of each kind. Afterwards nothing half done is to be seen and nothing
  * is lost; the same call once more completes it; and what is to run, runs once.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { jobmgr, makeRoot, PROGRAM, type TestRoot, waitUntil } from "../harness.ts";
+import { FAST, jobmgr, makeRoot, PROGRAM, type TestRoot, waitUntil } from "../harness.ts";
 import { type Call, callsIn, type Injection, startTraced, straceFault, wasKilled } from "./strace.ts";
 
 /** What the program does itself, and what a thread of its own does for it. */
@@ -26,6 +27,10 @@ interface Swept {
   readonly verb: string;
   /** Enough for all kinds of its effects. */
   readonly jobs: number;
+  /** So many trials at a time; undefined: two. */
+  readonly lanes?: number;
+  /** Of the kinds of its effects only each so-manyeth; undefined: all. */
+  readonly every?: number;
   /** The jobs have run, and failed, before. */
   readonly hasRun?: true;
   /** The arguments for the job of this name. */
@@ -149,6 +154,82 @@ const HOLD: Swept = {
   end: { runs: 1, state: "succeeded" },
 };
 
+const RELEASE: Swept = {
+  verb: "release",
+  jobs: 20,
+  args: (_, name) => [name],
+  prepare(root, name) {
+    root.drop(name, { "job.sh": ledgerScript(root, name), "deep/data": "1234", job_hold: "" });
+  },
+  isDone(root, name, faults) {
+    checkWhole(root, `inbox/${name}`, faults);
+    return !root.exists(`inbox/${name}/job_hold`);
+  },
+  end: { runs: 1, state: "succeeded" },
+};
+
+/** A job of each trial is old; all others are of today. */
+const CLEAN: Swept = {
+  verb: "clean",
+  jobs: 30,
+  hasRun: true,
+  // It takes whatever is old.
+  lanes: 1,
+  // What it does to a job is what remove does.
+  every: 4,
+  args: () => ["--older-than", "30d", "--yes"],
+  prepare(root, name) {
+    const own = join(root.path, "complete", name, ".jobmgr");
+    const attempt = readdirSync(own).find((one) => one.startsWith("attempt-")) ?? "";
+    const path = join(own, attempt, "outcome");
+    writeFileSync(path, readFileSync(path, "utf8").replaceAll(/"20\d\d-/g, '"2001-'));
+  },
+  isDone: REMOVE.isDone,
+  end: undefined,
+};
+
+/** Each trial has a pause file of its own, and a job that waits. */
+const PAUSE: Swept = {
+  verb: "pause",
+  jobs: 30,
+  args: (root, name) => ["--pause-file", pauseFile(root, name)],
+  prepare(root, name) {
+    root.drop(name, { "job.sh": ledgerScript(root, name), "deep/data": "1234" });
+  },
+  isDone(root, name, faults) {
+    checkWhole(root, `inbox/${name}`, faults);
+    const path = pauseFile(root, name);
+    if (existsSync(path) && !/^Paused by .*\n$/.test(readFileSync(path, "utf8"))) faults.push(`${path} is not whole`);
+    return existsSync(path);
+  },
+  atLast: async (root) => {
+    expect(
+      (await jobmgr(["--root", root.path, ...FAST, "--once", "--pause-file", pauseFile(root, "job00")])).code,
+    ).toBe(0);
+    expect(root.runs()).toEqual([]);
+  },
+  end: { runs: 1, state: "succeeded" },
+};
+
+const RESUME: Swept = {
+  verb: "resume",
+  jobs: 20,
+  args: PAUSE.args,
+  async prepare(root, name) {
+    await PAUSE.prepare(root, name);
+    writeFileSync(pauseFile(root, name), "Paused by hand.\n");
+  },
+  isDone(root, name, faults) {
+    checkWhole(root, `inbox/${name}`, faults);
+    return !existsSync(pauseFile(root, name));
+  },
+  end: { runs: 1, state: "succeeded" },
+};
+
+function pauseFile(root: TestRoot, name: string): string {
+  return join(root.path, `${name}.pause`);
+}
+
 /** One call of a verb under strace. */
 async function traced(root: TestRoot, swept: Swept, name: string, names: readonly string[], injection?: Injection) {
   const log = `${root.ledger}-${name}.strace`;
@@ -222,7 +303,7 @@ async function sweep(root: TestRoot, swept: Swept): Promise<number> {
   const names = Array.from({ length: swept.jobs }, (_, i) => `job${String(i).padStart(2, "0")}`);
   if (swept.hasRun) await failed(root, names);
   const supply = new Supply(names);
-  const points = await effectsOf(root, swept, supply);
+  const points = (await effectsOf(root, swept, supply)).filter((_, i) => i % (swept.every ?? 1) === 0);
   const work = [...points];
   const faults: string[] = [];
   const missed: string[] = [];
@@ -230,7 +311,7 @@ async function sweep(root: TestRoot, swept: Swept): Promise<number> {
     for (let point = work.shift(); point; point = work.shift())
       if (!(await trial(root, swept, supply, point, faults))) missed.push(point.about);
   };
-  await Promise.all([next(), next()]);
+  await Promise.all(Array.from({ length: swept.lanes ?? 2 }, next));
   expect(faults).toEqual([]);
   expect(missed.length, `missed: ${missed}`).toBeLessThanOrEqual(Math.ceil(points.length * MISSED_SHARE_MAX));
   await swept.atLast?.(root);
@@ -259,13 +340,24 @@ async function checkEnd(root: TestRoot, { end }: Swept, names: readonly string[]
   expect(root.names("inbox")).toEqual([]);
 }
 
+/** Verbs that only look, for as long as a job lasts, and end as it does. */
+const READERS = [
+  { verb: "wait", words: ["job"] },
+  { verb: "logs", words: ["-f", "--exit-code", "job"] },
+];
+
+/** All that lies in a root, with what changes when it is touched. */
+function stateOf(root: TestRoot): string {
+  return execFileSync("find", [root.path, "-printf", "%P %i %s %m %C@\n"], { encoding: "utf8" });
+}
+
 const fault = straceFault();
 
 describe.skipIf(fault !== "" && process.env.CI !== "true")(
   "killed at an effect of each kind",
   { timeout: 120_000 },
   () => {
-    it.each([SUBMIT, RETRY, REMOVE, CANCEL, HOLD])(
+    it.each([SUBMIT, RETRY, REMOVE, CLEAN, CANCEL, HOLD, RELEASE, PAUSE, RESUME])(
       "$verb leaves nothing half done, and can be called again",
       async (swept) => {
         expect(fault).toBe("");
@@ -273,6 +365,30 @@ describe.skipIf(fault !== "" && process.env.CI !== "true")(
         const points = await sweep(root, swept);
         expect(points).toBeGreaterThan(2);
         process.stdout.write(`${swept.verb} killed at ${points} kinds of effects\n`);
+      },
+    );
+
+    it.each(READERS)(
+      "$verb has no effect at which it could be killed, and leaves nothing behind",
+      async ({ verb, words }) => {
+        expect(fault).toBe("");
+        const root = await makeRoot();
+        root.dropLedger("job", "exit 3");
+        const before = stateOf(root);
+        const log = `${root.ledger}.strace`;
+        const command = [process.execPath, PROGRAM, "--root", root.path, verb, ...words];
+        const running = startTraced(command, { log, calls: [...CALLS, ...SYNCS] });
+        await waitUntil("it says that nobody runs the job", () => running.stderr().length > 0);
+        running.signal("SIGKILL");
+        expect(await running.ended).toBe("SIGKILL");
+        const effects = callsIn(log, root.path).filter(({ isEffect, about }) => isEffect && !/to stdout/.test(about));
+        expect(effects.map(({ about }) => about)).toEqual([]);
+        expect(stateOf(root)).toBe(before);
+        const manager = root.manage();
+        const { code } = await jobmgr(["--root", root.path, verb, ...words]);
+        await manager.stop();
+        expect(code).toBe(3);
+        expect(root.runs()).toEqual(["job"]);
       },
     );
   },

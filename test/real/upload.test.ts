@@ -5,11 +5,9 @@
 import { createHash } from "node:crypto";
 import {
   chmodSync,
-  closeSync,
   existsSync,
   lstatSync,
   mkdirSync,
-  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -18,18 +16,16 @@ import {
   writeFileSync,
 } from "node:fs";
 import { open, utimes } from "node:fs/promises";
-import { createServer } from "node:net";
-import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
-import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { isUnfinishedName } from "../../src/inbox/ready.ts";
 import { jobmgr, makeFolder, type Running, runToEnd, start, type TestRoot, waitUntil } from "../harness.ts";
+import { ME, mountOver, startServer, withO } from "./ssh.ts";
 import { makeJobRoot, need } from "./surroundings.ts";
 
 const SETTLE_S = 2;
 const UPLOAD_MS = 60_000;
 const OLD = new Date("2001-02-03T04:05:06Z");
-const HOST = "127.0.0.1";
 
 /** Bytes that no compression makes fewer, the same in every run. */
 function noise(seed: string, length: number): Buffer {
@@ -132,79 +128,7 @@ async function expectWholeJob(
   expect(manager.stderr()).toBe("");
 }
 
-// -- the server -----------------------------------------------------------------------------------------------
-
-interface Server {
-  readonly port: number;
-  /** Options of ssh, each without its -o. */
-  readonly options: readonly string[];
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on("error", reject);
-    server.listen(0, HOST, () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
-    });
-  });
-}
-
-/** A server on the loopback with keys of its own, which knows this user alone. */
-async function startServer(context: TestContext): Promise<Server> {
-  const [sshd, keygen] = ["sshd", "ssh-keygen", "ssh"].map((program) => need(context, program)) as [string, string];
-  // The privileged half of sshd wants this folder, which a package makes only where init starts it.
-  if (process.getuid?.() === 0) mkdirSync("/run/sshd", { recursive: true });
-  const folder = makeFolder();
-  for (const key of ["host", "user"]) {
-    const made = await runToEnd(keygen, ["-q", "-t", "ed25519", "-N", "", "-f", join(folder, key)]);
-    expect(made.code, made.stderr).toBe(0);
-  }
-  const port = await freePort();
-  const hostKey = readFileSync(join(folder, "host.pub"), "utf8").split(" ").slice(0, 2).join(" ");
-  writeFileSync(join(folder, "known"), `[${HOST}]:${port} ${hostKey}\n`);
-  writeFileSync(
-    join(folder, "config"),
-    [
-      `Port ${port}`,
-      `ListenAddress ${HOST}`,
-      `HostKey ${folder}/host`,
-      `AuthorizedKeysFile ${folder}/user.pub`,
-      "UsePAM no",
-      "StrictModes no",
-      "PidFile none",
-      "PasswordAuthentication no",
-      "KbdInteractiveAuthentication no",
-      "PermitRootLogin prohibit-password",
-      "Subsystem sftp internal-sftp",
-      "",
-    ].join("\n"),
-  );
-  const server = start(sshd, ["-D", "-e", "-f", join(folder, "config")]);
-  await waitUntil(
-    "sshd listens",
-    () => server.stderr().includes("Server listening") || server.process.exitCode !== null,
-  );
-  expect(server.process.exitCode, server.stderr()).toBeNull();
-  return {
-    port,
-    options: [
-      `IdentityFile=${folder}/user`,
-      "IdentitiesOnly=yes",
-      `UserKnownHostsFile=${folder}/known`,
-      "GlobalKnownHostsFile=/dev/null",
-      "StrictHostKeyChecking=yes",
-      "BatchMode=yes",
-    ],
-  };
-}
-
-function withO(options: readonly string[]): string[] {
-  return options.flatMap((option) => ["-o", option]);
-}
-
-const ME = `${userInfo().username}@${HOST}`;
+// -- over a server --------------------------------------------------------------------------------------------
 
 describe("an upload over ssh", { timeout: 90_000 }, () => {
   it("by rsync -a, slow and with old times, is started once it is whole", async (context) => {
@@ -269,27 +193,10 @@ describe("an upload over ssh", { timeout: 90_000 }, () => {
   );
 
   it("through an sshfs mount, written slowly and with old times, is started once it is whole", async (context) => {
-    const sshfs = need(context, "sshfs");
-    const fusermount = need(context, "fusermount3");
-    skipWithoutFuse(context);
     const server = await startServer(context);
     const watched = await watchedRoot();
     const source = makeSource("by-sshfs");
-    const mounted = makeFolder();
-    const mount = start(sshfs, [
-      "-f",
-      ...["-F", "/dev/null", "-p", String(server.port)],
-      ...withO(server.options),
-      `${ME}:${watched.root.path}/inbox`,
-      mounted,
-    ]);
-    onTestFinished(async () => {
-      await runToEnd(fusermount, ["-u", "-z", mounted]);
-    });
-    const inode = statSync(mounted).ino;
-    await waitUntil("it is mounted", () => statSync(mounted).ino !== inode || mount.process.exitCode !== null);
-    if (/mount failed|fuse device/.test(mount.stderr())) context.skip(`no mounts through FUSE here: ${mount.stderr()}`);
-    expect(mount.process.exitCode, mount.stderr()).toBeNull();
+    const mounted = await mountOver(context, server, join(watched.root.path, "inbox"));
     const upload = writeSlowly(source, join(mounted, "by-sshfs")).then(
       () => ({ code: 0, stderr: "" }),
       (error: Error) => ({ code: 1, stderr: error.message }),
@@ -300,15 +207,6 @@ describe("an upload over ssh", { timeout: 90_000 }, () => {
     expect(await watched.manager.stop()).toBe(130);
   });
 });
-
-/** A kernel without FUSE cannot be mended by installing something, so that this is no failure in CI either. */
-function skipWithoutFuse(context: TestContext): void {
-  try {
-    closeSync(openSync("/dev/fuse", "r+"));
-  } catch (error) {
-    context.skip(`no mounts through FUSE here: ${(error as Error).message}`);
-  }
-}
 
 /** Copies a folder as programs write: a piece, a pause; each file gets its old time when it is closed. */
 async function writeSlowly(source: string, target: string): Promise<void> {

@@ -267,3 +267,38 @@ describe("remove", () => {
     expect(root.names("complete")).toEqual(["old.tgz", "old.zip", "young"]);
   });
 });
+
+describe("on another user's root", () => {
+  const NOBODY = 65_534;
+
+  it("clean looks, and says what it may not do", async ({ skip }) => {
+    if (!isSuperuser) skip("only root can act as another user");
+    const root = await makeRoot();
+    chmodSync(join(root.path, ".."), 0o755);
+    const manager = root.manage();
+    root.drop("a", "true\n");
+    await root.completed("a");
+    await manager.stop();
+    expect(root.exists(".jobmgr/clock")).toBe(true);
+    const clean = (...args: string[]) =>
+      jobmgr(["--root", root.path, "clean", "--older-than", "0s", ...args], { uid: NOBODY, cwd: "/" });
+    expect(await clean("--dry-run")).toMatchObject({ code: 0, stdout: expect.stringContaining("would remove a") });
+    const { code, stderr } = await clean("--yes");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^jobmgr: a: EACCES: .* Do it as a user who may: ls -ld \S+ tells who\n$/);
+    expect(root.names("complete")).toEqual(["a"]);
+  });
+
+  it("that has become one's own, a manager takes over the clock, which was the other's", async ({ skip }) => {
+    if (!isSuperuser) skip("only root can give files away");
+    const root = await makeRoot();
+    root.drop("a", "true\n");
+    chmodSync(join(root.path, ".."), 0o755);
+    execFileSync("chown", ["-R", `${NOBODY}:${NOBODY}`, root.path]);
+    writeFileSync(join(root.path, ".jobmgr/clock"), "");
+    root.manage([], { uid: NOBODY, cwd: "/" });
+    await root.completed("a");
+    expect(root.status("a")).toMatchObject({ state: "succeeded" });
+    expect(statSync(join(root.path, ".jobmgr/clock")).uid).toBe(NOBODY);
+  });
+});

@@ -7,9 +7,9 @@ const failure = (code: string, path?: string) =>
 
 it("is told with what to do about it", () => {
   expect(diskErrorText(failure("EACCES", "/jobs/my inbox/a"))).toBe(
-    "EACCES: said no. Who may do that: ls -ld '/jobs/my inbox'",
+    "EACCES: said no. Do it as a user who may: ls -ld '/jobs/my inbox' tells who",
   );
-  expect(diskErrorText(failure("EPERM"))).toBe("EPERM: said no. That is for the user to whom it belongs.");
+  expect(diskErrorText(failure("EPERM"))).toBe("EPERM: said no. Do it as the user to whom it belongs.");
   expect(diskErrorText(failure("ENOSPC", "/jobs"))).toContain("Make room");
 });
 
