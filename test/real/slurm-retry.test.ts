@@ -91,7 +91,7 @@ it("what was raised beyond the partition's limit, and would wait for ever, has f
     "job.sh": `#!/bin/bash\n#SBATCH --time=1\necho a >> '${root.ledger}'\nexit 9\n`,
     "job_retry.txt": "times 3\non failed\ntime 4\npause 0\n",
   });
-  const manager = root.feed();
+  const manager = root.manage();
   const [a] = await root.done("a");
   expect(root.runs()).toEqual(["a"]);
   const why = /--time=0:04:00 instead of 1\), and that is beyond a limit: PartitionTimeLimit: It never starts: /;
