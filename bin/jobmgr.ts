@@ -55,7 +55,7 @@ function exitCodeOf(error: unknown, hint: string): number {
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
   const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
   const text = code === undefined ? diskErrorText(error as NodeJS.ErrnoException) : message;
-  process.stderr.write(`jobmgr: ${text}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
+  process.stderr.write(`jobmgr: ${text.replaceAll("\n", "\njobmgr: ")}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
   return exitCode;
 }
 

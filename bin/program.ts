@@ -81,6 +81,8 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
       getOutHelpWidth: () => Number(process.env.COLUMNS) || process.stdout.columns || 80,
     })
     .showSuggestionAfterError()
+    // What stands behind a verb is read by that verb alone: it knows which word is the value of an option.
+    .enablePositionalOptions()
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
       refuseUnknownVerb(command);
@@ -94,7 +96,7 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
   });
   // Options of twenty verbs would be made at each start, and one verb is called.
   main.hook("preSubcommand", (_main, command) =>
-    completeVerb(command, command.name() as VerbName, (...called) => call(version, ...called).then(ended)),
+    completeVerb(main, command, (...called) => call(version, ...called).then(ended)),
   );
   return main;
 }
@@ -129,18 +131,20 @@ function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
 }
 
 /** The rest of it, when it is called. */
-function completeVerb(command: Command, name: VerbName, called: Called): void {
+function completeVerb(main: Command, command: Command, called: Called): void {
+  const name = command.name() as VerbName;
   const verb: VerbDefinition = VERBS[name];
   command
     .description(`${verb.help[0]?.toUpperCase()}${verb.help.slice(1)}.`)
     .addHelpText("before", `Examples:\n${verb.examples.map((line) => `  ${line}\n`).join("")}`)
     .exitOverride()
     .action(async () => {
-      const all: Record<string, unknown> = command.optsWithGlobals();
+      const all = beforeAndAfter(main.opts(), command.opts());
       const own = verb.options.map(({ flags }) => keyOfFlags(flags)).map((key) => [key, all[key]] as const);
       const given = Object.fromEntries(own.filter(([, value]) => value !== undefined));
       const words = split(command.args, verb);
       refuseAlone(name, all);
+      refuseUnused(name, all);
       refuseEmpty(words.words, given);
       await called(LOADS[name], words, given, all as RawOptions);
     });
@@ -154,8 +158,37 @@ function completeVerb(command: Command, name: VerbName, called: Called): void {
   } else {
     // Where a verb has no options of its own, a group for the others says nothing.
     const group = verb.options.length > 0 ? GENERAL : "Options";
-    addSettings(command, ["root", "color", ...verb.settings], group);
+    addSettings(command, settingsTaken(verb), group);
   }
+  const own = new Set(command.options.map(({ long }) => long));
+  for (const name of NAMES) if (!own.has(longFlag(name))) addSetting(command, name, (flag) => flag.hideHelp());
+}
+
+/** General options may stand before the verb and after it; what stands later counts, and a list goes on. */
+function beforeAndAfter(before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>) {
+  const all = { ...before };
+  for (const [key, value] of Object.entries(after)) {
+    const earlier = before[key];
+    if (value !== undefined) all[key] = Array.isArray(earlier) && Array.isArray(value) ? [...earlier, ...value] : value;
+  }
+  return all;
+}
+
+/** The general options that make a difference to a verb. */
+function settingsTaken({ settings }: VerbDefinition): readonly OptionName[] {
+  return settings === "all" ? NAMES : ["root", "color", ...settings];
+}
+
+/** A general option that changes nothing would be passed over in silence. One in a file or the environment is for all verbs. */
+function refuseUnused(name: VerbName, options: Readonly<Record<string, unknown>>): void {
+  const taken = settingsTaken(VERBS[name]);
+  const unused = NAMES.filter((one) => options[one] !== undefined && !taken.includes(one));
+  if (unused.length === 0) return;
+  const told = unused.map((one) => {
+    const takers = Object.entries<VerbDefinition>(VERBS).filter(([, verb]) => settingsTaken(verb).includes(one));
+    return `${name} takes no ${longFlag(one)}. Who takes it: the manager (jobmgr without a command), ${takers.map(([taker]) => taker).join(", ")}`;
+  });
+  throw new UsageError(told.join("\n"));
 }
 
 /** What is done without a verb alone: beside one it would be passed over in silence. */
@@ -234,14 +267,15 @@ function refuseUnknownVerb(command: Command): void {
 
 /** `group`: where they stand in the help, if not each in its own. */
 function addSettings(command: Command, names: readonly OptionName[], group?: string): void {
-  for (const name of names) {
-    const flag = flagOf(OPTIONS[name]);
-    command.addOption(group === undefined ? flag : flag.helpGroup(`${group}:`));
-    const option: Option = OPTIONS[name];
-    // What a file switches on, a flag can switch off.
-    if (option.type === "switch" && !option.isFlagOnly)
-      command.addOption(new Flag(`--no-${/--([\w-]+)/.exec(option.flags)?.[1]}`).hideHelp());
-  }
+  for (const name of names) addSetting(command, name, (flag) => (group ? flag.helpGroup(`${group}:`) : flag));
+}
+
+function addSetting(command: Command, name: OptionName, shown: (flag: Flag) => Flag): void {
+  const option: Option = OPTIONS[name];
+  command.addOption(shown(flagOf(option)));
+  // What a file switches on, a flag can switch off.
+  if (option.type === "switch" && !option.isFlagOnly)
+    command.addOption(new Flag(`--no-${longFlag(name).slice("--".length)}`).hideHelp());
 }
 
 function flagOf(option: Option): Flag {

@@ -139,6 +139,8 @@ export type News =
       readonly is: "queued";
       readonly why?: string;
       readonly stuck?: boolean;
+      /** It is stuck for it asks for more than it can ever have; `why` names the limit. */
+      readonly asksTooMuch?: boolean;
       /** When the engine expects to start it, as ISO-8601 UTC. */
       readonly expectedStart?: string;
     }

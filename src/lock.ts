@@ -5,8 +5,10 @@
  * A dead owner is known by its process on this machine, and on another by its heartbeat, whose age is taken by
  * the clock of the file system. An owner that was asleep meanwhile finds another name in the lock, and leaves.
  */
+
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
+import { clockOf } from "./clock.ts";
 import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
 import type { Machine } from "./engine.ts";
 import { fileSystemNow, type Root, RootError } from "./root.ts";
@@ -56,7 +58,7 @@ function parseOwner(bytes: Buffer | undefined): Owner | undefined {
 }
 
 function ownerText(owner: Owner): string {
-  return `process ${owner.pid} of ${owner.user} on ${owner.host}, since ${owner.since}`;
+  return `process ${owner.pid} of ${owner.user} on ${owner.host}, since ${clockOf(owner.since, new Date().toISOString())}`;
 }
 
 /** The right to manage a root, until it is released or lost. */

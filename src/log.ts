@@ -1,5 +1,6 @@
 /** What a person sees of the events: dots and lines on a terminal, lines with times elsewhere, and a log file. */
 import { appendFileSync, renameSync, statSync } from "node:fs";
+import { logTime } from "./clock.ts";
 import type { Event, Level } from "./events.ts";
 import { LEVELS } from "./events.ts";
 import { durationText } from "./outcome.ts";
@@ -67,7 +68,7 @@ export class Log {
     this.#spokeAtMs = performance.now();
     this.#endDots();
     const print = level === "error" || level === "warn" ? this.#options.err : this.#options.out;
-    const time = new Date().toISOString();
+    const time = logTime(new Date());
     print(
       this.#options.isTerminal
         ? `${time.slice(11, 19)} ${this.#options.paint.level(level, text)}\n`
@@ -81,7 +82,7 @@ export class Log {
     this.#dots = 0;
   }
 
-  #toFile(level: Level, text: string, time = new Date().toISOString()): void {
+  #toFile(level: Level, text: string, time = logTime(new Date())): void {
     const { file } = this.#options;
     if (file === undefined) return;
     try {

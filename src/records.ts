@@ -54,6 +54,8 @@ export interface HandleRecord {
 export interface CancelRecord {
   readonly reason: string;
   readonly at: string;
+  /** Nobody asked for it: it could never start, as the reason says, so that its end is a failure. */
+  readonly givenUp?: true;
 }
 
 /** How it ended. Written once, never changed. */

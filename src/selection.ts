@@ -28,27 +28,41 @@ export function namesIn(disk: Disk, root: Root, place: Place): string[] {
   return sortByCodePoint(names.filter((name) => !isIgnoredName(name) && !isUnreadableName(name)));
 }
 
+/** What words mean. */
+export interface Selection {
+  readonly jobs: readonly JobRef[];
+  /** Of each word that means none a sentence, with the nearest names. */
+  readonly absent: readonly string[];
+}
+
 /**
  * The jobs that the words mean, among these places, each once; in the order of the words, then of the places given,
- * then of the names. A word that means none there may mean jobs in the places of `lastly`. Throws AbsentError for a
- * word that means none, with the nearest names.
+ * then of the names. A word that means none there may mean jobs in the places of `lastly`.
  */
-export function selectJobs(
+export function lookForJobs(
   disk: Disk,
   root: Root,
   words: readonly string[],
   places: readonly Place[] = PLACES,
   lastly: readonly Place[] = [],
-): JobRef[] {
+): Selection {
   const names = new Map(PLACES.map((place) => [place, namesIn(disk, root, place)]));
   const selected = new Map<string, JobRef>();
+  const absent = new Set<string>();
   for (const word of words) {
     const first = meant(word, disk, root, places, names);
     const found = first.length > 0 ? first : meant(word, disk, root, lastly, names);
-    if (found.length === 0) throw absent(word, [...places, ...lastly], names);
+    if (found.length === 0) absent.add(whyAbsent(word, [...places, ...lastly], names));
     for (const job of found) selected.set(`${job.place}/${job.name}`, job);
   }
-  return [...selected.values()];
+  return { jobs: [...selected.values()], absent: [...absent] };
+}
+
+/** The same, where all must be there. Throws AbsentError, which tells of each word that means none. */
+export function selectJobs(...asked: Parameters<typeof lookForJobs>): readonly JobRef[] {
+  const { jobs, absent } = lookForJobs(...asked);
+  if (absent.length > 0) throw new AbsentError(absent.join("\n"));
+  return jobs;
 }
 
 /** The one job that a word means. Of several places the first that has it counts. Throws AbsentError; also if it means several names. */
@@ -113,16 +127,14 @@ function wordOf(word: string, root: Root): { name: string; only?: Place } {
   return only ? { only, name: basename(path) } : { name: plain };
 }
 
-function absent(word: string, places: readonly Place[], names: Names): AbsentError {
+function whyAbsent(word: string, places: readonly Place[], names: Names): string {
   const { name } = wordOf(word, { path: "", id: "", inbox: "", pending: "", complete: "", own: "" });
   const elsewhere = PLACES.filter((place) => !places.includes(place) && names.get(place)?.includes(name));
   if (elsewhere.length > 0)
-    return new AbsentError(
-      `${printable(name)} is in ${elsewhere.join(" and ")}, not in ${places.join(" or ")}, where this could be done.`,
-    );
+    return `${printable(name)} is in ${elsewhere.join(" and ")}, not in ${places.join(" or ")}, where this could be done.`;
   const near = nearest(name, new Set(places.flatMap((place) => names.get(place) ?? []))).map(printable);
   const hint = near.length === 0 ? " `jobmgr status --all` lists all." : ` Did you mean ${near.join(" or ")}?`;
-  return new AbsentError(`There is no job ${printable(word)} in ${places.join(", ")}.${hint}`);
+  return `There is no job ${printable(word)} in ${places.join(", ")}.${hint}`;
 }
 
 /** As a shell's pattern: "*" any text, "?" one character, "[abc]" and "[!a-c]" one of these; all else means itself. */

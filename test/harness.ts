@@ -26,9 +26,6 @@ export const PROGRAM = resolve(process.env.TESTED_PROGRAM ?? join(import.meta.di
 /** Whether a test may become another user, give files away and mount a file system. */
 export const isSuperuser = process.getuid?.() === 0;
 
-/** Whether a test may become another user, give files away and mount a file system. */
-export const isSuperuser = process.getuid?.() === 0;
-
 /** Waits for a condition by looking again; the error names what did not come true. */
 export async function waitUntil(what: string, condition: () => boolean, limitMs = 30_000): Promise<void> {
   const end = performance.now() + limitMs;

@@ -57,7 +57,13 @@ export function livingNews(rows: readonly Row[]): News | undefined {
   const soon = expectedStart !== undefined && { expectedStart };
   if (!worst || worst.word === "None") return { is: "queued", ...soon };
   const why = worst.sentence === worst.word ? worst.word : `${worst.word}: ${worst.sentence}`;
-  return { is: "queued", why, ...(!worst.heals && { stuck: true }), ...soon };
+  return {
+    is: "queued",
+    why,
+    ...(!worst.heals && { stuck: true }),
+    ...(worst.asksTooMuch && { asksTooMuch: true }),
+    ...soon,
+  };
 }
 
 /** The earliest that Slurm expects; it makes such a guess for the next few jobs only, and makes it anew all the time. */

@@ -9,6 +9,8 @@ export interface Waiting {
    * partition. Nodes that are down heal: they are repaired whether this job exists or not.
    */
   readonly heals: boolean;
+  /** It never starts, for it asks for more than there is, or than its partition, account or QOS allows one job. */
+  readonly asksTooMuch?: true;
 }
 
 /** A limit of accounting or of a QOS, read off its name: "QOSMaxCpuPerUserLimit". */
@@ -211,6 +213,14 @@ const WORDS: Readonly<Record<string, readonly [sentence: string, heals: boolean]
   outofmemory: ["It ran out of memory and is in the queue again.", true],
 };
 
+/** Of these words those that a smaller job would not meet. */
+const TOO_MUCH: ReadonlySet<string> = new Set([
+  "partitiontimelimit",
+  "maxmemperlimit",
+  "partitionconfig",
+  "badconstraints",
+]);
+
 /** Texts with something in them; $1 is what the parentheses of the pattern caught. */
 const TEXTS: readonly (readonly [text: RegExp, sentence: string, heals: boolean])[] = [
   [/^ReqNodeNotAvail.*Unavailable(?:Nodes)?:\s*([^\s()]+)/i, "It needs nodes that are down or drained: $1.", true],
@@ -246,7 +256,7 @@ export function whyItWaits(raw: string): Waiting {
   const text = raw.trim().replace(/^\((.*)\)$/, "$1");
   const key = text.replaceAll("_", " ").toLowerCase();
   const word = Object.hasOwn(WORDS, key) ? WORDS[key] : undefined;
-  if (word) return { sentence: word[0], heals: word[1] };
+  if (word) return { sentence: word[0], heals: word[1], ...(TOO_MUCH.has(key) && { asksTooMuch: true }) };
   const limit = limitNamed(text);
   if (limit) return waitingFor(limit);
   for (const [pattern, sentence, heals] of TEXTS) {
@@ -258,7 +268,12 @@ export function whyItWaits(raw: string): Waiting {
 
 function waitingFor(limit: Limit): Waiting {
   const { what, owner, kind } = limit;
-  if (kind === "request") return { sentence: `It never starts: ${requestSentence(limit)}`, heals: false };
+  if (kind === "request")
+    return {
+      sentence: `It never starts: ${requestSentence(limit)}`,
+      heals: false,
+      ...(!limit.minimum && { asksTooMuch: true }),
+    };
   return { sentence: SENTENCES[kind](what, owner, limit.shared), heals: true };
 }
 

@@ -4,7 +4,7 @@ import { type ArrivalName, arrivalName } from "../archive/names.ts";
 import type { Disk } from "../disk.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, type Root } from "../root.ts";
-import { AbsentError, selectJobs } from "../selection.ts";
+import { lookForJobs } from "../selection.ts";
 
 /** What `check` looks at. */
 export interface Target {
@@ -19,8 +19,15 @@ export interface Target {
   readonly isInInbox: boolean;
 }
 
-/** Throws AbsentError for a word that is neither. */
-export function targetsOf(disk: Disk, root: Root | undefined, word: string): Target[] {
+/** A word that is neither. */
+export interface Absent {
+  readonly word: string;
+  /** A sentence, with the nearest names. */
+  readonly absent: string;
+}
+
+/** What a word means. */
+export function targetsOf(disk: Disk, root: Root | undefined, word: string): readonly (Target | Absent)[] {
   const path = resolve(word);
   const look = disk.look(path);
   if (look) {
@@ -28,13 +35,18 @@ export function targetsOf(disk: Disk, root: Root | undefined, word: string): Tar
     return [{ word, path, ...jobOf(path, look.kind), isInInbox }];
   }
   if (word.includes("/") || !root)
-    throw new AbsentError(
-      `There is no ${printable(word)}: no file or folder${root ? "" : ", and no root whose inbox it could be in (--root)"}.`,
-    );
-  return selectJobs(disk, root, [word], ["inbox"]).map(({ name }) => {
+    return [
+      {
+        word,
+        absent: `There is no ${printable(word)}: no file or folder${root ? "" : ", and no root whose inbox it could be in (--root)"}.`,
+      },
+    ];
+  const { jobs, absent } = lookForJobs(disk, root, [word], ["inbox"]);
+  const found = jobs.map(({ name }) => {
     const folder = jobFolder(root, "inbox", name);
     return { word: name, path: folder, ...jobOf(folder, disk.look(folder)?.kind ?? "other"), isInInbox: true };
   });
+  return [...found, ...absent.map((why) => ({ word, absent: why }))];
 }
 
 /** A file becomes a job that is called as the file is, without its ending. */

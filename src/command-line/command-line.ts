@@ -53,7 +53,7 @@ export const VERBS = {
       { flags: "--watch", help: "live, every two seconds, until q or ctrl-C" },
       JSON_OUTPUT,
     ],
-    settings: [],
+    settings: ["lockPatience"],
     examples: [
       "jobmgr --root ~/jobs status",
       "jobmgr status --watch",
@@ -66,7 +66,7 @@ export const VERBS = {
     completes: "job",
     help: "why a job is where it is, how it was submitted, and its attempts",
     options: [JSON_OUTPUT],
-    settings: [],
+    settings: ["settle", "readyFile", "finishedFile", "allowOwner", "allowShared", "pauseFile", "lockPatience"],
     examples: ["jobmgr explain 300-mesh", "jobmgr explain complete/300-mesh"],
   },
   logs: {
@@ -81,7 +81,7 @@ export const VERBS = {
       { flags: "--task <t>", help: "that of one task of an array" },
       { flags: "--exit-code", help: "with -f: end with the exit code of the job, or 4 if it has none" },
     ],
-    settings: [],
+    settings: ["lockPatience"],
     examples: ["jobmgr logs 300-mesh", "jobmgr logs -f 300-mesh", "jobmgr logs 300-mesh -n 50 --attempt 1"],
   },
   check: {
@@ -90,7 +90,17 @@ export const VERBS = {
     completes: { jobs: ["inbox"], orPath: true },
     help: "what can be known of a job without running it",
     options: [JSON_OUTPUT],
-    settings: ["engine", "engineArg", "readyFile", "allowOwner"],
+    settings: [
+      "engine",
+      "engineArg",
+      "readyFile",
+      "finishedFile",
+      "archiveSize",
+      "archiveEntries",
+      "archiveRatio",
+      "allowOwner",
+      "allowShared",
+    ],
     examples: ["jobmgr check ~/work/primes", "jobmgr --root ~/jobs check -e LocalEngine work/*"],
   },
   doctor: {
@@ -98,7 +108,7 @@ export const VERBS = {
     arguments: "",
     help: "whether all that jobmgr needs is here, and well",
     options: [JSON_OUTPUT],
-    settings: ["engine", "engineArg"],
+    settings: ["engine", "engineArg", "period", "pauseFile", "allowOwner", "allowShared", "lockPatience"],
     examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
   },
   submit: {
@@ -115,14 +125,14 @@ export const VERBS = {
         completes: { jobs: ["complete", "inbox"] },
       },
       {
-        flags: "--after <job>",
-        help: "start when that job has succeeded (may be repeated)",
+        flags: "--after <job...>",
+        help: "start when these jobs have succeeded: all words up to the next option",
         completes: "job",
         isList: true,
       },
       {
-        flags: "--after-any <job>",
-        help: "start when that job has ended (may be repeated)",
+        flags: "--after-any <job...>",
+        help: "the same, when they have ended, however",
         completes: "job",
         isList: true,
       },
@@ -133,9 +143,9 @@ export const VERBS = {
       TIMEOUT,
       JSON_OUTPUT,
     ],
-    settings: ["finishedFile"],
+    settings: ["finishedFile", "lockPatience"],
     examples: [
-      "jobmgr submit 300-mesh/ --after 200-scan",
+      "jobmgr submit 300-mesh/ --after 100-fetch 200-scan",
       "jobmgr submit --from 300-mesh --name 301-mesh --hold",
       "jobmgr submit --name convert --here -- convert in.png out.pdf",
     ],
@@ -146,7 +156,7 @@ export const VERBS = {
     completes: { jobs: ["pending", "inbox"] },
     help: "return when jobs have ended: with the job's own exit code; of several, with 0 if all succeeded, else 1",
     options: [{ flags: "--all", help: "all that have not ended now" }, TIMEOUT, JSON_OUTPUT],
-    settings: [],
+    settings: ["lockPatience"],
     examples: ["jobmgr wait 300-mesh && less complete/300-mesh/result", "jobmgr wait --all --timeout 2h"],
   },
   cancel: {
@@ -158,7 +168,7 @@ export const VERBS = {
       { flags: "--all-pending", help: "all that have left the inbox and not ended" },
       { flags: "--reason <text>", help: "is told with the job's end" },
     ],
-    settings: [],
+    settings: ["lockPatience"],
     examples: ["jobmgr cancel 300-mesh", "jobmgr cancel '4*' --reason 'wrong input'", "jobmgr cancel --all-pending"],
   },
   hold: {
@@ -176,7 +186,7 @@ export const VERBS = {
     completes: { jobs: ["inbox"] },
     help: "let jobs go that are held",
     options: [],
-    settings: [],
+    settings: ["lockPatience"],
     examples: ["jobmgr release 300-mesh", "jobmgr release '*'"],
   },
   retry: {
@@ -185,7 +195,7 @@ export const VERBS = {
     completes: { jobs: ["complete"] },
     help: "move finished jobs back to the inbox, to be run again",
     options: [{ flags: "--failed", help: "those that failed, were interrupted, or lost: all, or of the names given" }],
-    settings: [],
+    settings: ["finishedFile", "lockPatience"],
     examples: ["jobmgr retry 300-mesh", "jobmgr retry --failed", "jobmgr retry --failed 'mesh-*'"],
   },
   remove: {
@@ -223,7 +233,7 @@ export const VERBS = {
     arguments: "",
     help: "take jobs in again after a pause",
     options: [],
-    settings: ["pauseFile"],
+    settings: ["pauseFile", "lockPatience"],
     examples: ["jobmgr resume", "jobmgr --root ~/jobs resume"],
   },
   config: {
@@ -231,7 +241,7 @@ export const VERBS = {
     arguments: "",
     help: "the value of each option, and where it comes from",
     options: [JSON_OUTPUT, { flags: "--all", help: "those that have their default as well" }],
-    settings: [],
+    settings: "all",
     examples: ["jobmgr --root ~/jobs config", "jobmgr config --all"],
   },
   service: {

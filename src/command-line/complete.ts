@@ -29,6 +29,8 @@ interface Flag {
   readonly short: string | undefined;
   readonly long: string;
   readonly takesValue: boolean;
+  /** All words up to the next option are values of it. */
+  readonly takesMore?: boolean;
   readonly help: string;
   readonly completes: Completes | undefined;
 }
@@ -49,6 +51,14 @@ export function choicesFor({ before, current }: Typed, jobsIn: JobsIn): Choices 
     return flag ? valuesOf(flag.completes, where) : NONE;
   }
   if (line.verb === undefined) return line.words.length === 0 ? verbs() : NONE;
+  if (line.open)
+    return valuesOf(line.open.flag.completes, {
+      current,
+      jobs,
+      prefix: "",
+      said: line.open.said,
+      isBehindDashes: false,
+    });
   const { words: said, isBehindDashes } = line;
   return valuesOf(VERBS_BY_NAME[line.verb]?.completes, { current, jobs, prefix: "", said, isBehindDashes });
 }
@@ -61,6 +71,8 @@ interface Line {
   readonly flags: readonly Flag[];
   /** The option whose value comes next. */
   readonly pending: Flag | undefined;
+  /** The option of which further values may come, and those that it has. */
+  readonly open: { readonly flag: Flag; readonly said: string[] } | undefined;
   readonly isBehindDashes: boolean;
   readonly root: string | undefined;
 }
@@ -70,6 +82,7 @@ function readLine(before: readonly string[]): Line {
   let verb: string | undefined;
   let flags = flagsOf(undefined);
   let pending: Flag | undefined;
+  let open: Line["open"];
   let isBehindDashes = false;
   let root: string | undefined;
   const take = (flag: Flag | undefined, value: string | undefined) => {
@@ -81,18 +94,23 @@ function readLine(before: readonly string[]): Line {
       const flag = pending;
       pending = undefined;
       take(flag, word);
-    } else if (isBehindDashes || !/^-./.test(word)) {
+      open = flag.takesMore ? { flag, said: [word] } : undefined;
+    } else if (open && !/^-./.test(word)) open.said.push(word);
+    else if (isBehindDashes || !/^-./.test(word)) {
       if (verb === undefined && !isBehindDashes && Object.hasOwn(VERBS, word)) {
         verb = word;
         flags = flagsOf(word);
       } else words.push(word);
-    } else if (word === "--") isBehindDashes = true;
-    else {
+    } else if (word === "--") {
+      isBehindDashes = true;
+      open = undefined;
+    } else {
+      open = undefined;
       const given = flagIn(word, flags);
       if (given?.flag.takesValue) take(given.flag, given.value);
     }
   }
-  return { verb, words, flags, pending, isBehindDashes, root };
+  return { verb, words, flags, pending, open, isBehindDashes, root };
 }
 
 /** "--root=X", "-rX", or "-sr", whose last one waits for its value. */
@@ -109,7 +127,7 @@ function flagIn(word: string, flags: readonly Flag[]): { flag: Flag; value: stri
   return undefined;
 }
 
-/** A verb takes all general options; those that mean nothing to it are not offered, but read over. */
+/** Those general options that a verb does not take are not offered, but read over. */
 function flagsOf(verb: string | undefined): readonly (Flag & { readonly isOffered?: boolean })[] {
   const { options = [], settings = [] } = VERBS_BY_NAME[verb ?? ""] ?? {};
   const offered = verb === undefined || settings === "all" ? undefined : new Set(["root", "color", ...settings]);
@@ -128,6 +146,7 @@ function flagsOf(verb: string | undefined): readonly (Flag & { readonly isOffere
     short: shortOf(flags),
     long: /--[\w-]+/.exec(flags)?.[0] ?? flags,
     takesValue: flags.includes("<") || flags.includes("["),
+    takesMore: flags.includes("..."),
     help,
     completes,
     isOffered: true,

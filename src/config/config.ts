@@ -186,6 +186,7 @@ function retryOf(given: Given): RetryRules {
     pauseS: numberOf(given, "retryPause") ?? NO_RETRY.pauseS,
     memory: factorOf(given, "retryMemory"),
     time: factorOf(given, "retryTime"),
+    raiseMax: numberOf(given, "retryRaiseMax") ?? NO_RETRY.raiseMax,
   };
 }
 

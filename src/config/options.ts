@@ -354,6 +354,16 @@ export const OPTIONS = {
     group: "When jobs fail",
     help: "after an end at the time limit: again, with so many times the time (1: not)",
   },
+  retryRaiseMax: {
+    flags: "--retry-raise-max <factor>",
+    type: "number",
+    default: NO_RETRY.raiseMax,
+    unit: "",
+    min: 1,
+    max: RETRY_FACTOR_MAX,
+    group: "When jobs fail",
+    help: "however often memory or time is raised: never above so many times what job.sh names",
+  },
   allowOwner: {
     flags: "--allow-owner <user>",
     type: "list",

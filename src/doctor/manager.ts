@@ -1,11 +1,11 @@
 /** Who manages the root, and what was left lying about in it. */
 import { join } from "node:path";
+import { clockOf } from "../clock.ts";
 import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
 import type { Symptom } from "../engine.ts";
 import { HEARTBEAT_MS, readOwner } from "../lock.ts";
 import { startCommand } from "../look/manager-state.ts";
-import { clockOf } from "../look/times.ts";
 import { readWord } from "../manager-word.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";

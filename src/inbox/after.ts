@@ -88,6 +88,11 @@ function faultOfName(name: string): string | undefined {
   return undefined;
 }
 
+/** The jobs that it names; none where it cannot be understood. */
+export function dependenciesIn(read: AfterRead): readonly Dependency[] {
+  return "fault" in read ? [] : read.dependencies;
+}
+
 /** So many jobs are named in a reason; of the others, how many. */
 const NAMED_MAX = 3;
 

@@ -8,9 +8,19 @@ import { arrivalFiles, arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { attemptsOf, type OutcomeRecord, outcomeInForce, RecordError, recordNames } from "../records.ts";
-import { arrivingFolder, jobFolder, numberedName, type Root } from "../root.ts";
+import { arrivingFolder, jobFolder, numberedName, type Root, unnumberedName } from "../root.ts";
 import type { Place } from "../stage.ts";
-import { AFTER_BYTES_MAX, type AfterRead, type JobState, parseAfter, type Verdict, verdictOf } from "./after.ts";
+import {
+  AFTER_BYTES_MAX,
+  type AfterRead,
+  type Circle,
+  circlesOf,
+  dependenciesIn,
+  type JobState,
+  parseAfter,
+  type Verdict,
+  verdictOf,
+} from "./after.ts";
 
 /** A folder that asks, which is never its own dependency by another number of its name. */
 export interface Asker {
@@ -44,6 +54,48 @@ export function verdictOfFolder(disk: Disk, root: Root, asker: Asker, near?: Nea
     const state = stateOfJob(disk, root, name, asker);
     return state.is === "unknown" && near ? { ...state, nearest: near(name) } : state;
   });
+}
+
+/** Of each folder that waits, which others that wait it waits for: by name, or by that and a number. */
+export function graphOf(reads: ReadonlyMap<string, AfterRead>): ReadonlyMap<string, readonly string[]> {
+  const numbered = numberedAmong(reads.keys());
+  const edges = (name: string, read: AfterRead) =>
+    dependenciesIn(read).flatMap(({ name: one }) => [
+      one,
+      ...(numbered.get(one) ?? []).filter((other) => other !== name),
+    ]);
+  return new Map([...reads].map(([name, read]) => [name, edges(name, read)]));
+}
+
+/** By a name those that are it and a number. */
+function numberedAmong(names: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+  const numbered = new Map<string, string[]>();
+  for (const name of names) {
+    const stem = unnumberedName(name);
+    if (stem !== name) numbered.set(stem, [...(numbered.get(stem) ?? []), name]);
+  }
+  return numbered;
+}
+
+/** So many folders that wait for each other are read for one question. */
+const CHAIN_MAX = 20_000;
+
+/** The circle that a folder of the inbox is in, or else one that it waits for: read off the disk, along its chain. */
+export function circleBefore(disk: Disk, root: Root, name: string): Circle | undefined {
+  const numbered = numberedAmong(disk.list(root.inbox));
+  const reads = new Map<string, AfterRead>();
+  const chain = new Set([name]);
+  // A set goes on over what is added on the way.
+  for (const one of chain) {
+    if (reads.size > CHAIN_MAX) return undefined;
+    const read = readAfter(disk, jobFolder(root, "inbox", one));
+    if (read === undefined) continue;
+    reads.set(one, read);
+    for (const { name: before } of dependenciesIn(read))
+      for (const form of [before, ...(numbered.get(before) ?? [])]) chain.add(form);
+  }
+  const circles = circlesOf(graphOf(reads));
+  return circles.find(({ members }) => members.has(name)) ?? circles[0];
 }
 
 /** The names of jobs that somebody may have meant who named one that is not there. */

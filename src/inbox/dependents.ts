@@ -14,12 +14,12 @@ import {
   type Circle,
   circlesOf,
   circleText,
-  type Dependency,
+  dependenciesIn,
   type JobState,
   type Verdict,
   verdictOf,
 } from "./after.ts";
-import { readAfter, stateOfJob } from "./dependencies.ts";
+import { graphOf, readAfter, stateOfJob } from "./dependencies.ts";
 import { NameHints } from "./name-hints.ts";
 
 /** So many folders are asked at each check whether they have such a file: new ones first, then the others in turns. */
@@ -259,36 +259,14 @@ export class Dependents {
     const isTooEarly = this.#fresh.length > 0 && this.#known.size > KNOWN_FEW;
     if (!this.#circlesMayDiffer || isTooEarly) return;
     this.#circlesMayDiffer = false;
-    this.#circles = circlesOf(this.#graph());
+    this.#circles = circlesOf(graphOf(new Map([...this.#known].map(([name, { read }]) => [name, read]))));
     this.#inCircle = new Map(this.#circles.flatMap((circle) => [...circle.members].map((name) => [name, circle])));
-  }
-
-  /** Of each folder that waits, which others that wait it waits for: by name, or by that and a number. */
-  #graph(): ReadonlyMap<string, readonly string[]> {
-    const numbered = new Map<string, string[]>();
-    for (const name of this.#known.keys()) {
-      const stem = unnumberedName(name);
-      if (stem !== name) numbered.set(stem, [...(numbered.get(stem) ?? []), name]);
-    }
-    const graph = new Map<string, readonly string[]>();
-    for (const [name, { read }] of this.#known) {
-      const edges = dependenciesIn(read).flatMap(({ name: one }) => [
-        one,
-        ...(numbered.get(one) ?? []).filter((other) => other !== name),
-      ]);
-      graph.set(name, edges);
-    }
-    return graph;
   }
 }
 
 /** The same for every way to write the name of a job. */
 function keyOf(name: string): string {
   return (arrivalName(name)?.name ?? name).normalize("NFC");
-}
-
-function dependenciesIn(read: AfterRead): readonly Dependency[] {
-  return "fault" in read ? [] : read.dependencies;
 }
 
 /** Names of the second listing that are not in the first; both are in order. Where in doubt, a name is new. */

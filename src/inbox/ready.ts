@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
 import { arrivalName, onlyArchive } from "../archive/names.ts";
+import { clockOf, secondOf } from "../clock.ts";
 import { type Disk, type Look, signOf, walkTree } from "../disk.ts";
 import { FILES, isResultName } from "../files.ts";
 import type { RetryRecord } from "../records.ts";
@@ -168,14 +169,13 @@ function restSince(
 /** A sentence for people: until when a job waits for its next attempt, and what became of the last one. */
 export function whyItWaitsAgain(retry: RetryRecord, untilMs: number, nowMs: number): string {
   const last = retry.ends.at(-1)?.replace(/\.$/, "");
-  return `it waits until ${clockText(untilMs, nowMs)} for its ${ordinal(retry.number)} attempt (the last one: ${last})`;
+  return `it waits until ${untilMs - nowMs < HOURS_20_MS ? secondOf(new Date(untilMs)) : clockOf(iso(untilMs), iso(nowMs))} for its ${ordinal(retry.number)} attempt (the last one: ${last})`;
 }
 
 const HOURS_20_MS = 72_000_000;
 
-function clockText(atMs: number, nowMs: number): string {
-  const text = new Date(atMs).toISOString().replace("T", " ");
-  return `${atMs - nowMs < HOURS_20_MS ? text.slice(11, 19) : text.slice(0, 16)} UTC`;
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
 }
 
 /** What lies at the top of a job's folder, and is no part of an upload. */

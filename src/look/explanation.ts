@@ -1,6 +1,7 @@
 /** Why a job is where it is, in sentences, and what one can do about it. Read off the disk alone. */
 import { join } from "node:path";
 import { folderOfJob, isArchiveOnly, resultArchive } from "../archive/finished.ts";
+import { clockOf } from "../clock.ts";
 import type { Disk } from "../disk.ts";
 import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
@@ -14,7 +15,7 @@ import { PLACES } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
 import { lookUnlessShut, pendingRow } from "./overview.ts";
-import { ago, clockOf, secondsBetween } from "./times.ts";
+import { ago, secondsBetween } from "./times.ts";
 import { jobsBefore, readinessNow } from "./waiting.ts";
 
 /** What `explain` says of a job. */
@@ -91,9 +92,6 @@ function explainWaiting(scene: Scene, name: string): Part {
     ["hold", "keeps it here until it is released"],
     ["cancel", "ends it without running it"],
   ] as const;
-  // A circle is seen by who looks at all of them.
-  if (readiness.is === "unready" && reason?.includes(NEVER))
-    return { state: "waiting", sentences: [withStop(reason)], next };
   if (readiness.is === "unready")
     return { state: "waiting", sentences: [...more, whyUnready(readiness.why), ...noManager(scene)], next };
   // What only the manager knows: users, what it has tried.
@@ -102,10 +100,9 @@ function explainWaiting(scene: Scene, name: string): Part {
   return { state: "waiting", sentences: [...more, ...turnOf(scene, name)], next };
 }
 
-/** What is said of jobs that wait for each other (after.ts). */
-const NEVER = "can never start";
-
 function whyUnready(why: string): string {
+  // Of jobs that wait for each other their names are said first (circleText).
+  if (why.startsWith('"')) return withStop(why);
   if (why.startsWith("waits for")) return `It ${withStop(why)}`;
   return why.startsWith("it waits") ? `It ${withStop(why.slice("it ".length))}` : `It is not ready: ${withStop(why)}`;
 }

@@ -1,15 +1,22 @@
 /** Why a folder of the inbox is not taken: worked out here and now, by the rules that a manager would have. Reads only. */
 import type { Disk } from "../disk.ts";
-import { type Near, verdictOfFolder } from "../inbox/dependencies.ts";
+import { circleText } from "../inbox/after.ts";
+import { circleBefore, type Near, verdictOfFolder } from "../inbox/dependencies.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "../inbox/ready.ts";
 import { jobFolder, nowAt, type Root } from "../root.ts";
 import { namesIn } from "../selection.ts";
 
-/** Whether a folder is ready, as of now. */
+/**
+ * Whether a folder is ready, as of now. `near` is given where one job is asked for: then of one that waits for others
+ * it is also told which name was perhaps meant, and which circle keeps it.
+ */
 export function readinessNow(disk: Disk, root: Root, name: string, rules: ReadyRules, near?: Near): Readiness {
   const waitsFor = () => {
     const verdict = verdictOfFolder(disk, root, { place: "inbox", name }, near);
-    return verdict.is === "waits" ? verdict.why : undefined;
+    if (verdict.is !== "waits") return undefined;
+    const circle = near && circleBefore(disk, root, name);
+    if (circle === undefined) return verdict.why;
+    return circle.members.has(name) ? circleText(circle) : `${verdict.why}, and ${circleText(circle)}`;
   };
   try {
     return readinessOf(disk, jobFolder(root, "inbox", name), rules, () => nowAt(disk, root), waitsFor);

@@ -4,7 +4,7 @@ import type { News, Token } from "../engine.ts";
 import type { Say } from "../events.ts";
 import { FILES } from "../files.ts";
 import { jobFolder } from "../root.ts";
-import { noteCancel } from "../steps/cancel.ts";
+import { giveUp, noteCancel } from "../steps/cancel.ts";
 import type { Guard } from "./guard.ts";
 import { expectedOf, type Job, sayStarted, submittedOf, whyOf } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
@@ -64,6 +64,7 @@ export class Rounds {
       if (failure) problems.report("cancel", "warn", `What is to be cancelled goes on for now. ${failure.message}`);
       else problems.resolve("cancel", "debug", "Jobs can be cancelled.");
       for (const job of asked) this.#hear(line, job, news.get(job.seen?.token as Token));
+      for (const job of asked) await this.#giveUpRaised(line, job);
     } catch (error) {
       line.failed(error, "poll");
     }
@@ -86,6 +87,21 @@ export class Rounds {
       .map((job) => submittedOf(job))
       .filter((one) => one !== undefined);
     if (cancelled.length > 0) await world.engine.cancel(cancelled, life.signal);
+  }
+
+  /** Who asks for more by rule, and so for more than there is, would wait for ever without a person's fault. */
+  async #giveUpRaised({ world }: Line, job: Job): Promise<void> {
+    const { guard, problems } = this.#parts;
+    const { news, seen } = job;
+    const raised = seen?.attempt?.plan.raised ?? [];
+    const token = seen?.token;
+    if (news?.is !== "queued" || !news.asksTooMuch || raised.length === 0 || !token || job.cancelled) return;
+    const why = `More was asked for by rule (${raised.join(" and ")}), and that is beyond a limit: ${news.why}`;
+    await guard.run(job, async () => {
+      await giveUp(world, job.name, token, why);
+      job.cancelled = true;
+      problems.note("warn", `${job.name} is given up. ${why}`);
+    });
   }
 
   #hear(line: Line, job: Job, news: News | undefined): void {

@@ -23,13 +23,12 @@ export interface RetryRules {
   readonly memory: number | undefined;
   /** After each end at the time limit, so many times the time is asked for; undefined: as before. */
   readonly time: number | undefined;
+  /** Never more than so many times what job.sh names, however often it is raised. */
+  readonly raiseMax: number;
 }
 
 /** What is no fault of the job itself. */
 const BLAMELESS = ["node", "preempted", "interrupted", "revoked", "launch"] as const;
-
-/** Without a word from anybody: no job is run again. */
-export const NO_RETRY: RetryRules = { times: 0, on: BLAMELESS, pauseS: 60, memory: undefined, time: undefined };
 
 /** A job that has a job_retry.txt without a number of times wants to be run again. */
 const TIMES_UNSAID = 3;
@@ -38,6 +37,16 @@ const TIMES_UNSAID = 3;
 export const RETRY_TIMES_MAX = 1000;
 /** The largest factor on memory or time. */
 export const RETRY_FACTOR_MAX = 100;
+/** Without a word from anybody: no job is run again. */
+export const NO_RETRY: RetryRules = {
+  times: 0,
+  on: BLAMELESS,
+  pauseS: 60,
+  memory: undefined,
+  time: undefined,
+  raiseMax: RETRY_FACTOR_MAX,
+};
+
 /** The longest first wait. */
 export const RETRY_PAUSE_S_MAX = 30 * 86_400;
 
@@ -171,6 +180,8 @@ export interface Again {
   readonly raises: "memory" | "time" | undefined;
   /** The rules name this end only by a factor: where nothing can be raised, nothing is run again. */
   readonly onlyRaised: boolean;
+  /** It had as many times as much as it may have at most. */
+  readonly isAtMost: boolean;
 }
 
 /** `attempt`: the number of the one that ended, from 1; `scale`: what it asked for. undefined: that was the last one. */
@@ -180,12 +191,17 @@ export function decide(rules: RetryRules, outcome: Outcome, attempt: number, sca
   const raises = raisedBy(rules, outcome);
   if (!isNamed && raises === undefined) return undefined;
   const most = Math.max(GROWN_PAUSE_S_MAX, rules.pauseS);
+  const before = raises === undefined ? 1 : (scale[raises] ?? 1);
   const factor = raises === undefined ? 1 : (rules[raises] ?? 1);
   return {
     waitS: Math.min(rules.pauseS * 2 ** (attempt - 1), most),
-    scale: raises === undefined ? scale : { ...scale, [raises]: (scale[raises] ?? 1) * factor },
+    scale:
+      raises === undefined
+        ? scale
+        : { ...scale, [raises]: Math.max(before, Math.min(before * factor, rules.raiseMax)) },
     raises,
     onlyRaised: !isNamed,
+    isAtMost: raises !== undefined && before >= rules.raiseMax,
   };
 }
 

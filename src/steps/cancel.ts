@@ -23,6 +23,14 @@ export async function noteCancel(world: World, name: string, token: Token): Prom
   return reason;
 }
 
+/** Has an attempt ended that can never start, for more was asked for than there is. Safe to repeat. */
+export async function giveUp(world: World, name: string, token: Token, why: string): Promise<void> {
+  const records = attemptFolder(jobFolder(world.root, "pending", name), token);
+  world.assertOwned();
+  if (!readRecord(world.disk, records, "cancel"))
+    await putRecord(world.disk, records, "cancel", { reason: why, at: new Date().toISOString(), givenUp: true });
+}
+
 /** The text of job_cancel, or what stands for it; undefined if there is none. */
 export function cancelReasonOf(disk: Disk, folder: string): string | undefined {
   const request = join(folder, FILES.cancel);

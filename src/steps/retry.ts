@@ -60,6 +60,10 @@ function retryOf(world: World, name: string, seen: Seen): { record: RetryRecord 
   const { number = 1, scale, ends = [] } = intent.again ?? {};
   const again = decide(rules, outcome, number, scale);
   if (!again) return {};
+  if (again.isAtMost && again.onlyRaised) {
+    const most = `${rules.raiseMax} times what job.sh names (--retry-raise-max)`;
+    return { why: `It is not run again with more ${again.raises}: it had the most that it may have, ${most}.` };
+  }
   const read = readScript(world.disk, folder, name);
   if ("fault" in read) return { why: `It is not run again: ${read.fault}` };
   const raised = raisedOf(engine, read.script, again.scale);

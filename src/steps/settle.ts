@@ -20,9 +20,11 @@ export async function settle(
   const { records, token, plan, folder } = seen.attempt;
   const runner = runnerRecords(disk, records, token, plan.tasks);
   const ended = news?.is === "ended" ? news : undefined;
-  const cancelReason = readRecord(disk, records, "cancel")?.reason;
+  const cancel = readRecord(disk, records, "cancel");
   const adopted = seen.intent?.adopted === true;
-  const outcome = outcomeOf({ records: runner.records, ended, cancelReason, limitS: plan.limitS, adopted });
+  const cancelReason = cancel?.reason;
+  const weighed = outcomeOf({ records: runner.records, ended, cancelReason, limitS: plan.limitS, adopted });
+  const outcome = cancel?.givenUp === true ? asGivenUp(weighed, cancel.reason) : weighed;
   if (outcome === undefined) return undefined;
   world.assertOwned();
   if (outcome === "unstarted") {
@@ -38,4 +40,9 @@ export async function settle(
   const at = new Date().toISOString();
   const endedAt = iso(runner.endedAtMs) ?? at;
   return { ...seen, ...(await putOutcome(world, records, { outcome, ...(startedAt && { startedAt }), endedAt, at })) };
+}
+
+/** What was ended because it could never start has failed, and says why. */
+function asGivenUp(outcome: ReturnType<typeof outcomeOf>, why: string): ReturnType<typeof outcomeOf> {
+  return typeof outcome === "object" && outcome.is === "cancelled" ? { ...outcome, is: "failed", why } : outcome;
 }

@@ -37,7 +37,9 @@ export async function submit(
     handle = await engine.submit(attempt, stop);
   } catch (error) {
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
-    const { message: why, command, output } = error;
+    const { message, command, output } = error;
+    const { raised = [] } = attempt.plan;
+    const why = raised.length === 0 ? message : `${message} This attempt asked for ${raised.join(" and ")}.`;
     const refusal = { why, ...(command && { command }), ...(output && { engineWord: output }) };
     return { ...seen, ...(await refuse(world, attempt.records, refusal)) };
   }

@@ -6,12 +6,12 @@ import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
-import { namesIn, selectJobs } from "../selection.ts";
+import { lookForJobs, namesIn } from "../selection.ts";
 import { userName } from "../user-name.ts";
 import type { Call } from "./call.ts";
-import { changeEach, managedBy } from "./each.ts";
+import { changeSelected, managedBy } from "./each.ts";
 
-/** Throws RootError, UsageError, AbsentError before anything is done. */
+/** Throws RootError, UsageError before anything is done. */
 export async function cancel(call: Call<{ allPending?: boolean; reason?: string }>): Promise<number> {
   const { words, options, settings, terminal } = call;
   const root = openRoot(realDisk, settings.root);
@@ -19,18 +19,18 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
     throw new UsageError("cancel needs the names of jobs, or --all-pending");
   if (options.allPending === true && words.length > 0)
     throw new UsageError("cancel takes names or --all-pending, not both");
-  const named = selectJobs(realDisk, root, words, ["pending", "inbox"], ["complete"]);
+  const { jobs: named, absent } = lookForJobs(realDisk, root, words, ["pending", "inbox"], ["complete"]);
   const all = options.allPending ? namesIn(realDisk, root, "pending") : [];
   const others = all.filter((name) => !named.some((job) => job.place === "pending" && job.name === name));
   const jobs = [...named, ...others.map((name) => ({ place: "pending", name }) as const)];
-  if (jobs.length === 0) {
+  if (jobs.length === 0 && absent.length === 0) {
     terminal.out("There are no pending jobs.\n");
     return EXIT.ok;
   }
   const reason = options.reason?.trim() || `by ${userName()} with jobmgr cancel.`;
   const manager = managedBy(call, root);
   const when = manager.owner ? "the manager ends it at its next check" : "it ends when a manager runs; none is running";
-  const exitCode = await changeEach(terminal, jobs, async (job) => {
+  const exitCode = await changeSelected(terminal, { jobs, absent }, async (job) => {
     const asked = await askToCancel(realDisk, root, job, reason);
     const name = printable(job.name);
     switch (asked.is) {

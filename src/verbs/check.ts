@@ -1,11 +1,11 @@
 /** `jobmgr check PATH...`: all that can be known of a job without running it. */
-import { basename } from "node:path";
+import { basename, resolve } from "node:path";
 import { readArchive } from "../check/archive.ts";
 import { dryRun, withPrivateFolder } from "../check/dry-run.ts";
 import { error, type Finding, warning } from "../check/finding.ts";
 import { folderFindings, nameFindings, noJobFinding } from "../check/folder.ts";
 import { interpreterFindings, planFindings, syntaxFindings } from "../check/script.ts";
-import { type Target, targetsOf } from "../check/target.ts";
+import { type Absent, type Target, targetsOf } from "../check/target.ts";
 import { wordFindings } from "../check/words.ts";
 import type { Settings } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
@@ -28,7 +28,7 @@ interface Checked {
   readonly findings: readonly Finding[];
 }
 
-/** Checks each, and prints a line for each finding. Throws AbsentError, UsageError. */
+/** Checks each, and prints a line for each finding, also for what is not there. Throws UsageError. */
 export async function check(call: Call<{ json?: boolean }>): Promise<number> {
   const { words, options, settings, around, terminal } = call;
   const disk = realDisk;
@@ -43,10 +43,10 @@ export async function check(call: Call<{ json?: boolean }>): Promise<number> {
   const targets = words.flatMap((word) => targetsOf(disk, root, word));
   const checked: Checked[] = [];
   for (const target of targets) {
-    const one = await checker.check(target);
+    const one = "absent" in target ? absentOne(target) : await checker.check(target);
     checked.push(one);
     if (options.json) continue;
-    const name = printable(target.word);
+    const name = printable(one.word);
     if (one.findings.length === 0) terminal.out(`${name}: ok\n`);
     for (const { level, says } of one.findings)
       terminal.out(`${name}: ${terminal.paint.level(level === "error" ? "error" : "warn", level)}: ${says}\n`);
@@ -58,7 +58,12 @@ export async function check(call: Call<{ json?: boolean }>): Promise<number> {
       `${JSON.stringify({ schema: 1, ok, ...(leftOut !== undefined && { leftOut }), checked }, undefined, 1)}\n`,
     );
   else if (leftOut !== undefined) terminal.err(`The engine's dry run was left out: ${leftOut}\n`);
+  if (targets.some((target) => "absent" in target)) return EXIT.absent;
   return ok ? EXIT.ok : EXIT.failed;
+}
+
+function absentOne({ word, absent }: Absent): Checked {
+  return { word, path: resolve(word), name: basename(word), findings: [error(absent)] };
 }
 
 /** Who checks a folder far from any root needs none; but one that was named must be right. */

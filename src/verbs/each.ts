@@ -8,11 +8,16 @@ import type { Owner } from "../lock.ts";
 import { managerOf } from "../look/manager-state.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
-import type { JobRef } from "../selection.ts";
+import type { JobRef, Selection } from "../selection.ts";
 import type { Call, Terminal } from "./call.ts";
 
 /** What came of it for one job, in a sentence. */
 export type Change = { readonly did: string } | { readonly didNot: string };
+
+/** Names that mean no job, on stderr: nothing can be done for them, and all else is. */
+export function tellAbsent(terminal: Terminal, absent: readonly string[]): void {
+  for (const why of absent) terminal.err(`jobmgr: ${why}\n`);
+}
 
 /** Says what was done on stdout, and what was not on stderr. Returns the exit code: 1 if anything was not done. */
 export async function changeEach<T extends Pick<JobRef, "name">>(
@@ -30,6 +35,17 @@ export async function changeEach<T extends Pick<JobRef, "name">>(
     }
   }
   return exitCode;
+}
+
+/** The same, for what words mean: 3 if one of them means no job. */
+export async function changeSelected(
+  terminal: Terminal,
+  { jobs, absent }: Selection,
+  change: (job: JobRef) => Promise<Change>,
+): Promise<number> {
+  tellAbsent(terminal, absent);
+  const exitCode = await changeEach(terminal, jobs, change);
+  return absent.length > 0 ? EXIT.absent : exitCode;
 }
 
 /** A disk that says no to one job; anything else is a fault of ours. */

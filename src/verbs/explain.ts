@@ -1,6 +1,7 @@
 /** `jobmgr explain NAME`: why a job is where it is, how it was submitted, and what became of each attempt. */
 
 import { join } from "node:path";
+import { momentOf, zoneName } from "../clock.ts";
 import type { Settings } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
@@ -10,7 +11,7 @@ import { type Explanation, explain as explanationOf } from "../look/explanation.
 import type { AttemptHistory } from "../look/history.ts";
 import { managerOf } from "../look/manager-state.ts";
 import { shownId } from "../look/overview.ts";
-import { momentOf, secondsBetween } from "../look/times.ts";
+import { secondsBetween } from "../look/times.ts";
 import { durationText } from "../outcome.ts";
 import { outputName } from "../outputs.ts";
 import { table, wrapped } from "../paint.ts";
@@ -125,7 +126,8 @@ function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, n
     "RAN",
   ];
   const [head = "", ...body] = table([titles, ...rows], terminal.width());
-  return [terminal.paint.dim(head), ...body, ...endLines(attempts, terminal.width())];
+  const zone = terminal.paint.dim(`Times of day are those of ${zoneName()}.`);
+  return [terminal.paint.dim(head), ...body, ...endLines(attempts, terminal.width()), zone];
 }
 
 /** How earlier attempts ended, and by what rule another one followed. */

@@ -4,31 +4,35 @@ import { type Asked, hold as holdJob, release as releaseJob } from "../change/re
 import { realDisk } from "../disk.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
-import { selectJobs } from "../selection.ts";
+import { lookForJobs } from "../selection.ts";
 import type { Call } from "./call.ts";
-import { type Change, changeEach, managedBy } from "./each.ts";
+import { type Change, changeSelected, managedBy } from "./each.ts";
 
-/** Throws RootError and AbsentError before anything is done. */
+/** Throws RootError before anything is done. */
 export async function hold({ words, settings, terminal }: Call): Promise<number> {
   const root = openRoot(realDisk, settings.root);
-  return changeEach(terminal, selectJobs(realDisk, root, words, ["inbox"], ["pending", "complete"]), async (job) => {
-    const asked = await holdJob(realDisk, root, job);
-    const name = printable(job.name);
-    if (asked.is === "done") return { did: `held ${name}: it is not started until jobmgr release ${name}` };
-    if (asked.is === "already") return { did: `${name} was held before` };
-    if (asked.is === "submitted") return { didNot: `${name} has been submitted already; cancel it instead` };
-    return otherwise(name, asked);
-  });
+  return changeSelected(
+    terminal,
+    lookForJobs(realDisk, root, words, ["inbox"], ["pending", "complete"]),
+    async (job) => {
+      const asked = await holdJob(realDisk, root, job);
+      const name = printable(job.name);
+      if (asked.is === "done") return { did: `held ${name}: it is not started until jobmgr release ${name}` };
+      if (asked.is === "already") return { did: `${name} was held before` };
+      if (asked.is === "submitted") return { didNot: `${name} has been submitted already; cancel it instead` };
+      return otherwise(name, asked);
+    },
+  );
 }
 
-/** Throws RootError and AbsentError before anything is done. */
+/** Throws RootError before anything is done. */
 export async function release(call: Call): Promise<number> {
   const { words, settings, terminal } = call;
   const root = openRoot(realDisk, settings.root);
   const manager = managedBy(call, root);
   const when = manager.owner ? "" : " when a manager runs; none is running";
-  const jobs = selectJobs(realDisk, root, words, ["inbox"], ["pending", "complete"]);
-  const exitCode = await changeEach(terminal, jobs, async (job) => {
+  const jobs = lookForJobs(realDisk, root, words, ["inbox"], ["pending", "complete"]);
+  const exitCode = await changeSelected(terminal, jobs, async (job) => {
     const asked = await releaseJob(realDisk, root, job);
     const name = printable(job.name);
     if (asked.is === "done") return { did: `released ${name}: it is taken in its turn${when}` };

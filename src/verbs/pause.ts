@@ -1,5 +1,6 @@
 /** `jobmgr pause` and `jobmgr resume`: whether anything is taken in at all. */
 import { basename, dirname } from "node:path";
+import { logTime } from "../clock.ts";
 import { putNew, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openRoot } from "../root.ts";
@@ -11,7 +12,7 @@ import { managedBy } from "./each.ts";
 export async function pause({ settings, terminal }: Call): Promise<number> {
   openRoot(realDisk, settings.root);
   const { pauseFile } = settings;
-  const text = `Paused by ${userName()} with jobmgr pause, ${new Date().toISOString()}.\n`;
+  const text = `Paused by ${userName()} with jobmgr pause, ${logTime(new Date())}.\n`;
   const isNew = await putNew(realDisk, dirname(pauseFile), basename(pauseFile), text);
   terminal.out(
     isNew

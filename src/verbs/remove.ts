@@ -10,21 +10,23 @@ import { finishedAs } from "../look/ended.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { nowAt, openRoot, type Root } from "../root.ts";
-import { type JobRef, namesIn, selectJobs } from "../selection.ts";
+import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
 import type { Call } from "./call.ts";
-import { changeEach, jobsText, stagerOf } from "./each.ts";
+import { changeEach, jobsText, stagerOf, tellAbsent } from "./each.ts";
 
 /** So many names stand in the question. */
 const NAMED_MAX = 5;
 
-/** Throws RootError, UsageError, AbsentError before anything is done. */
+/** Throws RootError, UsageError before anything is done. */
 export async function remove(call: Call<{ yes?: boolean }>): Promise<number> {
-  const { words, settings } = call;
+  const { words, settings, terminal } = call;
   const root = openRoot(realDisk, settings.root);
-  const jobs = selectJobs(realDisk, root, words, ["inbox", "complete"], ["pending"]);
+  const { jobs, absent } = lookForJobs(realDisk, root, words, ["inbox", "complete"], ["pending"]);
+  tellAbsent(terminal, absent);
   const removable = jobs.filter(({ place }) => place !== "pending");
   if (removable.length > 0 && !(await isConfirmed(call, removable))) return notRemoved(call);
-  return removeAll(call, root, jobs);
+  const exitCode = await removeAll(call, root, jobs);
+  return absent.length > 0 ? EXIT.absent : exitCode;
 }
 
 /** Throws RootError, UsageError before anything is done. */

@@ -13,25 +13,26 @@ import { finishedAs } from "../look/ended.ts";
 import type { Result } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, openRoot, type Root } from "../root.ts";
-import { type JobRef, namesIn, selectJobs } from "../selection.ts";
+import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
 import { shellWord } from "../shell-word.ts";
 import type { Call, Terminal } from "./call.ts";
-import { changeEach, jobsText, managedBy } from "./each.ts";
+import { changeSelected, jobsText, managedBy } from "./each.ts";
 
 /** What --failed means: others were ended, or refused, on purpose. */
 const FAILED: readonly (Result | undefined)[] = ["failed", "lost", "interrupted"];
 
-/** Throws RootError, UsageError, AbsentError before anything is done. */
+/** Throws RootError, UsageError before anything is done. */
 export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
   const { words, options, settings, terminal } = call;
   const disk = realDisk;
   const root = openRoot(disk, settings.root);
   if (options.failed !== true && words.length === 0) throw new UsageError("retry needs the names of jobs, or --failed");
-  const named = selectJobs(disk, root, words, ["complete"], ["inbox", "pending"]);
+  const { jobs: named, absent } = lookForJobs(disk, root, words, ["complete"], ["inbox", "pending"]);
   const finished = words.length > 0 ? named.filter(({ place }) => place === "complete") : allFinished(disk, root);
-  const jobs = options.failed ? failedOf(disk, root, finished, terminal) : named;
+  const hasNone = words.length > 0 && named.length === 0;
+  const jobs = options.failed && !hasNone ? failedOf(disk, root, finished, terminal) : named;
   const when = managedBy(call, root).owner ? "" : " when a manager runs; none is running";
-  return changeEach(terminal, inRetryOrder(disk, root, jobs), async (job) => {
+  return changeSelected(terminal, { jobs: inRetryOrder(disk, root, jobs), absent }, async (job) => {
     const name = printable(job.name);
     if (job.place !== "complete") return { didNot: `${name} has not ended yet (it is in ${job.place})` };
     const folder = jobFolder(root, "complete", job.name);
@@ -69,7 +70,7 @@ function archiveOnlyText(disk: Disk, root: Root, name: string): string {
   return `of ${printable(name)} only its archive is left in complete. ${remedy}`;
 }
 
-function allFinished(disk: Disk, root: Root): JobRef[] {
+function allFinished(disk: Disk, root: Root): readonly JobRef[] {
   return namesIn(disk, root, "complete").map((name) => ({ place: "complete", name }));
 }
 

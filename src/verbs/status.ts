@@ -1,15 +1,17 @@
 /** `jobmgr status`: what is where, read off the disk alone, whether a manager runs or not. */
+import { clockOf, momentOf, zoneName } from "../clock.ts";
 import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { type ManagerState, managerLines, managerOf } from "../look/manager-state.ts";
 import { ALL, isSchedulersId, type Report, type Row, reportOf, shownId, type View } from "../look/overview.ts";
-import { clockOf, secondsBetween, shortDuration } from "../look/times.ts";
+import { secondsBetween, shortDuration } from "../look/times.ts";
 import { cut, type Paint, table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
-import { AbsentError, selectJobs } from "../selection.ts";
+import { AbsentError, lookForJobs } from "../selection.ts";
 import type { Call, Screen, Terminal } from "./call.ts";
+import { tellAbsent } from "./each.ts";
 
 /** What is shown without --all. */
 const SHOWN: View["most"] = { pending: 50, waiting: 20, finished: 10 };
@@ -36,15 +38,25 @@ export async function status(call: Call<Options>): Promise<number> {
   const observer = { host: around.machine.host, isAlive: around.isAlive, patienceS: settings.lockPatienceS };
   const look = (most: View["most"]): Sight => {
     const manager = managerOf(disk, root, observer);
-    const selected = words.length === 0 ? {} : { selected: selectJobs(disk, root, words) };
+    const { jobs, absent } = lookForJobs(disk, root, words);
+    if (jobs.length === 0 && absent.length > 0) throw new AbsentError(absent.join("\n"));
+    const selected = words.length === 0 ? {} : { selected: jobs };
     const isWhole = options.all === true || words.length > 0;
     const view = { ...selected, failedOnly: options.failed === true, most: isWhole ? ALL : most };
-    return { root, manager, report: reportOf(disk, root, manager, view), isWhole: isWhole || options.failed === true };
+    return {
+      root,
+      manager,
+      report: reportOf(disk, root, manager, view),
+      isWhole: isWhole || options.failed === true,
+      absent,
+    };
   };
   if (options.watch) return watch(terminal, options, look);
-  if (options.json) terminal.out(`${JSON.stringify(look(SHOWN_AS_JSON).report, undefined, 1)}\n`);
-  else terminal.out(`${linesOf(look(SHOWN), terminal.width(), terminal.paint).join("\n")}\n`);
-  return EXIT.ok;
+  const sight = look(options.json ? SHOWN_AS_JSON : SHOWN);
+  if (options.json) terminal.out(`${JSON.stringify(sight.report, undefined, 1)}\n`);
+  else terminal.out(`${linesOf(sight, terminal.width(), terminal.paint).join("\n")}\n`);
+  tellAbsent(terminal, sight.absent);
+  return sight.absent.length > 0 ? EXIT.absent : EXIT.ok;
 }
 
 /** What was seen at one moment. */
@@ -54,11 +66,19 @@ export interface Sight {
   readonly report: Report;
   /** What is not shown was not asked for. */
   readonly isWhole: boolean;
+  /** Of each name that means no job a sentence. */
+  readonly absent: readonly string[];
 }
 
 /** Reads everything. */
 export function sightOf(disk: Disk, root: Root, manager: ManagerState, most: View["most"] = SHOWN): Sight {
-  return { root, manager, report: reportOf(disk, root, manager, { failedOnly: false, most }), isWhole: false };
+  return {
+    root,
+    manager,
+    report: reportOf(disk, root, manager, { failedOnly: false, most }),
+    isWhole: false,
+    absent: [],
+  };
 }
 
 /** Shows it anew each two seconds, and at each key, until q or Ctrl-C. */
@@ -146,7 +166,7 @@ function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
     ...(hasIds ? [cut(printable(shownId(job)), 16)] : []),
     shortSince(job.since, at),
     ...(isWide ? [shortTook(job, at)] : []),
-    ...(isWider ? [clockOf(job.startedAt, at), printable(job.engine ?? "-")] : []),
+    ...(isWider ? [momentOf(job.startedAt, at), printable(job.engine ?? "-")] : []),
     printable(whyOf(job, at)),
   ]);
   const titles = [
@@ -155,7 +175,7 @@ function tableOf({ jobs, at }: Report, width: number, paint: Paint): string[] {
     ...(hasIds ? ["ID"] : []),
     "SINCE",
     ...(isWide ? ["TOOK"] : []),
-    ...(isWider ? ["STARTED", "ENGINE"] : []),
+    ...(isWider ? [`STARTED (${zoneName()})`, "ENGINE"] : []),
     "WHY",
   ];
   const [head = "", ...body] = table([titles, ...rows], width);

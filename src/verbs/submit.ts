@@ -42,8 +42,8 @@ type Planned = Submission & { readonly leftOut?: readonly string[] };
 export async function submit(call: Call<Options>): Promise<number> {
   const { options, settings, terminal } = call;
   const root = openRoot(realDisk, settings.root);
-  const additions = additionsOf(realDisk, root, options);
   const planned = planOf(call, root);
+  const additions = additionsOf(realDisk, root, options);
   const faults = planned.filter((one): one is Fault => "fault" in one);
   for (const { fault } of faults) terminal.err(`jobmgr: ${fault}\n`);
   if (faults.length > 0) {
@@ -103,7 +103,7 @@ function planOf(call: Call<Options>, root: Root): (Planned | Fault)[] {
   const { words, command, options, settings } = call;
   const kinds = [words.length > 0, options.from !== undefined, command.length > 0].filter(Boolean).length;
   if (kinds !== 1)
-    throw new UsageError("submit needs paths, or --from and a job, or -- and a command: one of the three");
+    throw new UsageError(`submit needs paths, or --from and a job, or -- and a command: ${hintOf(call, kinds)}`);
   if (options.here && command.length === 0) throw new UsageError("--here is for a command, behind --");
   if (options.name !== undefined) {
     const fault = faultOfName(options.name);
@@ -116,6 +116,13 @@ function planOf(call: Call<Options>, root: Root): (Planned | Fault)[] {
     ...(command.length === 0 ? [] : [commandJob(command, options)]),
   ];
   return planned;
+}
+
+/** Who writes the path behind --after has given it as a name. */
+function hintOf({ options }: Call<Options>, kinds: number): string {
+  const names = [options.after, options.afterAny].find((list) => (list ?? []).length > 1);
+  if (kinds > 0 || names === undefined) return "one of the three";
+  return `all words behind --after are names of jobs, also ${printable(names.at(-1) ?? "")}. Put paths before it`;
 }
 
 /** A new job with the inputs of one that has ended, or waits. */
@@ -152,6 +159,8 @@ function commandJob(command: readonly string[], { name, here }: Options): Planne
 
 /** Throws AbsentError for a job that is not there to be waited for. */
 function additionsOf(disk: Disk, root: Root, { after = [], afterAny = [], hold }: Options): Additions {
+  // All that are not there are told at once.
+  selectJobs(disk, root, [...after, ...afterAny]);
   const linesOf = (words: readonly string[], prefix: string) =>
     selectJobs(disk, root, words).map(({ name }) => prefix + afterLine(name));
   return { hold: hold === true, after: [...new Set([...linesOf(after, ""), ...linesOf(afterAny, "any ")])] };

@@ -80,16 +80,16 @@ describe("in pipes", () => {
   it("cancel", async () => {
     const root = await isAsKept("cancel", [
       ["cancel"],
-      ["cancel", "a", "nope"],
-      ["cancel", "a", "--reason", "wrong input"],
+      ["cancel", "nope", "a", "nobody", "no*"],
+      ["cancel", "b", "--reason", "-p 3"],
       ["cancel", "a"],
       ["cancel", "good", "pending/p"],
       ["cancel", "--all-pending", "a"],
       ["cancel", "--all-pending"],
       ["cancel", "[bc]"],
     ]);
-    expect(root.read("inbox/a/job_cancel")).toBe("wrong input\n");
-    expect(root.read("inbox/b/job_cancel")).toMatch(/^by .+ with jobmgr cancel\.\n$/);
+    expect(root.read("inbox/b/job_cancel")).toBe("-p 3\n");
+    expect(root.read("inbox/a/job_cancel")).toMatch(/^by .+ with jobmgr cancel\.\n$/);
     expect(root.read("pending/p/job_cancel")).toMatch(/^by /);
     expect(root.exists("complete/good/job_cancel")).toBe(false);
   });
@@ -101,7 +101,7 @@ describe("in pipes", () => {
       ["hold", "pending/p", "good", "b"],
       ["release", "a", "b", "c"],
       ["release", "a", "pending/p", "bad"],
-      ["hold", "nope"],
+      ["release", "nope", "c", "nobody"],
     ]);
     for (const name of ["a", "b", "c"]) expect(root.exists(`inbox/${name}/job_hold`)).toBe(false);
   });
@@ -115,7 +115,7 @@ describe("in pipes", () => {
       ["retry"],
       ["retry", "archive"],
       ["retry", "--failed", "good", "bad2"],
-      ["retry", "good", "goood"],
+      ["retry", "--failed", "goood", "nope"],
       ["retry", "good", "a", "pending/p"],
       ["retry", "--failed"],
       ["retry", "--failed"],
@@ -145,8 +145,8 @@ describe("in pipes", () => {
 
   it("remove and clean", async () => {
     const root = await isAsKept("remove", [
-      ["remove", "nope", "--yes"],
-      ["remove", "a", "pending/p", "good", "--yes"],
+      ["remove", "nope", "nobody", "--yes"],
+      ["remove", "a", "pending/p", "nope", "good", "--yes"],
       ["clean"],
       ["clean", "--older-than", "30"],
       ["clean", "--older-than", "30d", "--yes"],
@@ -180,15 +180,19 @@ describe("in pipes", () => {
         ["submit", up("mesh"), "--name", "a/b"],
         ["submit", "--name", "--", "echo"],
         ["submit", up("mesh"), "--name", "other", "--after", "scan", "--after-any", "mesh*", "--hold"],
-        ["submit", up("mesh"), "--after", "skan"],
+        ["submit", up("mesh"), "--after", "skan", "--after-any", "mash"],
+        ["submit", up("mesh"), "--name", "late", "--after", "scan", "mesh", "--hold"],
+        ["submit", "--after", "scan", up("mesh")],
+        ["submit", "--name", "late2", "--after", "scan", "mesh", "--", "true"],
         ["submit", "--json", "--", "echo", "a b"],
         ["submit", up("mesh"), "--", "echo"],
       ],
       "pipes",
       root,
     );
-    expect(root.names("inbox")).toEqual(["echo", "mesh", "mesh~2", "other", "scan"]);
+    expect(root.names("inbox")).toEqual(["echo", "late", "late2", "mesh", "mesh~2", "other", "scan"]);
     expect(root.read("inbox/other/job_after.txt")).toBe("scan\nany mesh\nany mesh~2\n");
+    for (const name of ["late", "late2"]) expect(root.read(`inbox/${name}/job_after.txt`)).toBe("scan\nmesh\n");
     expect(root.exists("inbox/other/job_hold")).toBe(true);
     expect(root.read("inbox/echo/job.sh")).toBe("#!/bin/sh\nexec 'echo' 'a b'\n");
   });
@@ -196,7 +200,7 @@ describe("in pipes", () => {
   it("wait", async () => {
     await isAsKept("wait", [
       ["wait"],
-      ["wait", "nope"],
+      ["wait", "good", "nope", "nobody"],
       ["wait", "good"],
       ["wait", "bad"],
       ["wait", "bad", "good"],

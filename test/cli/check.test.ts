@@ -61,7 +61,8 @@ it.each<Where>(["terminal", "pipes"])("check, on %s", async (where) => {
     ["check", ...LOCAL, "a-good", "b-odd", "c-broken", "d-empty"],
     ["check", ...LOCAL, "--json", "a-good", "c-broken"],
     ["check", ...LOCAL, "a-god"],
-    ["check", ...LOCAL, "/no/such/folder"],
+    ["check", ...LOCAL, "/no/such/folder", "a-good", "a-god"],
+    ["check", ...LOCAL, "--json", "/no/such/folder", "a-good"],
     ["check"],
   ];
   await expect(await transcript(root, where, calls)).toMatchFileSnapshot(`golden/check-${where}.txt`);

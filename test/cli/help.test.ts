@@ -41,6 +41,35 @@ describe("--help", () => {
   });
 });
 
+describe("a general option with a verb", () => {
+  it.each([
+    ["behind it", ["status", "-p", "2"], /status takes no --period\. Who takes it: .*without a command.*doctor/],
+    ["before it", ["-e", "X", "status"], /status takes no --engine\. Who takes it: .*check, doctor/],
+    ["as a switch", ["pause", "--no-allow-shared"], /pause takes no --allow-shared\./],
+    ["several", ["-M", "3", "wait", "x", "-l", "warn"], /no --max-jobs\.[^\n]*\njobmgr: wait takes no --log-level\./],
+  ])("that it does not use is told, and who uses it: %s", async (_, args, sentence) => {
+    const root = await makeRoot();
+    const { code, stderr, stdout } = await jobmgr(["--root", root.path, ...args]);
+    expect(stderr).toMatch(sentence);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  });
+
+  it("from a file or the environment is for all verbs, and none of them minds", async () => {
+    const root = await makeRoot();
+    writeFileSync(join(root.path, "jobmgr.toml"), "max-jobs = 3\n");
+    const { code } = await jobmgr(["status"], { env: { JOBMGR_ROOT: root.path, JOBMGR_PERIOD: "3" } });
+    expect(code).toBe(0);
+  });
+
+  it("may stand before the verb and behind it: the last one counts, and lists are joined", async () => {
+    const root = await makeRoot();
+    const args = ["-r", "/nowhere", "--engine-arg=-A", "-p", "3", "config", "--json"];
+    const { stdout } = await jobmgr([...args, "-p", "4", "--root", root.path, "--engine-arg", "-p"]);
+    const { root: path, period, "engine-arg": list } = JSON.parse(stdout).options;
+    expect([path.value, period.value, list.value]).toEqual([root.path, "4", ["-A", "-p"]]);
+  });
+});
+
 describe("--version", () => {
   it("is that of the package", async () => {
     const text = readFileSync(resolve(import.meta.dirname, "../../package.json"), "utf8");

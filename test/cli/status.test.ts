@@ -40,7 +40,8 @@ it.each<Where>(["terminal", "pipes"])("status, on %s", async (where) => {
   );
   const calls = [
     ["status", "200-scan", "inbox/*"],
-    ["status", "20-scan"],
+    ["status", "20-scan", "200-scn"],
+    ["status", "20-scan", "200-scan", "200-scn"],
   ];
   const managed = await transcript(root, where, calls);
   const wide = await transcript(root, where, [["status"]], { COLUMNS: "150" });

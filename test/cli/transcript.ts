@@ -16,7 +16,7 @@ export async function transcript(
 ): Promise<string> {
   const parts: string[] = [];
   for (const args of calls) {
-    const surroundings = { JOBMGR_ROOT: root.path, COLUMNS: "80", ...env };
+    const surroundings = { JOBMGR_ROOT: root.path, COLUMNS: "80", TZ: "UTC", ...env };
     const { code, text } = await (where === "terminal"
       ? onTerminal(args, surroundings)
       : intoPipes(args, surroundings));

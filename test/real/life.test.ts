@@ -465,7 +465,7 @@ describe("a script that cannot be run is refused with a sentence that says how t
     expect(root.status("job").state).toBe("refused");
     expect(root.runs()).toEqual([]);
     await manager.stop();
-    return root.read("complete/job/job_error.txt").split("\n")[0] ?? "";
+    return root.read("complete/job/job_error.txt").split("\n\n")[0]?.replaceAll("\n", " ") ?? "";
   };
   const script = (content: string | Buffer) => (folder: string) => writeFileSync(join(folder, "job.sh"), content);
   const replaced = (make: (path: string) => void) => (folder: string) => {

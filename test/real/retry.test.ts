@@ -96,6 +96,19 @@ describe("a job that is run again by rule", () => {
     for (const folder of attempts(root, "a").past) expect(readdirSync(folder)).not.toContain("done");
   });
 
+  it("is not given more time than the most that it may have", async () => {
+    const root = await makeRoot();
+    root.drop("a", {
+      "job.sh": `#!/bin/bash\n#SBATCH --time=0:01\necho a >> '${root.ledger}'\nsleep 60\n`,
+      "job_retry.txt": "times 9\ntime 1.5\npause 0\n",
+    });
+    root.manage(["--retry-raise-max", "1"]);
+    await root.completed("a");
+    expect(root.runs()).toEqual(["a"]);
+    const text = root.read("complete/a/job_error.txt").replaceAll("\n", " ");
+    expect(text).toContain("It is not run again with more time: it had the most that it may have, 1 times what");
+  });
+
   it("by the configuration too, which the job's own lines outweigh", async () => {
     const root = await makeRoot();
     writeFileSync(join(root.path, "jobmgr.toml"), 'retry-times = 1\nretry-on = ["timeout", 7]\nretry-pause = 0\n');
@@ -181,7 +194,8 @@ describe("while a job waits in the inbox for its next attempt", () => {
   it("status says until when and for what, by each manager, and it is not run before", async () => {
     const root = await makeRoot();
     const manager = await waiting(root);
-    const why = /it waits until \d\d:\d\d:\d\d UTC for its 2nd attempt \(the last one: failed\. Exit code 7\)/;
+    const why =
+      /it waits until \d\d:\d\d:\d\d (UTC|[+-]\d\d:\d\d) for its 2nd attempt \(the last one: failed\. Exit code 7\)/;
     const row = async () => JSON.parse((await jobmgr(["--root", root.path, "status", "--json"])).stdout).jobs[0];
     await says(root, "a", "for its 2nd attempt");
     expect(await row()).toMatchObject({ name: "a", place: "inbox", why: expect.stringMatching(why) });

@@ -1,5 +1,5 @@
 /** Jobs of Slurm that are run again by rule: after what a node or other jobs did to them, and with more of what ran out. */
-import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, it, onTestFinished, vi } from "vitest";
 import { waitUntil } from "../harness.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
 import { makeSlurmRoot, PATIENCE_MS, PROMPT } from "./slurm.ts";
@@ -70,14 +70,34 @@ it("what Slurm does not allow any more is refused, and the error tells of the at
   const root = await makeSlurmRoot(cluster);
   root.fake("squeue", 'real "$@" | sed s/FAILED/OUT_OF_MEMORY/');
   root.drop("a", {
-    "job.sh": `#!/bin/bash\n#SBATCH --mem=100M\necho a >> '${root.ledger}'\nexit 9\n`,
-    "job_retry.txt": "times 3\nmemory 100\ntime 100\npause 0\n",
+    "job.sh": `#!/bin/bash\n#SBATCH --mem=50G\necho a >> '${root.ledger}'\nexit 9\n`,
+    "job_retry.txt": "times 3\nmemory 4\ntime 4\npause 0\n",
   });
   root.manage();
   const [a] = await root.done("a");
   expect(root.runs().length).toBeGreaterThan(1);
-  expect(a).toMatchObject({ state: "refused", raised: [expect.stringMatching(/^--mem=\d+[MG] instead of 100M$/)] });
-  expect(root.errorOf("a")).toMatch(/attempt, with --mem=\d+[MG] instead of 100M\. Before:\n {2}1st: failed\. /);
+  expect(a).toMatchObject({ state: "refused", raised: [expect.stringMatching(/^--mem=\d+[MG] instead of 50G$/)] });
+  expect(root.errorOf("a")).toMatch(/attempt, with --mem=\d+[MG] instead of 50G\. Before:\n {2}1st: failed\. /);
+});
+
+it("what was raised beyond the partition's limit, and would wait for ever, has failed, and names the limit", async () => {
+  const root = await makeSlurmRoot(cluster);
+  root.fake("squeue", 'real "$@" | sed s/FAILED/TIMEOUT/');
+  await cluster.run("scontrol", "update", "PartitionName=debug", "MaxTime=2");
+  onTestFinished(async () => {
+    await cluster.run("scontrol", "update", "PartitionName=debug", "MaxTime=INFINITE");
+  });
+  root.drop("a", {
+    "job.sh": `#!/bin/bash\n#SBATCH --time=1\necho a >> '${root.ledger}'\nexit 9\n`,
+    "job_retry.txt": "times 3\non failed\ntime 4\npause 0\n",
+  });
+  const manager = root.manage();
+  const [a] = await root.done("a");
+  expect(root.runs()).toEqual(["a"]);
+  const why = /--time=0:04:00 instead of 1\), and that is beyond a limit: PartitionTimeLimit: It never starts: /;
+  expect(a).toMatchObject({ state: "failed", attempt: 2, why: expect.stringMatching(why) });
+  expect(manager.stderr()).toMatch(/a is given up\. More was asked for by rule/);
+  expect(root.errorOf("a")).toMatch(/2nd attempt, with --time=0:04:00 instead of 1\. Before:\n {2}1st: failed\. /);
 });
 
 it("an array is run again as a whole", async () => {

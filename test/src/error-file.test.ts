@@ -45,10 +45,10 @@ describe("job_error.txt", () => {
 
   it("begins with the plain sentence, and ends with how to run it again", () => {
     const all = text({ is: "refused", why: "job.sh is empty." });
-    expect(all).toMatch(/^[^\n]+\n\n[^\n]+\n$/);
-    const lines = all.trimEnd().split("\n");
-    expect(lines[0]).toBe("a: refused. job.sh is empty.");
-    expect(lines.at(-1)).toMatch(/^Mend what is wrong: move this folder back to inbox\/.*past-/);
+    const [first, last, ...others] = all.trimEnd().split("\n\n");
+    expect(others).toEqual([]);
+    expect(first).toBe("a: refused. job.sh is empty.");
+    expect(last).toMatch(/^Mend what is wrong: move this folder back to inbox\/[\s\S]*past-/);
   });
 
   it("tells the parts in order: sentence, the engine's word, the command, the output, the way on", () => {
@@ -58,6 +58,19 @@ describe("job_error.txt", () => {
     const at = parts.map((part) => all.indexOf(part));
     expect(at.every((position) => position >= 0)).toBe(true);
     expect([...at].sort((a, b) => a - b)).toEqual(at);
+  });
+
+  it("has sentences in short lines; what one copies from it stays in one line, however long", () => {
+    const words = "words and words ".repeat(20).trim();
+    const why = `${words}. Slurm said: "error: ${words}". ${words}. Mend it with: chmod u+r ${"deep/".repeat(30)} job.sh`;
+    writeFileSync(join(folder, "o"), `${words}\n`);
+    const all = text({ why, engineWord: words }, { attempt: attempt(["o"]), command: `sbatch ${words}` });
+    const long = all.split("\n").filter((line) => line.length > 80);
+    const whole = [`"error: ${words}".`, `chmod u+r ${"deep/".repeat(30)} job.sh`, `: ${words}`, `sbatch ${words}`];
+    expect(long).toHaveLength(5);
+    whole.push(`  ${words}`);
+    for (const [i, part] of whole.entries()) expect(long[i]).toContain(part);
+    expect(all.replaceAll(/\s+/g, " ")).toContain(why.replaceAll(/\s+/g, " "));
   });
 
   it("shows the command that was refused rather than the one that would be used", () => {

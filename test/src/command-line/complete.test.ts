@@ -28,7 +28,7 @@ describe("what may stand there", () => {
 
   it("behind dashes is an option: all of them before a verb, its own and the general ones that it heeds after it", () => {
     for (const { flags } of Object.values(OPTIONS)) expect(words("-")).toContain(/--[\w-]+/.exec(flags)?.[0]);
-    expect(words("config", "--")).toEqual(["--json", "--all", "--root", "--color", "--help"]);
+    expect(words("remove", "--")).toEqual(["--yes", "--root", "--color", "--help"]);
     expect(words("service", "--")).toContain("--max-jobs");
   });
 
@@ -63,6 +63,9 @@ describe("what may stand there", () => {
     expect(words("retry", "")).toEqual(["complete-1", "complete 2", "complete/-dash"]);
     expect(words("submit", "--from", "c")).toContain("complete-1");
     expect(words("submit", "--after", "a", "--after", "")).toContain("pending-1");
+    expect(words("submit", "x", "--after", "a", "")).toContain("pending-1");
+    expect(words("submit", "x", "--after", "pending-1", "")).not.toContain("pending-1");
+    expect(paths("submit", "--after=a", "")).toBe("any");
     expect([paths("submit", "x", ""), paths("submit", "--", "ls", "")]).toEqual(["any", "any"]);
     expect(words("pause", "")).toEqual([]);
   });

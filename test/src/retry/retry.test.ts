@@ -177,6 +177,15 @@ describe("whether a job is run again", () => {
     expect(decide(both, node, 2, { time: 2 })).toMatchObject({ scale: { time: 2 }, raises: undefined });
   });
 
+  it("never asks for more than the most, and says when it has been reached", () => {
+    const capped = rules({ times: 9, on: ["node"], memory: 4, raiseMax: 10 });
+    const oom = ended("failed", { cause: "memory" });
+    expect(decide(capped, oom, 2, { memory: 4 })).toMatchObject({ scale: { memory: 10 }, isAtMost: false });
+    expect(decide(capped, oom, 3, { memory: 10 })).toMatchObject({ scale: { memory: 10 }, isAtMost: true });
+    // What was raised when more was allowed is not taken back.
+    expect(decide(capped, oom, 3, { memory: 16 })).toMatchObject({ scale: { memory: 16 }, isAtMost: true });
+  });
+
   it("whatever happens, there are never more attempts than the rules allow, and the scale never shrinks", () => {
     const causes = fc.constantFrom<EndCause | undefined>("timeout", "memory", "node", "launch", undefined);
     const results = fc.constantFrom<Result>("failed", "interrupted", "lost", "succeeded", "cancelled", "refused");
