@@ -15,6 +15,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  isSuperuser,
   jobmgr,
   makeFolder,
   makeRoot,
