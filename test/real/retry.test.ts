@@ -92,7 +92,8 @@ describe("a job that is run again by rule", () => {
       "This was its 3rd attempt. Before:\n  1st: failed. Exit code 7.\n  2nd: failed. Exit code 7.\n",
     );
     expect(root.read("complete/c/job_error.txt")).not.toContain("attempt. Before");
-    expect(root.exists("complete/a/done")).toBe(true);
+    // It follows the rename into complete/.
+    await waitUntil("the finished file is there", () => root.exists("complete/a/done"));
     for (const folder of attempts(root, "a").past) expect(readdirSync(folder)).not.toContain("done");
   });
 
