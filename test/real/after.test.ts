@@ -21,7 +21,9 @@ const UNTIL_GO = "while [ ! -e go ]; do sleep 0.02; done";
 const go = (root: TestRoot, name: string) => writeFileSync(join(root.path, "pending", name, "go"), "");
 const runs = (root: TestRoot, name: string) =>
   waitUntil(`${name} runs`, () => root.runs().includes(name) && root.exists(`pending/${name}`));
-const errorOf = (root: TestRoot, name: string) => root.read(`complete/${name}/job_error.txt`);
+/** Its sentences, each in one line. */
+const errorOf = (root: TestRoot, name: string) =>
+  root.read(`complete/${name}/job_error.txt`).replaceAll(/(?<!\n)\n(?!\n)/g, " ");
 
 interface Word {
   readonly problems: Readonly<Record<string, string>>;
