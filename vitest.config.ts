@@ -6,8 +6,9 @@ const LONG = [
   "slurm-sweep",
   "slurm-outage",
   "kill-sweep",
-  "slurm-doubt",
   "slurm-limits",
+  "slurm-doubt",
+  "contract/slurm",
   "memory-sweep",
   "archive-sweep",
 ];

@@ -28,11 +28,17 @@ export const isSuperuser = process.getuid?.() === 0;
 
 /** Waits for a condition by looking again; the error names what did not come true. */
 export async function waitUntil(what: string, condition: () => boolean, limitMs = 30_000): Promise<void> {
-  const end = performance.now() + limitMs;
+  const begin = performance.now();
   while (!condition()) {
-    if (performance.now() > end) throw new Error(`after ${limitMs} ms still not: ${what}`);
-    await new Promise((done) => setTimeout(done, 10));
+    const waited = performance.now() - begin;
+    if (waited > limitMs) throw new Error(`after ${limitMs} ms still not: ${what}`);
+    await new Promise((done) => setTimeout(done, pauseMs(waited)));
   }
+}
+
+/** Until the next look of one who has waited so long: looks, a hundred a second, cost as much as what they wait for. */
+function pauseMs(waitedMs: number): number {
+  return Math.min(50, 10 + waitedMs / 50);
 }
 
 /** The running program, with all that it has said. */

@@ -319,7 +319,8 @@ function makeDaemon({ name, command, folder, env, answers }: DaemonPlan): Daemon
         started.on("error", end);
       });
       started.unref();
-      const answered = await until(async () => isDead || (await answers(started.pid ?? 0)), START_MS);
+      // The kernel goes through all its connections to say who listens, so it is asked seldom.
+      const answered = await until(async () => isDead || (await answers(started.pid ?? 0)), START_MS, 50);
       if (isDead || !answered) throw new Error(`${name} did not start:\n${readFileSync(said, "utf8").slice(-2000)}`);
     },
   };
@@ -483,7 +484,7 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
     const states = (await run("sinfo", "-h", "-N", "-o", "%T")).stdout.split("\n").filter(Boolean);
     return states.length === names.length && states.every((state) => state === "idle");
   };
-  if (!(await until(areIdle, START_MS))) throw new Error(`the nodes did not come up; see ${at("log")}`);
+  if (!(await until(areIdle, START_MS, 50))) throw new Error(`the nodes did not come up; see ${at("log")}`);
 
   const [slurmd] = slurmds;
   if (!slurmd) throw new Error("a cluster has at least one node");
