@@ -122,7 +122,7 @@ describe("doctor", () => {
     writeFileSync(join(lock, "owner.json"), JSON.stringify(owner));
     writeFileSync(join(lock, "heartbeat"), "");
     const told = await doctor(root.path);
-    expect(line(told, "manager")).toMatch(/^ok .*: process 1 of ada on elsewhere, since 2026-01-0\d \d\d:\d\d$/);
+    expect(line(told, "manager")).toMatch(/^ok .*: process 1 of ada on elsewhere, since 2026-01-0\d \d\d:\d\d \S+$/);
     expect(line(told, "pause")).toMatch(/^warning .*\/pause is there/);
     writeFileSync(join(lock, "owner.json"), "{");
     expect(line(await doctor(root.path), "manager")).toMatch(/^warning .*damaged/);
