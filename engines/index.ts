@@ -56,7 +56,9 @@ function engineNamed(name: string): BuiltIn {
   const plain = name.replace(/^engines\./, "");
   const known = BUILT_IN.find((one) => one.name === plain);
   if (known) return known;
-  const names = BUILT_IN.map((one) => one.name).sort().join(", ");
+  const names = BUILT_IN.map((one) => one.name)
+    .sort()
+    .join(", ");
   throw new EngineError("refused", `There is no engine "${name}". The engines are: ${names}`);
 }
 

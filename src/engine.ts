@@ -4,9 +4,6 @@
  */
 import type { Script } from "./script.ts";
 
-/** The version of this contract: raised when an engine that was written for an earlier one could not run any more. */
-export const CONTRACT = 1;
-
 declare const kind: unique symbol;
 /** Our name for an attempt; durable before the engine is called, and part of the runner's path. */
 export type Token = string & { [kind]: "token" };
@@ -234,7 +231,7 @@ export interface EngineOptions {
 
 /** What a module of an engine gives away, as its default export or under the engine's name. */
 export interface EngineDefinition {
-  /** The CONTRACT that it was written for. */
+  /** The version of this contract that it was written for: 1. */
   readonly contract: number;
   /** As it is named by -e, in records and in messages: "SlurmEngine". */
   readonly name: string;
