@@ -1,32 +1,25 @@
 /** The engines by name. One readable list. */
 import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
-import type { Engine } from "../src/engine.ts";
+import type { Engine, EngineDefinition, EngineOptions } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 
-/** What the configuration says to every engine. Each takes of it what it has a use for. */
-export interface EngineOptions {
-  /** --max-jobs, where it was given. */
-  readonly jobsMax: number | undefined;
-  /** --grace, in seconds. */
-  readonly graceS: number;
-  /** --engine-arg, each an argument of the submit command. */
-  readonly engineArgs: readonly string[];
-  /** --min-query-interval, --doubt and --lost-after, in seconds. */
-  readonly queryS: number;
-  readonly doubtS: number;
-  readonly lostAfterS: number;
-}
+/** An engine that comes with jobmgr has the contract and the version of jobmgr itself. */
+type BuiltIn = Omit<EngineDefinition, "contract" | "version">;
 
-interface Known {
-  /** Throws `unavailable` where the engine cannot run jobs. */
-  readonly assertHere?: () => void;
-  /** Makes it, also where it cannot run jobs: it can then still read a job.sh. */
-  readonly make: (options: EngineOptions) => Promise<Engine>;
-}
-
-const ENGINES: Readonly<Record<string, Known>> = {
-  LocalEngine: {
+const BUILT_IN: readonly BuiltIn[] = [
+  {
+    name: "SlurmEngine",
+    summary: "Slurm, through sbatch, squeue, sacct and scancel",
+    absence: () => absenceOfProgram("sbatch", "SlurmEngine"),
+    async make(options) {
+      const { SlurmEngine } = await import("./slurm/index.ts");
+      return new SlurmEngine(options);
+    },
+  },
+  {
+    name: "LocalEngine",
+    summary: "processes of this machine",
     async make(options) {
       const [arg] = options.engineArgs;
       if (arg !== undefined)
@@ -35,25 +28,13 @@ const ENGINES: Readonly<Record<string, Known>> = {
       return LocalEngine.forThisMachine(options);
     },
   },
-  SlurmEngine: {
-    assertHere() {
-      if (isOnPath("sbatch")) return;
-      throw new EngineError(
-        "unavailable",
-        "There is no sbatch on this machine, so that SlurmEngine cannot run jobs here; to run them on this machine itself, add: -e LocalEngine",
-      );
-    },
-    async make(options) {
-      const { SlurmEngine } = await import("./slurm/index.ts");
-      return new SlurmEngine(options);
-    },
-  },
-};
+];
 
 /** "LocalEngine", or "engines.LocalEngine" as in the original. Throws EngineError `refused` for an unknown name, `unavailable` for one that cannot run here. */
 export async function makeEngine(name: string, options: EngineOptions): Promise<Engine> {
   const known = engineNamed(name);
-  known.assertHere?.();
+  const absence = known.absence?.();
+  if (absence !== undefined) throw new EngineError("unavailable", absence);
   return known.make(options);
 }
 
@@ -65,17 +46,25 @@ export async function makeReader(name: string, options: EngineOptions): Promise<
 /** Why an engine of this name cannot run jobs here; undefined if it can. */
 export function absenceOf(name: string): string | undefined {
   try {
-    engineNamed(name).assertHere?.();
-    return undefined;
+    return engineNamed(name).absence?.();
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-function engineNamed(name: string): Known {
-  const known = ENGINES[name.replace(/^engines\./, "")];
+function engineNamed(name: string): BuiltIn {
+  const plain = name.replace(/^engines\./, "");
+  const known = BUILT_IN.find((one) => one.name === plain);
   if (known) return known;
-  throw new EngineError("refused", `There is no engine "${name}". The engines are: ${Object.keys(ENGINES).join(", ")}`);
+  const names = BUILT_IN.map((one) => one.name)
+    .sort()
+    .join(", ");
+  throw new EngineError("refused", `There is no engine "${name}". The engines are: ${names}`);
+}
+
+function absenceOfProgram(program: string, engine: string): string | undefined {
+  if (isOnPath(program)) return undefined;
+  return `There is no ${program} on this machine, so that ${engine} cannot run jobs here; to run them on this machine itself, add: -e LocalEngine`;
 }
 
 function isOnPath(program: string): boolean {

@@ -70,7 +70,14 @@ export interface Machine {
   readonly boot: string;
 }
 
-/** One attempt at one job, as its engine is told of it. What it says is on disk before the engine hears of it. */
+/** A job that must have ended before another may start. */
+export interface Dependency {
+  readonly handle: Handle;
+  /** "success": only if it has ended well; "end": however it has ended. */
+  readonly needs: "success" | "end";
+}
+
+/** What one submission is about. */
 export interface Attempt {
   readonly token: Token;
   /** Absolute path of the job's folder under pending/, also the job's working directory. */
@@ -82,6 +89,8 @@ export interface Attempt {
   readonly plan: Plan;
   /** Where the manager ran that wrote the intent. */
   readonly madeOn: Machine;
+  /** Jobs of the same engine that its scheduler is to wait for; only for an engine that `waitsForJobs`. */
+  readonly after?: readonly Dependency[];
 }
 
 /** An attempt that the engine has taken. */
@@ -162,13 +171,99 @@ export interface Symptom {
   readonly says: string;
 }
 
+<<<<<<< HEAD
 /** What runs jobs. It may be made anew at any time: it must not need to remember what is not on disk, or with the scheduler. */
+=======
+/** What a job may ask for, in terms that every engine has; those that are left out are left to the engine. */
+export interface Request {
+  readonly nodes?: number;
+  /** In all, over all nodes. */
+  readonly cpus?: number;
+  /** In all, over all nodes. */
+  readonly gpus?: number;
+  /** In all, over all nodes, in bytes. */
+  readonly memoryB?: number;
+  readonly timeLimitS?: number;
+  /** Where stdout goes, relative to the job's folder; stderr too, unless `error` is given. */
+  readonly output?: string;
+  readonly error?: string;
+}
+
+/** One machine that jobs run on. */
+export interface NodeResources {
+  readonly name: string;
+  /** In the engine's own word ("idle", "mixed", "down*"). */
+  readonly state: string;
+  /** False where no job can be started: it is down, drained, or not known. */
+  readonly isUp: boolean;
+  readonly cpus: number;
+  readonly cpusFree?: number;
+  readonly memoryB?: number;
+  readonly memoryFreeB?: number;
+  readonly gpus?: number;
+  readonly gpusFree?: number;
+  /** The partitions or queues that it belongs to. */
+  readonly partitions: readonly string[];
+}
+
+/** A partition, or a queue: where a job can be sent to, and what it may ask for there. */
+export interface PartitionResources {
+  readonly name: string;
+  readonly isDefault: boolean;
+  /** Whether it starts jobs now. */
+  readonly isUp: boolean;
+  /** The longest wall time of a job, in seconds; left out where there is no limit. */
+  readonly timeLimitS?: number;
+  /** The most nodes of a job. */
+  readonly nodesMax?: number;
+}
+
+/** What an engine has to run jobs on. */
+export interface Resources {
+  readonly nodes: readonly NodeResources[];
+  readonly partitions: readonly PartitionResources[];
+}
+
+/** What the configuration says to every engine. Each takes of it what it has a use for. */
+export interface EngineOptions {
+  /** --max-jobs, where it was given. */
+  readonly jobsMax: number | undefined;
+  /** --grace, in seconds. */
+  readonly graceS: number;
+  /** --engine-arg, each an argument of the submit command. */
+  readonly engineArgs: readonly string[];
+  /** --min-query-interval, --doubt and --lost-after, in seconds. */
+  readonly queryS: number;
+  readonly doubtS: number;
+  readonly lostAfterS: number;
+}
+
+/** What a module of an engine gives away, as its default export or under the engine's name. */
+export interface EngineDefinition {
+  /** The version of this contract that it was written for: 1. */
+  readonly contract: number;
+  /** As it is named by -e, in records and in messages: "SlurmEngine". */
+  readonly name: string;
+  /** Of the engine, for the records of its jobs. */
+  readonly version: string;
+  /** What it runs jobs with, in a few words, for `jobmgr engines`. */
+  readonly summary: string;
+  /** Why it cannot run jobs on this machine, in a sentence; undefined if it can. Starts no long search. */
+  absence?(): string | undefined;
+  /** Makes it, also where it cannot run jobs: it can then still read a job.sh. Throws EngineError `refused` for options that it cannot honour. */
+  make(options: EngineOptions): Engine | Promise<Engine>;
+}
+
+/** Runs jobs. */
+>>>>>>> 05a8de42b489d28c152777e29fc62122e637f29a
 export interface Engine {
   readonly name: string;
   /** The default of --max-jobs. */
   readonly maxJobsDefault: number;
   /** What is submitted may have to wait there, and asking costs others: it is polled once a period, not at every event. */
   readonly hasQueue: boolean;
+  /** A job may be submitted before those that it waits for have ended (`Attempt.after`): the scheduler keeps it back. */
+  readonly waitsForJobs?: boolean;
 
   /**
    * Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. What it
@@ -208,6 +303,12 @@ export interface Engine {
    * throws, changes nothing, and takes no longer than half a minute.
    */
   diagnose?(): Promise<readonly Symptom[]>;
+
+  /** The lines by which a job.sh asks this engine for all that, one directive each. Pure. For jobs that programs make. */
+  directives?(request: Request): readonly string[];
+
+  /** What there is to run jobs on, for `jobmgr resources`. Throws `unavailable`. */
+  resources?(stop: AbortSignal): Promise<Resources>;
 
   /** Calls `wake` when there is likely news. A hint: it carries no facts and may never come. */
   onNews?(wake: () => void): void;
