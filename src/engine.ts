@@ -77,7 +77,7 @@ export interface Dependency {
   readonly needs: "success" | "end";
 }
 
-/** What one submission is about. */
+/** One attempt at one job, as its engine is told of it. What it says is on disk before the engine hears of it. */
 export interface Attempt {
   readonly token: Token;
   /** Absolute path of the job's folder under pending/, also the job's working directory. */
@@ -171,9 +171,6 @@ export interface Symptom {
   readonly says: string;
 }
 
-<<<<<<< HEAD
-/** What runs jobs. It may be made anew at any time: it must not need to remember what is not on disk, or with the scheduler. */
-=======
 /** What a job may ask for, in terms that every engine has; those that are left out are left to the engine. */
 export interface Request {
   readonly nodes?: number;
@@ -254,8 +251,7 @@ export interface EngineDefinition {
   make(options: EngineOptions): Engine | Promise<Engine>;
 }
 
-/** Runs jobs. */
->>>>>>> 05a8de42b489d28c152777e29fc62122e637f29a
+/** What runs jobs. It may be made anew at any time: it must not need to remember what is not on disk, or with the scheduler. */
 export interface Engine {
   readonly name: string;
   /** The default of --max-jobs. */
