@@ -133,6 +133,8 @@ export interface TestRoot {
   runs(): string[];
   names(place: "inbox" | "pending" | "complete"): string[];
   read(path: string): string;
+  /** job_error.txt of a finished job, each paragraph in one line. */
+  paragraphsOf(name: string): string;
   exists(path: string): boolean;
   /** Puts a folder with these files into the inbox, whole. A text alone is its job.sh. */
   drop(name: string, files: string | Readonly<Record<string, string>>): void;
@@ -163,6 +165,7 @@ export async function makeRoot(under?: string): Promise<TestRoot> {
         .filter((name) => !name.startsWith("."))
         .sort(),
     read: (name) => readFileSync(at(name), "utf8"),
+    paragraphsOf: (name) => root.read(`complete/${name}/job_error.txt`).replaceAll(/(?<!\n)\n(?!\n)/g, " "),
     exists: (name) => existsSync(at(name)),
     drop(name, files) {
       const staging = join(folder, "staging");

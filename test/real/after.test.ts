@@ -21,10 +21,6 @@ const UNTIL_GO = "while [ ! -e go ]; do sleep 0.02; done";
 const go = (root: TestRoot, name: string) => writeFileSync(join(root.path, "pending", name, "go"), "");
 const runs = (root: TestRoot, name: string) =>
   waitUntil(`${name} runs`, () => root.runs().includes(name) && root.exists(`pending/${name}`));
-/** Its sentences, each in one line. */
-const errorOf = (root: TestRoot, name: string) =>
-  root.read(`complete/${name}/job_error.txt`).replaceAll(/(?<!\n)\n(?!\n)/g, " ");
-
 interface Word {
   readonly problems: Readonly<Record<string, string>>;
   readonly reasons: Readonly<Record<string, string>>;
@@ -139,12 +135,12 @@ describe("a job that failed", () => {
     expect(root.names("inbox")).toEqual(["other"]);
     expect(root.runs().sort()).toEqual(["first", "long"]);
     const because = 'because "first" failed: Exit code 3.';
-    expect(errorOf(root, "second")).toMatch(
+    expect(root.paragraphsOf("second")).toMatch(
       /^second: refused\. It was to run after "first", which failed: Exit code 3\.\n/,
     );
-    expect(errorOf(root, "third")).toContain(`It was to run after "second", which was refused, ${because}`);
-    expect(errorOf(root, "fourth")).toContain(`It was to run after "third", which was refused, ${because}`);
-    expect(errorOf(root, "fourth")).toMatch(
+    expect(root.paragraphsOf("third")).toContain(`It was to run after "second", which was refused, ${because}`);
+    expect(root.paragraphsOf("fourth")).toContain(`It was to run after "third", which was refused, ${because}`);
+    expect(root.paragraphsOf("fourth")).toMatch(
       /When "first" is mended, and moved back to inbox\/ itself: move this folder/,
     );
     expect(root.status("fourth")).toMatchObject({ state: "refused" });
@@ -347,10 +343,10 @@ describe("job_cancel in the inbox", () => {
     writeFileSync(join(root.path, "inbox/queued/job_cancel"), "changed my mind");
     await root.completed("after", "held", "unready", "without", "circle", "queued");
     expect(root.runs()).toEqual(["long"]);
-    expect(errorOf(root, "after")).toMatch(
+    expect(root.paragraphsOf("after")).toMatch(
       /^after: cancelled\. It was cancelled before it was submitted: no more needed\n/,
     );
-    expect(errorOf(root, "held")).toContain("somebody put a file job_cancel into its folder");
+    expect(root.paragraphsOf("held")).toContain("somebody put a file job_cancel into its folder");
     expect(root.read("complete/without/data")).toBe("my data");
     for (const name of ["after", "held", "unready", "without", "circle", "queued"]) {
       expect(root.status(name)).toMatchObject({ state: "cancelled", name });
@@ -366,7 +362,7 @@ describe("job_cancel in the inbox", () => {
     dropAfter(root, "second", ["first"]);
     const manager = root.manage();
     await root.completed("first", "second");
-    expect(errorOf(root, "second")).toContain('to run after "first", which was cancelled: It was cancelled before');
+    expect(root.paragraphsOf("second")).toContain('to run after "first", which was cancelled: It was cancelled before');
     await manager.stop();
     for (const name of ["second", "first"])
       renameSync(join(root.path, "complete", name), join(root.path, "inbox", name));

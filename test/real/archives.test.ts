@@ -404,10 +404,8 @@ describe("an archive that is refused", () => {
     await root.completed(...Object.keys(reasons));
     await quiet(root);
     for (const [name, reason] of Object.entries(reasons)) {
-      expect(root.read(`complete/${name}/job_error.txt`).replaceAll("\n", " ")).toMatch(reason);
-      expect(root.read(`complete/${name}/job_error.txt`).replaceAll("\n", " ")).toMatch(
-        /Put a better one into inbox\//,
-      );
+      expect(root.paragraphsOf(name)).toMatch(reason);
+      expect(root.paragraphsOf(name)).toMatch(/Put a better one into inbox\//);
       expect(root.status(name).state).toBe("refused");
     }
     for (const [file, bytes] of Object.entries(sent)) {

@@ -246,8 +246,8 @@ describe("with accounting", () => {
           await admin(...association, "MaxSubmitJobs=-1");
         }
         expect(root.status("b-wide").state).toBe("refused");
-        expect(root.read("complete/b-wide/job_error.txt")).toContain("AssocMaxSubmitJobLimit");
-        expect(root.read("complete/b-wide/job_error.txt")).toContain("this job alone is beyond the limit");
+        expect(root.paragraphsOf("b-wide")).toContain("AssocMaxSubmitJobLimit");
+        expect(root.paragraphsOf("b-wide")).toContain("this job alone is beyond the limit");
         expect(root.runs()).toEqual(["a", "c"]);
       },
       LIMIT_MS,
@@ -276,7 +276,7 @@ describe("with accounting", () => {
       const names = Object.keys(refused);
       await root.completed(...names, ...names.map((name) => `${name}-sound`));
       for (const [name, [, words, remedy]] of Object.entries(refused)) {
-        const text = root.read(`complete/${name}/job_error.txt`);
+        const text = root.paragraphsOf(name);
         expect(root.status(name).state, name).toBe("refused");
         expect(text).toMatch(words);
         expect(text).toMatch(remedy);
