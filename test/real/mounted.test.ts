@@ -28,7 +28,7 @@ async function mountedRoot(context: TestContext, how: readonly string[]): Promis
   const server = await startServer(context);
   const root = await makeJobRoot();
   const path = await mountOver(context, server, root.path, how);
-  const verb = (...args: string[]) => jobmgr(["--root", path, "-e", "LocalEngine", ...args]);
+  const verb = (...args: string[]) => jobmgr(["--root", path, ...args]);
   return {
     root,
     path,
@@ -60,7 +60,7 @@ describe("on a root that is mounted through sshfs", { timeout: 90_000 }, () => {
     const { root, path, verb, done } = await mountedRoot(context, BRIEFLY);
     const manager = root.manage();
     const source = makeSource("cat link\nexit 3\n");
-    expect(await done("check", source)).toContain(": ok\n");
+    expect(await done("check", "-e", "LocalEngine", source)).toContain(": ok\n");
     expect(await done("submit", source, "--name", "folder")).toBe("folder\n");
     expect(await verb("wait", "folder")).toMatchObject({ code: 3, stderr: "folder: failed. Exit code 3.\n" });
     expect(await done("logs", "folder")).toBe("1234");

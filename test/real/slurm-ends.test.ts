@@ -149,7 +149,7 @@ describe.each([
     root.manage(["-M", "1"]);
     const states = (await root.done("z-first", "refused", "through", "any", "dropped")).map(({ state }) => state);
     expect(states).toEqual(["failed", "refused", "refused", "succeeded", "cancelled"]);
-    expect(root.errorOf("through")).toMatch(/was refused, because "z-first" failed: .*xit code 3/);
+    expect(root.paragraphsOf("through")).toMatch(/was refused, because "z-first" failed: .*xit code 3/);
     expect(root.runs()).toEqual(["z-first", "any"]);
     expect(root.calls("sbatch").join("\n")).not.toMatch(/refused|through|dropped/);
   });

@@ -94,7 +94,7 @@ it("what was raised beyond the partition's limit, and would wait for ever, has f
   const manager = root.manage();
   const [a] = await root.done("a");
   expect(root.runs()).toEqual(["a"]);
-  const why = /--time=0:04:00 instead of 1\), and that is beyond a limit: PartitionTimeLimit: It never starts: /;
+  const why = /--time=0:04:00 instead of 1\), and that is beyond a limit: Partition(TimeLimit|Config): /;
   expect(a).toMatchObject({ state: "failed", attempt: 2, why: expect.stringMatching(why) });
   expect(manager.stderr()).toMatch(/a is given up\. More was asked for by rule/);
   expect(root.errorOf("a")).toMatch(/2nd attempt, with --time=0:04:00 instead of 1\. Before:\n {2}1st: failed\. /);

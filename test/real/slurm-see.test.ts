@@ -40,15 +40,15 @@ it("a job that waits for resources has the start that Slurm expects; one that ru
   const explain = async (name: string) => (await jobmgr(["--root", root.path, "explain", name])).stdout;
   const second = (await explain("second")).replace(/\s+/g, " ");
   expect(second).toMatch(/is job \d+ of SlurmEngine, where it waits\./);
-  expect(second).toMatch(/SlurmEngine says since \d\d:\d\d: Resources: It is next in line/);
-  expect(second).toMatch(/SlurmEngine expects to start it at \d\d:\d\d \(in \d+ min/);
+  expect(second).toMatch(/SlurmEngine says since \d\d:\d\d \S+: Resources: It is next in line/);
+  expect(second).toMatch(/SlurmEngine expects to start it at \d\d:\d\d \S+ \(in \d+ min/);
   expect(second).toContain(`The submit command: ${command}`);
   expect((await explain("first")).replace(/\s+/g, " ")).toMatch(
     /It has been running since .* Its time limit is 10 min, of which \d+ min( \d+ s)? are left\./,
   );
   const { stdout } = await jobmgr(["--root", root.path, "status"]);
   expect(stdout).toMatch(/^first +running +\d+ /m);
-  expect(stdout).toMatch(/^second +queued +\d+ .*Resources: .*\(expected to start \d\d:\d\d\)$/m);
+  expect(stdout).toMatch(/^second +queued +\d+ .*Resources: .*\(expected to start \d\d:\d\d( \S+)?\)$/m);
 
   const followers = ["first", "second"].map((name) =>
     start(process.execPath, [PROGRAM, "--root", root.path, "logs", "-f", "--exit-code", name]),
