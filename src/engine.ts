@@ -89,7 +89,7 @@ export interface Attempt {
   readonly plan: Plan;
   /** Where the manager ran that wrote the intent. */
   readonly madeOn: Machine;
-  /** Jobs of the same engine that its scheduler is to wait for; only for an engine that `waitsForJobs`. */
+  /** Jobs of the same engine that its scheduler is to wait for: those for which the engine has said that it `waitsForJobs`. */
   readonly after?: readonly Dependency[];
 }
 
@@ -258,8 +258,15 @@ export interface Engine {
   readonly maxJobsDefault: number;
   /** What is submitted may have to wait there, and asking costs others: it is polled once a period, not at every event. */
   readonly hasQueue: boolean;
-  /** A job may be submitted before those that it waits for have ended (`Attempt.after`): the scheduler keeps it back. */
-  readonly waitsForJobs?: boolean;
+  /**
+   * May a job of this plan be submitted before these have ended, with them as its `Attempt.after`? True only if the
+   * scheduler itself then keeps it back until each of them has ended as it `needs`, together with what job.sh itself asks
+   * to wait for. A scheduler that waits for the end alone says no where one needs "success". Where a job before it did not
+   * end so, it must not start: it goes on waiting, or ends unstarted; the manager then takes it out of the queue. A
+   * `refused` of a submission with `after` is taken for a doubt about these jobs, and not for the job's own fault.
+   * Pure. Left out: it never waits, and such jobs are submitted when those before them have ended.
+   */
+  waitsForJobs?(plan: Plan, after: readonly Dependency[]): boolean;
 
   /**
    * Reads job.sh as this engine would. Pure. Throws `refused` for a directive that can never be honoured. What it
