@@ -4,6 +4,9 @@
  */
 import type { Script } from "./script.ts";
 
+/** The version of this contract: what an engine says that it was written for. */
+export const CONTRACT = 1;
+
 declare const kind: unique symbol;
 /** Our name for an attempt; durable before the engine is called, and part of the runner's path. */
 export type Token = string & { [kind]: "token" };

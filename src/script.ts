@@ -14,7 +14,8 @@ export interface Script {
 export const SCRIPT_BYTES_MAX = 4 * 1024 * 1024;
 
 /** Why a job.sh with these bytes cannot be run, and how to mend it; undefined if it can. */
-export function faultOfScript(bytes: Buffer): string | undefined {
+export function faultOfScript(content: Uint8Array): string | undefined {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.length);
   if (bytes.length === 0 || bytes.toString("latin1").trim() === "") {
     return "job.sh is empty. Write the commands to run into it.";
   }

@@ -2,6 +2,7 @@
  * Makes of the program one file, and an executable.
  *
  *   jobmgr.mjs          dist/jobmgr.mjs, for any Node from 20.9
+ *   library             dist/library/ and dist/types/, for programs that import it
  *   jobmgr-linux-x64    dist/jobmgr-linux-x64, with a Node of its own, which is fetched once; where it cannot be
  *                       fetched, there is none, and a line on stderr says so
  */
@@ -9,6 +10,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { bundle } from "./bundle.ts";
 import { makeExecutable } from "./executable.ts";
+import { makeLibrary } from "./library.ts";
 import { NoNodeError } from "./nodes.ts";
 
 const DIST = resolve(import.meta.dirname, "../../dist");
@@ -33,6 +35,7 @@ if (wanted.includes("jobmgr.mjs")) {
   writeFileSync(path, `${HEAD}${program}`);
   chmodSync(path, 0o755);
 }
+if (wanted.includes("library")) await makeLibrary();
 if (wanted.includes("jobmgr-linux-x64")) {
   try {
     await makeExecutable(program, join(DIST, "jobmgr-linux-x64"));

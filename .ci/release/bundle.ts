@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { basename, join, relative, resolve } from "node:path";
 import { compileFunction } from "node:vm";
 import { build, type Message, type Plugin, transform } from "esbuild";
-import { licencesOf } from "./licences.ts";
+import { commentOf, licencesOf } from "./licences.ts";
 
 const HOME = resolve(import.meta.dirname, "../..");
 const ENTRY = "bin/jobmgr.ts";
@@ -60,7 +60,7 @@ export async function bundle(): Promise<string> {
       needs: imports.filter(({ kind }) => kind === "import-statement").map((one) => `./${basename(one.path)}`),
     });
   }
-  const licences = licencesOf(HOME, Object.keys(built.metafile.inputs));
+  const licences = commentOf(licencesOf(HOME, Object.keys(built.metafile.inputs)));
   return `${textOf("./jobmgr.js", modules)}\n${licences}`;
 }
 

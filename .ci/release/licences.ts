@@ -2,14 +2,14 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** A comment with the licence of each package that these files (paths below `home`) belong to. */
+/** The licence of each package that these files (paths below `home`) belong to. */
 export function licencesOf(home: string, files: readonly string[]): string {
   const folders = new Set(files.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]));
   const texts = [...folders]
     .filter((folder) => folder !== undefined)
     .sort()
     .map((folder) => licenceOf(join(home, folder)));
-  return commentOf(["This file contains these packages:", ...texts].join("\n\n"));
+  return ["This program contains these packages:", ...texts].join("\n\n");
 }
 
 /** A text as a comment of JavaScript, which ends where it ends. In ASCII: V8 reads a text of one byte a letter faster. */

@@ -201,13 +201,16 @@ describe("the package", () => {
     return { tarball: join(folder, filename), files: files.map(({ path }) => path) };
   }
 
-  it("holds the one file, its man page and texts for people, needs no other package and runs nothing when it is installed", async () => {
+  it("holds the one file, its man page, what programs import and texts for people, needs no other package and runs nothing when it is installed", async () => {
     const folder = makeFolder();
     const { tarball, files } = await pack(folder);
     expect(files).toEqual(expect.arrayContaining(["README.md", "LICENSE"]));
-    expect(files.filter((file) => !/^([A-Z]+\.md|LICENSE|docs\/\w+\.md|package\.json)$/.test(file))).toEqual([
+    const texts = /^([A-Z]+\.md|LICENSE|docs\/[\w-]+\.md|package\.json)$/;
+    const imported = /^dist\/(library\/(parts\/)?[\w-]+\.mjs|types\/[\w/-]+\.d\.ts)$/;
+    expect(files.filter((file) => !texts.test(file) && !imported.test(file))).toEqual([
       "dist/jobmgr.1",
       "dist/jobmgr.mjs",
+      "dist/library/LICENCES.txt",
     ]);
     await runToEnd("tar", ["-xzf", tarball], { cwd: folder });
     const manifest = JSON.parse(readFileSync(join(folder, "package/package.json"), "utf8"));
@@ -215,8 +218,16 @@ describe("the package", () => {
       expect.arrayContaining([expect.stringMatching(/install$|^prepare$/)]),
     );
     // All that runs is in the one file, so what it is made of belongs to devDependencies.
-    for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"])
-      expect(manifest[kind]).toBeUndefined();
+    for (const kind of ["dependencies", "optionalDependencies"]) expect(manifest[kind]).toBeUndefined();
+    // Who tests an engine has a vitest already.
+    const optional = Object.keys(manifest.peerDependencies).filter(
+      (one) => manifest.peerDependenciesMeta[one].optional,
+    );
+    expect(optional).toEqual(Object.keys(manifest.peerDependencies));
+    const targets = Object.values<string | Record<string, string>>(manifest.exports).flatMap((one) =>
+      typeof one === "string" ? one : Object.values(one),
+    );
+    expect(targets.filter((target) => !existsSync(join(folder, "package", target)))).toEqual([]);
     const text = readFileSync(ONE_FILE, "utf8");
     for (const name of [
       "chokidar",
