@@ -6,6 +6,9 @@ import { outputName, shortId } from "../outputs.ts";
 import { attemptFolder, attemptsOf, pastFolder, readRecord, runnerRecords } from "../records.ts";
 import type { Keeps } from "./copy-tree.ts";
 
+/** What a job says of itself. */
+const SAID: ReadonlySet<string> = new Set([FILES.script, FILES.name, FILES.after, FILES.retry]);
+
 /** jobmgr's own, and its words about an earlier life. The finished file is one too. */
 export function isOfEarlierLife(path: string, finishedFile: string | undefined): boolean {
   return path === ".jobmgr" || path === FILES.cancel || path === finishedFile || isResultName(path);
@@ -19,8 +22,10 @@ export interface Inputs {
 }
 
 /**
- * An output is what an engine wrote, by its name, and what came into being while the job ran. Where the file system does
- * not tell when a file came into being, it is the time of its last change; then a folder counts as an input.
+ * An output is what an engine wrote, by its name, and what came into being while the job ran; never what a job says of
+ * itself, job.sh above all. Where the file system does not tell when a file came into being, it is the time of its last
+ * change; then a folder counts as an input, and so does a file of the very moment of the start, for a mount may know
+ * times to the second only.
  */
 export function inputsOf(disk: Disk, folder: string, finishedFile: string | undefined): Inputs {
   const names = outputNames(disk, folder);
@@ -30,7 +35,7 @@ export function inputsOf(disk: Disk, folder: string, finishedFile: string | unde
     leftOut,
     keeps(path, look) {
       if (isOfEarlierLife(path, finishedFile) || path === FILES.hold) return false;
-      const isOutput = names.has(path) || (ran !== undefined && cameIn(look, ran));
+      const isOutput = !SAID.has(path) && (names.has(path) || (ran !== undefined && cameIn(look, ran)));
       if (isOutput) leftOut.push(path);
       return !isOutput;
     },
@@ -45,7 +50,7 @@ interface Span {
 function cameIn(look: Look, { fromMs, toMs }: Span): boolean {
   if (look.birthMs <= 0 && look.kind === "folder") return false;
   const atMs = look.birthMs > 0 ? look.birthMs : look.ctimeMs;
-  return atMs >= fromMs && atMs <= toMs;
+  return atMs > fromMs && atMs <= toMs;
 }
 
 /** From the start of the attempt in force to its end, by the clock of the file system; undefined if it never started. */

@@ -77,7 +77,8 @@ function oldJobs(
     if (look?.kind !== "folder") continue;
     const record = finishedAs(disk, root, name);
     const endedMs = Date.parse(record?.endedAt ?? record?.at ?? "") || look.ctimeMs;
-    const endedS = (nowMs - endedMs) / 1000;
+    // A mount may know the time of its clock to the second only.
+    const endedS = Math.max(0, nowMs - endedMs) / 1000;
     if (endedS < ageS) continue;
     if (keepFailed && record?.outcome.is !== "succeeded") kept++;
     else old.push({ place: "complete", name, endedS });

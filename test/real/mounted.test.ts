@@ -21,6 +21,8 @@ interface MountedRoot {
   verb(...args: string[]): ReturnType<typeof jobmgr>;
   /** As verb, which must succeed. Returns what it printed. */
   done(...args: string[]): Promise<string>;
+  /** Waits until the mount, which believes an older view for a while, shows so many folders in each place. */
+  shows(counts: Readonly<Record<"waiting" | "pending" | "complete", number>>): Promise<void>;
   readonly path: string;
 }
 
@@ -29,14 +31,20 @@ async function mountedRoot(context: TestContext, how: readonly string[]): Promis
   const root = await makeJobRoot();
   const path = await mountOver(context, server, root.path, how);
   const verb = (...args: string[]) => jobmgr(["--root", path, ...args]);
+  const done = async (...args: string[]) => {
+    const { code, stdout, stderr } = await verb(...args);
+    expect({ code, stderr }, args.join(" ")).toEqual({ code: 0, stderr: "" });
+    return stdout;
+  };
   return {
     root,
     path,
     verb,
-    async done(...args) {
-      const { code, stdout, stderr } = await verb(...args);
-      expect({ code, stderr }, args.join(" ")).toEqual({ code: 0, stderr: "" });
-      return stdout;
+    done,
+    async shows(counts) {
+      await expect
+        .poll(async () => JSON.parse(await done("status", "--json")).counts, { timeout: 40_000, interval: 200 })
+        .toMatchObject(counts);
     },
   };
 }
@@ -57,7 +65,7 @@ function hiddenIn(folder: string): string[] {
 
 describe("on a root that is mounted through sshfs", { timeout: 90_000 }, () => {
   it("what is submitted runs on the other side, and is seen, followed, explained and waited for", async (context) => {
-    const { root, path, verb, done } = await mountedRoot(context, BRIEFLY);
+    const { root, path, verb, done, shows } = await mountedRoot(context, BRIEFLY);
     const manager = root.manage();
     const source = makeSource("cat link\nexit 3\n");
     expect(await done("check", "-e", "LocalEngine", source)).toContain(": ok\n");
@@ -71,8 +79,8 @@ describe("on a root that is mounted through sshfs", { timeout: 90_000 }, () => {
     expect(await done("submit", "--name", "command", "--", "sh", "-c", command)).toBe("command\n");
     const following = start(process.execPath, [PROGRAM, "--root", path, "logs", "-f", "--exit-code", "command"]);
     await waitUntil("what it has printed is shown", () => following.stdout() === "begin\n");
+    await shows({ waiting: 0, pending: 1, complete: 1 });
     expect(JSON.parse(await done("status", "--json"))).toMatchObject({
-      counts: { waiting: 0, pending: 1, complete: 1 },
       manager: { pid: manager.pid, engine: "LocalEngine" },
     });
     expect(await done("explain", "command")).toContain("pending/command: running\n");
@@ -87,7 +95,7 @@ describe("on a root that is mounted through sshfs", { timeout: 90_000 }, () => {
   });
 
   it("hold, release, cancel, retry, remove, clean, pause and resume change what is on the other side", async (context) => {
-    const { root, verb, done } = await mountedRoot(context, BRIEFLY);
+    const { root, verb, done, shows } = await mountedRoot(context, BRIEFLY);
     expect(await done("pause")).toContain("paused");
     expect(root.exists("pause")).toBe(true);
     root.manage();
@@ -111,6 +119,7 @@ describe("on a root that is mounted through sshfs", { timeout: 90_000 }, () => {
     expect((await verb("wait", "plain")).code).toBe(3);
     expect(root.runs().sort()).toEqual(["held", "long", "plain", "plain"]);
     expect(await done("remove", "--yes", "held")).toBe("removed complete/held\n");
+    await shows({ waiting: 0, pending: 0, complete: 2 });
     expect((await done("clean", "--older-than", "0s", "--yes")).split("\n").sort()).toEqual([
       "",
       "removed complete/long",
