@@ -53,7 +53,7 @@ export interface Surroundings {
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
   makeReader(): Promise<Engine>;
   /** Why the engine cannot run jobs on this machine; undefined if it can. */
-  engineAbsence(): string | undefined;
+  engineAbsence(): Promise<string | undefined>;
   readonly machine: Machine;
   /** Of jobmgr. */
   readonly version: string;
