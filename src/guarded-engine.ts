@@ -218,7 +218,7 @@ const DEFINITION = objectOf<EngineDefinition>({
  */
 export function guardedDefinition(value: unknown, where: string, limits: CallLimits = LIMITS_S): EngineDefinition {
   const given = value as EngineDefinition;
-  const { contract } = shapedOr({ contract: given?.contract }, objectOf({ contract: wholeFrom(1) }), (fault) => {
+  const { contract } = shapedOr({ contract: given?.contract }, objectOf({ contract: wholeFrom(0) }), (fault) => {
     throw new EngineError("unavailable", `${where} is no engine that can be used: ${fault}`);
   });
   if (contract !== CONTRACT) {
