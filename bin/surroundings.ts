@@ -1,7 +1,7 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
 import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
-import { absenceOf, makeEngine, makeReader } from "../engines/index.ts";
+import { absenceOf, listEngines, makeEngine, makeReader } from "../engines/index.ts";
 import type { Places } from "../engines/load.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
@@ -15,6 +15,7 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     command: programCommand(),
     makeEngine: () => makeEngine(settings.engine, settings, placesOf(settings.root)),
     makeReader: () => makeReader(settings.engine, settings, placesOf(settings.root)),
+    listEngines: () => listEngines(settings.engine, version, placesOf(settings.root)),
     engineAbsence: () => absenceOf(settings.engine, placesOf(settings.root)),
     machine: thisMachine(),
     version,

@@ -4,6 +4,7 @@ import { delimiter, join } from "node:path";
 import type { Engine, EngineDefinition, EngineOptions } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 import { didYouMean } from "../src/nearest.ts";
+import type { EngineEntry } from "../src/verbs/call.ts";
 import type { Foreign, Places } from "./load.ts";
 
 /** An engine that comes with jobmgr has the contract and the version of jobmgr itself. */
@@ -78,10 +79,48 @@ export async function absenceOf(word: string, places: Places = NOWHERE): Promise
   }
 }
 
-/** What -e may be given: the names of those that come with jobmgr, and of packages that were found. Loads none. */
-export async function engineWords(places: Places): Promise<readonly string[]> {
-  const { findPackages, wordOf } = await import("./packages.ts");
-  return [...BUILT_IN.map(({ name }) => name), ...findPackages(places.folders).map(wordOf)];
+/** The names of those that come with jobmgr. */
+export function builtInNames(): readonly string[] {
+  return BUILT_IN.map(({ name }) => name);
+}
+
+/** All that there are, for `jobmgr engines`; `version`: jobmgr's own. Loads those that are found; never throws. */
+export async function listEngines(inForce: string, version: string, places: Places): Promise<readonly EngineEntry[]> {
+  const [{ findPackages, wordOf }, { loadForeign, loadPackage }] = await Promise.all([
+    import("./packages.ts"),
+    import("./load.ts"),
+  ]);
+  const builtIn = BUILT_IN.map((one): EngineEntry => ({ ...entryOf(one.name, one), version }));
+  const found = findPackages(places.folders);
+  const packages = await Promise.all(
+    found.map((one) => foreignEntry(wordOf(one), one.folder, loadPackage(one, places))),
+  );
+  const known = [...builtIn, ...packages];
+  const plain = inForce.replace(/^engines\./, "");
+  const isThere = known.some(({ word, from }) => word === plain || from === plain);
+  const given = isThere ? [] : [await foreignEntry(plain, undefined, knownForeign(inForce))];
+  return [...known, ...given].map((one) => ({ ...one, isInForce: one.word === plain || one.from === plain }));
+
+  async function knownForeign(word: string): Promise<Foreign> {
+    const foreign = await loadForeign(word, places);
+    if (foreign) return foreign;
+    throw new EngineError("refused", await unknownText(word, places));
+  }
+}
+
+async function foreignEntry(word: string, from: string | undefined, loading: Promise<Foreign>): Promise<EngineEntry> {
+  try {
+    const foreign = await loading;
+    const definition = checkedName(foreign);
+    return { ...entryOf(word, definition), version: definition.version, from: foreign.from };
+  } catch (error) {
+    return { word, isInForce: false, absence: (error as Error).message, ...(from !== undefined && { from }) };
+  }
+}
+
+function entryOf(word: string, { name, summary, absence }: BuiltIn): EngineEntry {
+  const why = absence?.();
+  return { word, name, summary, isInForce: false, ...(why !== undefined && { absence: why }) };
 }
 
 /** Records name engines: two of one name would take each other's jobs. */
@@ -94,19 +133,18 @@ function checkedName({ definition, from }: Foreign): EngineDefinition {
 }
 
 async function unknownText(word: string, places: Places): Promise<string> {
-  const { packageNames } = await import("./packages.ts");
-  const names = BUILT_IN.map((one) => one.name)
-    .sort()
-    .join(", ");
+  const { findPackages, packageNames, wordOf } = await import("./packages.ts");
+  const names = builtInNames();
+  const words = [...names, ...findPackages(places.folders).map(wordOf)];
   const isFile = /[./]/.test(word) && existsSync(word);
-  const near = isFile ? ` Did you mean the file ./${word}?` : didYouMean(word, await engineWords(places));
+  const near = isFile ? ` Did you mean the file ./${word}?` : didYouMean(word, words);
   const packages = packageNames(word);
   const folders = [...new Set(places.folders)];
   const looked =
     packages.length === 0 || folders.length === 0
       ? ""
       : ` Nor is there a package ${packages.join(" or ")} in node_modules of ${folders.join(", ")}, or of a folder above.`;
-  return `There is no engine "${word}".${near} The engines are: ${names}.${looked}`;
+  return `There is no engine "${word}".${near} The engines are: ${names.toSorted().join(", ")}.${looked}`;
 }
 
 function absenceOfProgram(program: string, engine: string): string | undefined {
