@@ -24,6 +24,7 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   logs: async () => (await import("../src/verbs/logs.ts")).logs,
   check: async () => (await import("../src/verbs/check.ts")).check,
   doctor: async () => (await import("../src/verbs/doctor.ts")).doctor,
+  engines: async () => (await import("../src/verbs/engines.ts")).engines,
   submit: async () => (await import("../src/verbs/submit.ts")).submit,
   wait: async () => (await import("../src/verbs/wait.ts")).wait,
   cancel: async () => (await import("../src/verbs/cancel.ts")).cancel,

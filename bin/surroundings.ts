@@ -1,6 +1,8 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
-
-import { absenceOf, makeEngine, makeReader } from "../engines/index.ts";
+import { realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import { absenceOf, listEngines, makeEngine, makeReader } from "../engines/index.ts";
+import type { Places } from "../engines/load.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
@@ -11,9 +13,10 @@ const ID_TIMEOUT_MS = 60_000;
 export function surroundingsOf(settings: Settings, version: string): Surroundings {
   const around: Surroundings = {
     command: programCommand(),
-    makeEngine: () => makeEngine(settings.engine, settings),
-    makeReader: () => makeReader(settings.engine, settings),
-    engineAbsence: () => absenceOf(settings.engine),
+    makeEngine: () => makeEngine(settings.engine, settings, placesOf(settings.root)),
+    makeReader: () => makeReader(settings.engine, settings, placesOf(settings.root)),
+    listEngines: () => listEngines(settings.engine, version, placesOf(settings.root)),
+    engineAbsence: () => absenceOf(settings.engine, placesOf(settings.root)),
     machine: thisMachine(),
     version,
     processStart: startOf(process.pid) ?? "",
@@ -47,4 +50,19 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
 function programCommand(): readonly string[] {
   const [, script] = process.argv;
   return script === undefined || script === process.execPath ? [process.execPath] : [process.execPath, script];
+}
+
+/** Where packages with engines are looked for: here, at the root, and beside jobmgr as it was installed. */
+export function placesOf(root: string): Places {
+  const program = programFile();
+  return { folders: [process.cwd(), root, ...(program === undefined ? [] : [dirname(program)])], program };
+}
+
+/** The very file of jobmgr, behind all links. */
+function programFile(): string | undefined {
+  try {
+    return realpathSync(process.argv[1] ?? process.execPath);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,8 +1,11 @@
-/** The engines by name. One readable list. */
-import { accessSync, constants } from "node:fs";
+/** The engines by name: those that come with jobmgr, as one readable list, and any other by its path or package. */
+import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Engine, EngineDefinition, EngineOptions } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
+import { didYouMean } from "../src/nearest.ts";
+import type { EngineEntry } from "../src/verbs/call.ts";
+import type { Foreign, Places } from "./load.ts";
 
 /** An engine that comes with jobmgr has the contract and the version of jobmgr itself. */
 type BuiltIn = Omit<EngineDefinition, "contract" | "version">;
@@ -30,36 +33,118 @@ const BUILT_IN: readonly BuiltIn[] = [
   },
 ];
 
-/** "LocalEngine", or "engines.LocalEngine" as in the original. Throws EngineError `refused` for an unknown name, `unavailable` for one that cannot run here. */
-export async function makeEngine(name: string, options: EngineOptions): Promise<Engine> {
-  const known = engineNamed(name);
-  const absence = known.absence?.();
+/** An engine, and where it comes from. */
+export interface Known {
+  readonly definition: BuiltIn;
+  /** Of one that does not come with jobmgr. */
+  readonly foreign?: Foreign;
+}
+
+/** Where one looks who knows no place: among those that come with jobmgr, and under the paths that are given. */
+const NOWHERE: Places = { folders: [], program: undefined };
+
+/**
+ * What a word names: "LocalEngine", or "engines.LocalEngine" as in the original; a path; a package, or what stands behind
+ * "jobmgr-engine-" in its name. Throws EngineError: `refused` if there is none, `unavailable` for one that is of no use.
+ */
+export async function engineNamed(word: string, places: Places = NOWHERE): Promise<Known> {
+  const plain = word.replace(/^engines\./, "");
+  const definition = BUILT_IN.find((one) => one.name === plain);
+  if (definition) return { definition };
+  const { loadForeign } = await import("./load.ts");
+  const foreign = await loadForeign(word, places);
+  if (foreign) return { definition: checkedName(foreign), foreign };
+  throw new EngineError("refused", await unknownText(word, places));
+}
+
+/** Makes the engine that a word names, where it can run jobs. Throws EngineError, as engineNamed does; `unavailable` for one that cannot run here. */
+export async function makeEngine(word: string, options: EngineOptions, places: Places = NOWHERE): Promise<Engine> {
+  const { definition } = await engineNamed(word, places);
+  const absence = definition.absence?.();
   if (absence !== undefined) throw new EngineError("unavailable", absence);
-  return known.make(options);
+  return definition.make(options);
 }
 
 /** As makeEngine, for somebody who runs no job: it need not be able to run here. */
-export async function makeReader(name: string, options: EngineOptions): Promise<Engine> {
-  return engineNamed(name).make(options);
+export async function makeReader(word: string, options: EngineOptions, places: Places = NOWHERE): Promise<Engine> {
+  return (await engineNamed(word, places)).definition.make(options);
 }
 
 /** Why an engine of this name cannot run jobs here; undefined if it can. */
-export function absenceOf(name: string): string | undefined {
+export async function absenceOf(word: string, places: Places = NOWHERE): Promise<string | undefined> {
   try {
-    return engineNamed(name).absence?.();
+    return (await engineNamed(word, places)).definition.absence?.();
   } catch (error) {
     return (error as Error).message;
   }
 }
 
-function engineNamed(name: string): BuiltIn {
-  const plain = name.replace(/^engines\./, "");
-  const known = BUILT_IN.find((one) => one.name === plain);
-  if (known) return known;
-  const names = BUILT_IN.map((one) => one.name)
-    .sort()
-    .join(", ");
-  throw new EngineError("refused", `There is no engine "${name}". The engines are: ${names}`);
+/** The names of those that come with jobmgr. */
+export function builtInNames(): readonly string[] {
+  return BUILT_IN.map(({ name }) => name);
+}
+
+/** All that there are, for `jobmgr engines`; `version`: jobmgr's own. Loads those that are found; never throws. */
+export async function listEngines(inForce: string, version: string, places: Places): Promise<readonly EngineEntry[]> {
+  const [{ findPackages, wordOf }, { loadForeign, loadPackage }] = await Promise.all([
+    import("./packages.ts"),
+    import("./load.ts"),
+  ]);
+  const builtIn = BUILT_IN.map((one): EngineEntry => ({ ...entryOf(one.name, one), version }));
+  const found = findPackages(places.folders);
+  const packages = await Promise.all(
+    found.map((one) => foreignEntry(wordOf(one), one.folder, loadPackage(one, places))),
+  );
+  const known = [...builtIn, ...packages];
+  const plain = inForce.replace(/^engines\./, "");
+  const isThere = known.some(({ word, from }) => word === plain || from === plain);
+  const given = isThere ? [] : [await foreignEntry(plain, undefined, knownForeign(inForce))];
+  return [...known, ...given].map((one) => ({ ...one, isInForce: one.word === plain || one.from === plain }));
+
+  async function knownForeign(word: string): Promise<Foreign> {
+    const foreign = await loadForeign(word, places);
+    if (foreign) return foreign;
+    throw new EngineError("refused", await unknownText(word, places));
+  }
+}
+
+async function foreignEntry(word: string, from: string | undefined, loading: Promise<Foreign>): Promise<EngineEntry> {
+  try {
+    const foreign = await loading;
+    const definition = checkedName(foreign);
+    return { ...entryOf(word, definition), version: definition.version, from: foreign.from };
+  } catch (error) {
+    return { word, isInForce: false, absence: (error as Error).message, ...(from !== undefined && { from }) };
+  }
+}
+
+function entryOf(word: string, { name, summary, absence }: BuiltIn): EngineEntry {
+  const why = absence?.();
+  return { word, name, summary, isInForce: false, ...(why !== undefined && { absence: why }) };
+}
+
+/** Records name engines: two of one name would take each other's jobs. */
+function checkedName({ definition, from }: Foreign): EngineDefinition {
+  if (!BUILT_IN.some(({ name }) => name === definition.name)) return definition;
+  throw new EngineError(
+    "unavailable",
+    `The engine in ${from} calls itself ${definition.name}, as one does that comes with jobmgr. It must have a name of its own.`,
+  );
+}
+
+async function unknownText(word: string, places: Places): Promise<string> {
+  const { findPackages, packageNames, wordOf } = await import("./packages.ts");
+  const names = builtInNames();
+  const words = [...names, ...findPackages(places.folders).map(wordOf)];
+  const isFile = /[./]/.test(word) && existsSync(word);
+  const near = isFile ? ` Did you mean the file ./${word}?` : didYouMean(word, words);
+  const packages = packageNames(word);
+  const folders = [...new Set(places.folders)];
+  const looked =
+    packages.length === 0 || folders.length === 0
+      ? ""
+      : ` Nor is there a package ${packages.join(" or ")} in node_modules of ${folders.join(", ")}, or of a folder above.`;
+  return `There is no engine "${word}".${near} The engines are: ${names.toSorted().join(", ")}.${looked}`;
 }
 
 function absenceOfProgram(program: string, engine: string): string | undefined {

@@ -24,7 +24,7 @@ if (major < 20 || (major === 20 && minor < 9)) {
     ". Where no newer one is to be had, jobmgr-linux-x64 brings its own.\\n");
   process.exit(1);
 }
-const require = createRequire(import.meta.url);
+const require = createRequire(import.meta.url), nativeImport = (url) => import(url);
 `;
 
 const wanted = process.argv.slice(2);

@@ -11,7 +11,8 @@ import { commentOf, licencesOf } from "./licences.ts";
 
 const HOME = resolve(import.meta.dirname, "../..");
 const ENTRY = "bin/jobmgr.ts";
-const PARAMETERS = ["require", "module", "exports"];
+/** `nativeImport`: import() of files that do not belong to the program (engines/native-import.ts). */
+const PARAMETERS = ["require", "module", "exports", "nativeImport"];
 
 /** Names stay as they are, so that the stack of a fault can be read. */
 const SHORT = { minifyWhitespace: true, minifySyntax: true, legalComments: "none", target: "node20.9" } as const;
@@ -31,8 +32,8 @@ const LATE_CHILD_PROCESS: Plugin = {
 };
 
 /**
- * The body of a CommonJS module: it needs a `require` that knows Node's own modules, and no file beside it. Throws if
- * something in it would not work in one file (`import.meta`, a package that is not there).
+ * The body of a CommonJS module: it needs a `require` that knows Node's own modules, a `nativeImport`, and no file beside
+ * it. Throws if something in it would not work in one file (`import.meta`, a package that is not there).
  */
 export async function bundle(): Promise<string> {
   const { version } = JSON.parse(readFileSync(join(HOME, "package.json"), "utf8")) as { version: string };
@@ -117,7 +118,7 @@ const module=loaded[name]={exports:{}};
 let run=modules[name];
 const text=String(run);
 if(text.startsWith("()=>{/*"))run=require("node:vm").compileFunction(text.slice(7,-3).replaceAll("${END}","*/"),${JSON.stringify(PARAMETERS)},{filename:"jobmgr/"+name.slice(2)});
-run(load,module,module.exports);
+run(load,module,module.exports,nativeImport);
 }
 return loaded[name].exports;
 }

@@ -25,13 +25,22 @@ const SETTINGS = {
   disableExperimentalSEAWarning: true,
   // A tenth of a start. Where the machine's V8 does not take the cache it compiles instead, and would warn of it.
   useCodeCache: true,
-  execArgv: ["--disable-warning=Warning"],
+  // The loader of ordinary programs, for engines of others, is experimental; this very Node has it.
+  execArgv: ["--disable-warning=Warning", "--disable-warning=ExperimentalWarning"],
   // NODE_OPTIONS are meant for another Node, and one that this Node does not know would end it.
   execArgvExtension: "none",
 };
 
-/** Node leaves there what was typed, which is a path of nothing if the PATH led here. */
-const HEAD = "process.argv[1]=process.execPath;\n";
+/**
+ * Node leaves there what was typed, which is a path of nothing if the PATH led here. And its import() knows Node's own
+ * modules alone, but for a script that asks for that of an ordinary program.
+ */
+const HEAD = `process.argv[1]=process.execPath;
+const nativeImport=(url)=>{
+const vm=require("node:vm"),importModuleDynamically=vm.constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+return new vm.Script("(url)=>import(url)",{filename:process.execPath,importModuleDynamically}).runInThisContext()(url);
+};
+`;
 
 const POSTJECT = fileURLToPath(import.meta.resolve("postject/dist/cli.js"));
 

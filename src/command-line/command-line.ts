@@ -111,6 +111,14 @@ export const VERBS = {
     settings: ["engine", "engineArg", "period", "pauseFile", "allowOwner", "allowShared", "lockPatience"],
     examples: ["jobmgr --root ~/jobs doctor", "jobmgr --root ~/jobs doctor -e LocalEngine"],
   },
+  engines: {
+    group: "See",
+    arguments: "",
+    help: "which engines there are, and whether each can run jobs here",
+    options: [JSON_OUTPUT],
+    settings: ["engine"],
+    examples: ["jobmgr engines", "jobmgr --root ~/jobs engines --json", "jobmgr engines -e ./my-engine.js"],
+  },
   submit: {
     group: "Change",
     arguments: "[path...]",

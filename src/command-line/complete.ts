@@ -22,8 +22,13 @@ export interface Typed {
   readonly current: string;
 }
 
-/** The names of the jobs in a place of the root: as --root says, or else the configuration. */
-export type JobsIn = (place: Place, root: string | undefined) => readonly string[];
+/** What only a look at the disk tells. `root`: as --root says; undefined: as the configuration says. */
+export interface Here {
+  /** The names of the jobs in a place of the root. */
+  jobsIn(place: Place, root: string | undefined): readonly string[];
+  /** The engines that there are, by their names. */
+  engines(root: string | undefined): readonly string[];
+}
 
 interface Flag {
   readonly short: string | undefined;
@@ -38,29 +43,26 @@ interface Flag {
 const NONE: Choices = { choices: [], paths: "none" };
 
 /** All that may stand there. The shell keeps of it what begins with what was typed. */
-export function choicesFor({ before, current }: Typed, jobsIn: JobsIn): Choices {
+export function choicesFor({ before, current }: Typed, here: Here): Choices {
   const line = readLine(before);
-  const jobs = (place: Place) => jobsIn(place, line.root);
-  if (line.pending)
-    return valuesOf(line.pending.completes, { current, jobs, prefix: "", said: [], isBehindDashes: true });
+  const known = {
+    current,
+    jobs: (place: Place) => here.jobsIn(place, line.root),
+    engines: () => here.engines(line.root),
+    prefix: "",
+  };
+  if (line.pending) return valuesOf(line.pending.completes, { ...known, said: [], isBehindDashes: true });
   if (!line.isBehindDashes && current.startsWith("-")) {
     const [, name, typed] = /^(--[^=]+)=(.*)$/s.exec(current) ?? [];
     const flag = line.flags.find(({ long }) => long === name);
     if (name === undefined) return optionsOf(line.flags);
-    const where = { current: typed ?? "", jobs, prefix: `${name}=`, said: [], isBehindDashes: true };
+    const where = { ...known, current: typed ?? "", prefix: `${name}=`, said: [], isBehindDashes: true };
     return flag ? valuesOf(flag.completes, where) : NONE;
   }
   if (line.verb === undefined) return line.words.length === 0 ? verbs() : NONE;
-  if (line.open)
-    return valuesOf(line.open.flag.completes, {
-      current,
-      jobs,
-      prefix: "",
-      said: line.open.said,
-      isBehindDashes: false,
-    });
+  if (line.open) return valuesOf(line.open.flag.completes, { ...known, said: line.open.said, isBehindDashes: false });
   const { words: said, isBehindDashes } = line;
-  return valuesOf(VERBS_BY_NAME[line.verb]?.completes, { current, jobs, prefix: "", said, isBehindDashes });
+  return valuesOf(VERBS_BY_NAME[line.verb]?.completes, { ...known, said, isBehindDashes });
 }
 
 const VERBS_BY_NAME: Readonly<Record<string, VerbDefinition>> = VERBS;
@@ -184,6 +186,7 @@ interface ValuePlace {
   /** What was typed of the value. */
   readonly current: string;
   readonly jobs: (place: Place) => readonly string[];
+  readonly engines: () => readonly string[];
   /** What stands before it in the same word: "--engine=". */
   readonly prefix: string;
   /** Words that were given already, and are not offered again. */
@@ -196,12 +199,14 @@ function valuesOf(completes: Completes | undefined, where: ValuePlace): Choices 
   if (completes === undefined) return NONE;
   if (completes === "path") return { choices: [], paths: "any" };
   if (completes === "folder") return { choices: [], paths: "folders" };
+  if (completes === "engine") return { ...wordsOf(where.engines(), where), paths: "any" };
   if (completes === "job") return jobsOf(PLACES, where, "none");
   if ("jobs" in completes) return jobsOf(completes.jobs, where, completes.orPath ? "any" : "none");
-  return {
-    choices: completes.map((word) => ({ value: where.prefix + word, help: "" })),
-    paths: "none",
-  };
+  return wordsOf(completes, where);
+}
+
+function wordsOf(words: readonly string[], { prefix }: ValuePlace): Choices {
+  return { choices: words.map((word) => ({ value: prefix + word, help: "" })), paths: "none" };
 }
 
 /** Job names; behind "pending/" those of that place, as where one name is in several. */

@@ -43,6 +43,7 @@ export interface NotifySettings {
 /** All that was set, checked: units are in the names, paths are absolute. */
 export interface Settings {
   readonly root: string;
+  /** The name of one that comes with jobmgr, a package, or the absolute path of a file. */
   readonly engine: string;
   readonly engineArgs: readonly string[];
   readonly once: boolean;
@@ -88,7 +89,7 @@ export function settingsOf(raw: RawOptions, origins: Origins = {}): Settings {
   const root = pathOf(given, "root") ?? resolve(".");
   return {
     root,
-    engine: textOf(given, "engine") ?? OPTIONS.engine.default,
+    engine: engineOf(given),
     engineArgs: listOf(given, "engineArg"),
     once: raw.once === true,
     periodS: numberOf(given, "period") ?? OPTIONS.period.default,
@@ -163,6 +164,17 @@ export function absolutePath(value: string, origin: Origin | undefined): string 
   if (!origin) return resolve(value);
   const path = value === "~" || value.startsWith("~/") ? join(homedir(), value.slice(1)) : value;
   return origin.is === "file" ? resolve(dirname(origin.path), path) : resolve(path);
+}
+
+/** A name; or, of one that is written as a path, what it means where it was written. */
+function engineOf(given: Given): string {
+  const value = textOf(given, "engine") ?? OPTIONS.engine.default;
+  return isEnginePath(value) ? absolutePath(value, given.origins.engine) : value;
+}
+
+/** True for an engine that is named by its file, as "./engine.js": what has no such beginning is a name. */
+export function isEnginePath(word: string): boolean {
+  return /^(?:\.{1,2}|~)?\//.test(word);
 }
 
 function fileNameOf(given: Given, name: OptionName): string | undefined {

@@ -8,12 +8,13 @@ import type { Place } from "../stage.ts";
 
 /**
  * What a word on the command line stands for, so that a shell can complete it: a job in one of these places ("job": in
- * any), a path, a folder, one of some words.
+ * any), a path, a folder, an engine, one of some words.
  */
 export type Completes =
   | "job"
   | "path"
   | "folder"
+  | "engine"
   | { readonly jobs: readonly Place[]; readonly orPath?: true }
   | readonly string[];
 
@@ -81,9 +82,9 @@ export const OPTIONS = {
     flags: "-e, --engine <name>",
     type: "text",
     default: "SlurmEngine",
-    completes: ["SlurmEngine", "LocalEngine"],
+    completes: "engine",
     group: "What to do",
-    help: "what runs the jobs: SlurmEngine, LocalEngine",
+    help: "what runs the jobs: SlurmEngine, LocalEngine, a package, ./FILE.js (see: jobmgr engines)",
   },
   engineArg: {
     flags: "--engine-arg <arg>",

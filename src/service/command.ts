@@ -1,5 +1,5 @@
 /** The command line of a manager that is to do, unattended, what a call from here would do. Pure. */
-import { absolutePath, type Settings } from "../config/config.ts";
+import { absolutePath, isEnginePath, type Settings } from "../config/config.ts";
 import { longFlag, OPTIONS, type Option, type OptionName, type Origins, type RawOptions } from "../config/options.ts";
 
 /** What a manager needs of the environment, beside its PATH. */
@@ -50,6 +50,7 @@ function optionWords(
   // "=" for what begins with "-", as --engine-arg does.
   if (option.type === "list") return (Array.isArray(value) ? value : []).map((one) => `${flag}=${one}`);
   // A relative path would mean something else where a service is started.
-  if (option.type === "text" && option.isPath) return [flag, absolutePath(String(value), origin)];
+  const isPath = option.type === "text" && (option.isPath || (name === "engine" && isEnginePath(String(value))));
+  if (isPath) return [flag, absolutePath(String(value), origin)];
   return String(value).startsWith("-") ? [`${flag}=${value}`] : [flag, String(value)];
 }

@@ -44,6 +44,22 @@ export interface Answer {
   readonly timedOut: boolean;
 }
 
+/** One engine, as `jobmgr engines` tells of it. */
+export interface EngineEntry {
+  /** What is given to -e for it. */
+  readonly word: string;
+  /** Of one that cannot be loaded it is not known. */
+  readonly name?: string;
+  readonly version?: string;
+  readonly summary?: string;
+  /** Where one lies that does not come with jobmgr. */
+  readonly from?: string;
+  /** It is the one of this configuration. */
+  readonly isInForce: boolean;
+  /** Why it cannot run jobs on this machine, in a sentence; undefined if it can. */
+  readonly absence?: string;
+}
+
 /** What the composition root knows and src does not: engines, processes, users. */
 export interface Surroundings {
   /** How this very jobmgr is called, by absolute paths. */
@@ -53,7 +69,9 @@ export interface Surroundings {
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
   makeReader(): Promise<Engine>;
   /** Why the engine cannot run jobs on this machine; undefined if it can. */
-  engineAbsence(): string | undefined;
+  engineAbsence(): Promise<string | undefined>;
+  /** All engines that come with jobmgr or are found here, and the one of this configuration. Loads all of them; never throws. */
+  listEngines(): Promise<readonly EngineEntry[]>;
   readonly machine: Machine;
   /** Of jobmgr. */
   readonly version: string;

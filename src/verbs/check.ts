@@ -39,7 +39,8 @@ export async function check(call: Call<{ json?: boolean }>): Promise<number> {
     finishedFile: settings.finishedFile,
     owners: await ownersOf(settings, around),
   };
-  const checker = new Checker({ disk, root, rules, settings, around, engine: await around.makeReader() });
+  const engine = await around.makeReader();
+  const checker = new Checker({ disk, root, rules, settings, around, engine }, await around.engineAbsence());
   const targets = words.flatMap((word) => targetsOf(disk, root, word));
   const checked: Checked[] = [];
   for (const target of targets) {
@@ -90,9 +91,9 @@ class Checker {
   /** Why no dry run is made: an engine that is not there, or did not answer, is not asked again. */
   leftOut: string | undefined;
 
-  constructor(parts: Parts) {
+  constructor(parts: Parts, absence: string | undefined) {
     this.#parts = parts;
-    this.leftOut = parts.around.engineAbsence();
+    this.leftOut = absence;
   }
 
   async check(target: Target): Promise<Checked> {

@@ -1,11 +1,16 @@
-/** The engine of the tests keeps the contract too, so that what is tested with it is true of the others; and so does one whose calls are counted. */
+/**
+ * The engine of the tests keeps the contract too, so that what is tested with it is true of the others; and so do
+ * one whose calls are counted, and one that is guarded.
+ */
 import { basename } from "node:path";
 import type { Engine, Submitted } from "../../src/engine.ts";
+import { guardedEngine } from "../../src/guarded-engine.ts";
 import { CallCounts, metered } from "../../src/metrics.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
 import { engineContract } from "./engine-contract.ts";
 
 engineContract("MemoryEngine", () => memoryScene((engine) => engine));
+engineContract("MemoryEngine, guarded", () => memoryScene((engine) => guardedEngine(engine)));
 engineContract("MemoryEngine, metered", () => memoryScene((engine) => metered(engine, new CallCounts())));
 
 function memoryScene(wrapped: (engine: Engine) => Engine) {

@@ -1,22 +1,24 @@
 /** What may stand where somebody presses Tab. */
 import { describe, expect, it } from "vitest";
-import { makeReader } from "../../../engines/index.ts";
+import { builtInNames } from "../../../engines/index.ts";
 import { VERBS } from "../../../src/command-line/command-line.ts";
-import { choicesFor, type JobsIn } from "../../../src/command-line/complete.ts";
-import { settingsOf } from "../../../src/config/config.ts";
+import { choicesFor, type Here } from "../../../src/command-line/complete.ts";
 import { OPTIONS } from "../../../src/config/options.ts";
 
-const JOBS: JobsIn = (place, root) =>
-  root === "/other" ? [`other-${place}`] : [`${place}-1`, `${place} 2`, "-dash", "line\nend"];
+const HERE: Here = {
+  jobsIn: (place, root) =>
+    root === "/other" ? [`other-${place}`] : [`${place}-1`, `${place} 2`, "-dash", "line\nend"],
+  engines: (root) => [...builtInNames(), root === "/other" ? "other" : "flux"],
+};
 
 function words(...typed: string[]): string[] {
-  return choicesFor({ before: typed.slice(0, -1), current: typed.at(-1) ?? "" }, JOBS).choices.map(
+  return choicesFor({ before: typed.slice(0, -1), current: typed.at(-1) ?? "" }, HERE).choices.map(
     ({ value }) => value,
   );
 }
 
 function paths(...typed: string[]): string {
-  return choicesFor({ before: typed.slice(0, -1), current: typed.at(-1) ?? "" }, JOBS).paths;
+  return choicesFor({ before: typed.slice(0, -1), current: typed.at(-1) ?? "" }, HERE).paths;
 }
 
 describe("what may stand there", () => {
@@ -33,7 +35,9 @@ describe("what may stand there", () => {
   });
 
   it("as a value is what the option takes", () => {
-    expect(words("--engine", "")).toEqual(["SlurmEngine", "LocalEngine"]);
+    expect(words("--engine", "")).toEqual([...builtInNames(), "flux"]);
+    expect(words("--root=/other", "--engine", "")).toContain("other");
+    expect(paths("--engine", "./")).toBe("any");
     expect(words("-e", "Lo")).toContain("LocalEngine");
     expect(words("--engine=Lo")).toContain("--engine=LocalEngine");
     expect(words("--log-level", "")).toEqual(["error", "warn", "info", "debug"]);
@@ -87,10 +91,4 @@ describe("what may stand there", () => {
       expect(words("check", ...root, "")).toEqual(["other-inbox"]);
     },
   );
-});
-
-it("engines that are offered are those there are", async () => {
-  const offered = OPTIONS.engine.completes;
-  const refusal = await makeReader("x", settingsOf({})).catch((error: Error) => error.message);
-  expect(refusal).toContain(`The engines are: ${[...offered].sort().join(", ")}`);
 });

@@ -1,0 +1,50 @@
+/** `jobmgr engines`: which engines there are, and whether each could run jobs here. */
+import { EXIT } from "../exit-codes.ts";
+import { table } from "../paint.ts";
+import { printable } from "../printable.ts";
+import type { Call, EngineEntry } from "./call.ts";
+
+/** Shows those that come with jobmgr, those in packages, and the one of this configuration. */
+export async function engines({ options, around, terminal }: Call<{ json?: boolean }>): Promise<number> {
+  const entries = await around.listEngines();
+  if (options.json) {
+    terminal.out(`${JSON.stringify({ schema: 1, engines: entries.map(jsonOf) }, undefined, 1)}\n`);
+    return EXIT.ok;
+  }
+  const rows = entries.map((entry) => [
+    printable(entry.word),
+    printable(entry.version ?? "-"),
+    entry.absence === undefined ? "yes" : "no",
+    whatOf(entry),
+  ]);
+  const head = ["ENGINE", "VERSION", "RUNS HERE", "WITH"];
+  for (const line of table([head, ...rows], terminal.width())) terminal.out(`${line}\n`);
+  terminal.out("\n");
+  for (const { word, from, absence } of entries) {
+    if (absence === undefined) continue;
+    const where = from === undefined || from === word ? "" : ` (${from})`;
+    terminal.out(`${printable(`${word}${where}: ${absence}`)}\n`);
+  }
+  const [inForce] = entries.filter((entry) => entry.isInForce);
+  if (inForce) terminal.out(`In force here: ${printable(inForce.word)}. For another one: -e ENGINE\n`);
+  return EXIT.ok;
+}
+
+/** Of one that somebody else has written its own name, too: that is how records call it. */
+function whatOf({ word, name, summary, from }: EngineEntry): string {
+  if (summary === undefined) return "-";
+  return printable(from === undefined || name === word ? summary : `${name}: ${summary}`);
+}
+
+function jsonOf({ word, name, version, summary, from, isInForce, absence }: EngineEntry) {
+  return {
+    word,
+    name: name ?? null,
+    version: version ?? null,
+    summary: summary ?? null,
+    from: from ?? null,
+    inForce: isInForce,
+    runsHere: absence === undefined,
+    why: absence ?? null,
+  };
+}
