@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import type { Attempt, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
+import { plannedAtMs, tokenIn } from "../batch/identity.ts";
 import { type Ran, runProgram } from "../run-program.ts";
 import { type AccountingOf, accountingArgs, cancelArgs, queueArgs } from "./commands.ts";
 import {
@@ -10,10 +11,8 @@ import {
   baseId,
   parseAccounting,
   parseQueue,
-  plannedAtMs,
   type QueueRow,
   queueFormat,
-  tokenIn,
 } from "./queue.ts";
 
 /** Slurm's commands give up by themselves after MessageTimeout, some of them several times; see slurm.conf(5). */

@@ -20,6 +20,10 @@ import type {
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { EXIT, recordName } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
+import { folderIn, plannedAtMs, tokenIn } from "../batch/identity.ts";
+import { Notes } from "../batch/notes.ts";
+import { type Answer, answerPaths, answersOf, type Runs, readHead, readRuns } from "../batch/records.ts";
+import { Submitter } from "../batch/submitter.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
 import { remarksOn } from "../sbatch-remarks.ts";
@@ -28,12 +32,9 @@ import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { diagnosis } from "./diagnosis.ts";
-import { copiesOf, type Ends, endedNews, endsOf, livingNews, type Runs } from "./judge.ts";
-import { Notes } from "./notes.ts";
+import { copiesOf, type Ends, endedNews, endsOf, livingNews } from "./judge.ts";
 import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
-import { baseId, folderIn, plannedAtMs, type QueueRow, taskOf, tokenIn } from "./queue.ts";
-import { type Answer, answerPaths, answersOf, readHead, readRuns } from "./records.ts";
-import { Submitter } from "./submitter.ts";
+import { baseId, type QueueRow, taskOf } from "./queue.ts";
 
 /** What is configured of SlurmEngine. Times in seconds. */
 export interface SlurmOptions {
@@ -77,7 +78,7 @@ export class SlurmEngine implements Engine {
   readonly hasQueue = true;
   readonly #options: SlurmOptions;
   readonly #environment = jobEnvironment(process.env);
-  readonly #submitter = new Submitter(this.#environment);
+  readonly #submitter = new Submitter("sbatch", this.#environment);
   readonly #shell = shellFor(this.#environment).join(" ");
   readonly #client = new Client(questionEnvironment(process.env), process.getuid?.() ?? 0);
   readonly #notes = new Notes();

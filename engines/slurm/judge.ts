@@ -2,6 +2,7 @@
 import { constants as os } from "node:os";
 import type { End, Ended, News, Plan } from "../../src/engine.ts";
 import { NOT_RUN, type Run } from "../../src/runner.ts";
+import type { Runs } from "../batch/records.ts";
 import { type AccountingRow, baseId, partOf, type QueueRow, taskOf } from "./queue.ts";
 import { whyItWaits } from "./reasons.ts";
 import { type Exit, exitOf, explain, isLaunchFailure, stateOf } from "./states.ts";
@@ -12,9 +13,6 @@ type Row = QueueRow | AccountingRow;
 type RowEnd = End & { readonly restarts?: number };
 /** How an attempt ended, by task (undefined: a plain job). */
 export type Ends = ReadonlyMap<number | undefined, RowEnd>;
-
-/** What the runners of an attempt left, by task (undefined: a plain job). */
-export type Runs = ReadonlyMap<number | undefined, Run>;
 
 /** The ids under which an attempt is in the queue: the one that has the right to run, and those that came twice. */
 export interface Copies {

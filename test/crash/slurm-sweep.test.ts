@@ -53,7 +53,7 @@ const SLURM: SweptEngine = {
   afterKill: { states: ["failed", "lost"], claimsLeast: 0 },
 };
 
-const TRACED_SHELL: Change = ["engines/slurm/submitter.js", "spawn(program, [", "spawn(process.env.TRACED_SHELL, ["];
+const TRACED_SHELL: Change = ["engines/batch/submitter.js", "spawn(program, [", "spawn(process.env.TRACED_SHELL, ["];
 
 /** A program between the manager and Slurm. */
 interface Between {

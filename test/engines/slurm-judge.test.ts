@@ -1,6 +1,7 @@
 /** What squeue's rows and the runners' records together say of an attempt: nothing is decided before it is certain. */
 import { describe, expect, it } from "vitest";
-import { copiesOf, endedNews, endsOf, livingNews, type Runs } from "../../engines/slurm/judge.ts";
+import type { Runs } from "../../engines/batch/records.ts";
+import { copiesOf, endedNews, endsOf, livingNews } from "../../engines/slurm/judge.ts";
 import type { AccountingRow, QueueRow } from "../../engines/slurm/queue.ts";
 import type { Run } from "../../src/runner.ts";
 import { somePlan } from "../fakes/plan.ts";

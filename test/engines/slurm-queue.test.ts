@@ -1,15 +1,7 @@
 /** How squeue's and sacct's answers are read: a cut or garbled one is none, and no name can pass for a row. */
 import { describe, expect, it } from "vitest";
-import {
-  baseId,
-  folderIn,
-  parseAccounting,
-  parseQueue,
-  partOf,
-  queueFormat,
-  taskOf,
-  tokenIn,
-} from "../../engines/slurm/queue.ts";
+import { folderIn, tokenIn } from "../../engines/batch/identity.ts";
+import { baseId, parseAccounting, parseQueue, partOf, queueFormat, taskOf } from "../../engines/slurm/queue.ts";
 
 const NONCE = "0123456789ab";
 const TOKEN = "20261121T104219-91bbde48256d";

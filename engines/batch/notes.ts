@@ -11,7 +11,7 @@ import { namesIn, readHead } from "./records.ts";
  * - `doubted`: its submission is in doubt, and it is not in the queue.
  * - `absent`: it was submitted, and is not in the queue any more.
  * - `ended`: it has ended, and its exit record cannot be seen.
- * - `finished`: its exit record is there, and Slurm says that it runs.
+ * - `finished`: its exit record is there, and the scheduler says that it runs.
  * - `limited`: a limit refused it while nothing else of this user was in the queue.
  */
 const NOTES = ["doubted", "absent", "ended", "finished", "limited"] as const;
@@ -71,7 +71,7 @@ export class Notes {
     return existsSync(join(attempt.records, SEEN));
   }
 
-  /** Keeps the ends of an array's tasks, for Slurm forgets them (MinJobAge) while others still run. */
+  /** Keeps the ends of an array's tasks, for a scheduler forgets them while others still run. */
   keepEnds(attempt: Attempt, ends: ReadonlyMap<number | undefined, End>): void {
     for (const [task, end] of ends) {
       const key = `${attempt.token} ${ENDED_TASK}${task}`;

@@ -1,6 +1,6 @@
 /**
- * Runs sbatch through one long-lived shell, for Node's own spawn forks all of Node and waits for the child, which costs
- * a third of what sbatch itself does. The shell is in a session of its own: Ctrl-C does not reach it, and a
+ * Runs a submit command through one long-lived shell, for Node's own spawn forks all of Node and waits for the child,
+ * which costs a third of what sbatch itself does. The shell is in a session of its own: Ctrl-C does not reach it, and a
  * submission goes on to its end whatever becomes of the manager.
  */
 import { type ChildProcess, spawn } from "node:child_process";
@@ -10,6 +10,7 @@ import { shellFor } from "../shell.ts";
 
 /** A submission is its folder, its two outputs, how many arguments there are, and these, each a line. */
 const SCRIPT = `
+submit=$1
 while IFS= read -r folder && IFS= read -r out && IFS= read -r err && IFS= read -r count; do
   set --
   while [ "$count" -gt 0 ]; do
@@ -18,7 +19,7 @@ while IFS= read -r folder && IFS= read -r out && IFS= read -r err && IFS= read -
     count=$((count - 1))
   done
   hash -r
-  cd "$folder" && sbatch "$@" </dev/null >"$out" 2>"$err"
+  cd "$folder" && "$submit" "$@" </dev/null >"$out" 2>"$err"
   echo $?
   cd /
 done
@@ -30,32 +31,34 @@ const SIGNALLED = 128;
 /** sbatch's own code for an option that it does not know. */
 const BAD_OPTION = 255;
 
-/** One call of sbatch. */
+/** One call of the command. */
 export interface Submission {
   readonly folder: string;
-  /** Files that are there; what sbatch prints goes into them. */
+  /** Files that are there; what it prints goes into them. */
   readonly out: string;
   readonly err: string;
   readonly args: readonly string[];
   readonly timeoutMs: number;
 }
 
-/** Runs sbatch for one manager. */
+/** Runs the submit command for one manager. */
 export class Submitter {
+  readonly #program: string;
   readonly #environment: NodeJS.ProcessEnv;
   #shell: ChildProcess | undefined;
   #ended: ((code: number | undefined) => void) | undefined;
 
-  constructor(environment: NodeJS.ProcessEnv) {
+  constructor(program: string, environment: NodeJS.ProcessEnv) {
+    this.#program = program;
     this.#environment = environment;
   }
 
-  /** Runs sbatch to its end, one at a time. */
+  /** Runs it to its end, one at a time. */
   run(submission: Submission): Promise<RanToFiles> {
     const { folder, out, err, args, timeoutMs } = submission;
     const lines = [folder, out, err, String(args.length), ...args];
     if (this.#ended || lines.some((line) => line.includes("\n")))
-      return runToFiles("sbatch", args, { cwd: folder, env: this.#environment, out, err, timeoutMs });
+      return runToFiles(this.#program, args, { cwd: folder, env: this.#environment, out, err, timeoutMs });
     return new Promise((done) => {
       const shell = this.#shell ?? this.#open();
       let timedOut = false;
@@ -84,7 +87,7 @@ export class Submitter {
 
   #open(): ChildProcess {
     const [program, ...args] = shellFor(this.#environment);
-    const shell = spawn(program, [...args, "-c", SCRIPT, "jobmgr-submitter"], {
+    const shell = spawn(program, [...args, "-c", SCRIPT, "jobmgr-submitter", this.#program], {
       cwd: "/",
       detached: true,
       env: this.#environment,

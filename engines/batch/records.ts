@@ -1,13 +1,15 @@
-/** What lies in an attempt's records, as SlurmEngine reads it. A job may have destroyed them: then there is nothing. */
+/** What lies in an attempt's records, as an engine with a queue reads it. A job may have destroyed them: then there is nothing. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Attempt } from "../../src/engine.ts";
-import { latestRuns } from "../../src/runner.ts";
-import type { Runs } from "./judge.ts";
+import { latestRuns, type Run } from "../../src/runner.ts";
 
 const BYTES_MAX = 64 * 1024;
 
-/** One call of sbatch: what it left in the attempt's records. */
+/** What the runners of an attempt left, by task (undefined: a plain job). */
+export type Runs = ReadonlyMap<number | undefined, Run>;
+
+/** One call of the submit command: what it left in the attempt's records. */
 export interface Answer {
   readonly number: number;
   readonly stdout: string;
@@ -39,12 +41,12 @@ export function readRuns(attempt: Attempt): Runs {
   return latestRuns(attempt.token, namesIn(attempt.records), (name) => readHead(join(attempt.records, name)));
 }
 
-/** Where the n-th call of sbatch leaves what it prints. */
+/** Where the n-th call of the submit command leaves what it prints. */
 export function answerPaths(attempt: Attempt, number: number): [string, string] {
   return [join(attempt.records, `submit-${number}.out`), join(attempt.records, `submit-${number}.err`)];
 }
 
-/** What sbatch said each time that it was called for this attempt. */
+/** What the submit command said each time that it was called for this attempt. */
 export function answersOf(attempt: Attempt): Answer[] {
   const numbers = namesIn(attempt.records)
     .map((name) => Number(/^submit-(\d+)\.out$/.exec(name)?.[1] ?? 0))

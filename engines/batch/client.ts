@@ -1,0 +1,179 @@
+/** Puts a dialect's questions to its scheduler. Believes an answer only if it is whole. */
+import type { Submitted, Token } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import { runProgram } from "../run-program.ts";
+import type { Details, Dialect, Question, Row, Said } from "./dialect.ts";
+import { plannedAtMs, tokenIn } from "./identity.ts";
+
+/** Schedulers' commands give up by themselves; none of them is known to take longer. */
+const TIMEOUT_MS = 60_000;
+const IDS_PER_QUESTION = 500;
+const IDS_PER_CANCEL = 200;
+/** The history is believed to be of this attempt if it was submitted so long before it was planned: clocks differ. */
+const EARLIER_MS = 86_400_000;
+
+/** All jobs of this user, at one moment. */
+export interface Queue {
+  /** When it was asked for, by performance.now(). */
+  readonly askedAtMs: number;
+  readonly rows: readonly Row[];
+  readonly byToken: ReadonlyMap<Token, readonly Row[]>;
+}
+
+/** What the history knew of the jobs that it was asked about. */
+export interface Ended {
+  /** "absent": none is kept; "down": it does not answer. */
+  readonly is: "there" | "absent" | "down";
+  /** Only those that are this very attempt's. */
+  rowsOf(job: Submitted, id: string): readonly Row[];
+}
+
+/** Questions to the scheduler, and cancellations. Throws EngineError. */
+export class Client {
+  readonly #dialect: Dialect;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #user: string;
+  /** The latest question for the queue, answered or under way. */
+  #question: { readonly askedAtMs: number; readonly answer: Promise<Queue> } | undefined;
+  /** Of what is in the queue, by id. */
+  #details = new Map<string, { readonly version: string | undefined; readonly known: Details }>();
+  #hasHistory: boolean;
+
+  constructor(dialect: Dialect, environment: NodeJS.ProcessEnv, user: string) {
+    this.#dialect = dialect;
+    this.#environment = environment;
+    this.#user = user;
+    this.#hasHistory = dialect.history !== undefined;
+  }
+
+  /** False once the scheduler has said that it keeps none. */
+  get mayHaveHistory(): boolean {
+    return this.#hasHistory;
+  }
+
+  /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
+  queue(sinceMs: number): Promise<Queue> {
+    if (this.#question && this.#question.askedAtMs >= sinceMs) return this.#question.answer;
+    const askedAtMs = performance.now();
+    const question = { askedAtMs, answer: this.#askQueue(askedAtMs) };
+    this.#question = question;
+    question.answer.catch(() => {
+      if (this.#question === question) this.#question = undefined;
+    });
+    return question.answer;
+  }
+
+  async #askQueue(askedAtMs: number): Promise<Queue> {
+    const question = this.#dialect.queueQuestion(this.#user);
+    const found = this.#dialect.queueRows(await this.#askWell(question));
+    if (!found) throw notWhole(question);
+    const rows = await this.#withDetails(found);
+    const byToken = new Map<Token, Row[]>();
+    for (const row of rows) {
+      const token = row.runner === undefined ? undefined : tokenIn(row.runner);
+      const others = token && byToken.get(token);
+      if (others) others.push(row);
+      else if (token) byToken.set(token, [row]);
+    }
+    return { askedAtMs, rows, byToken };
+  }
+
+  /** Asks only for what is not known yet. A row without details has left the queue between the two questions. */
+  async #withDetails(rows: readonly Row[]): Promise<Row[]> {
+    const bare = rows.filter((row) => row.runner === undefined);
+    const wanted = bare.filter((row) => {
+      const kept = this.#details.get(row.id);
+      return kept === undefined || kept.version !== row.version;
+    });
+    const ids = [...new Set(wanted.map((row) => row.id))];
+    const known = new Map<string, Details>();
+    for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
+      const question = this.#dialect.detailsQuestion?.(ids.slice(first, first + IDS_PER_QUESTION));
+      if (!question) return [...rows];
+      const some = this.#dialect.details?.(await this.#ask(question));
+      if (!some) throw notWhole(question);
+      for (const [id, details] of some) known.set(id, details);
+    }
+    const before = this.#details;
+    this.#details = new Map();
+    return rows.flatMap((row) => {
+      if (row.runner !== undefined) return [row];
+      const details = known.get(row.id) ?? (ids.includes(row.id) ? undefined : before.get(row.id)?.known);
+      if (!details) return [];
+      this.#details.set(row.id, { version: row.version, known: details });
+      const { runner, why } = details;
+      const isStuck = row.news.is === "queued" && row.news.stuck && why !== undefined;
+      return [{ ...row, runner, ...(isStuck && { news: { ...row.news, why } }) }];
+    });
+  }
+
+  /** Never throws: the history is a witness that one can do without. Asks nothing if there is no question. */
+  async history(questions: readonly { readonly job: Submitted; readonly id: string }[]): Promise<Ended> {
+    const ids = questions.map(({ id }) => id);
+    const sinceMs = Math.min(...questions.map(({ job }) => plannedAtMs(job.token))) - EARLIER_MS;
+    const rows: Row[] = [];
+    for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
+      const some = ids.slice(first, first + IDS_PER_QUESTION);
+      const answer = await this.#askHistory({ ids: some, sinceMs });
+      if (typeof answer === "string") return { is: answer, rowsOf: () => [] };
+      rows.push(...answer);
+    }
+    const rowsOf = (job: Submitted, id: string) => rows.filter((row) => row.id === id && isOf(row, job));
+    return { is: this.#hasHistory ? "there" : "absent", rowsOf };
+  }
+
+  /** What the history knows of an attempt, by its runner; "down" if it does not answer. */
+  async findInHistory(token: Token): Promise<Row | undefined | "down"> {
+    const answer = await this.#askHistory({ sinceMs: plannedAtMs(token) - EARLIER_MS });
+    if (typeof answer === "string") return answer === "down" ? "down" : undefined;
+    return answer.find((row) => row.runner !== undefined && tokenIn(row.runner) === token);
+  }
+
+  async #askHistory(of: { ids?: readonly string[]; sinceMs: number }): Promise<readonly Row[] | "absent" | "down"> {
+    const { history } = this.#dialect;
+    if (!history || !this.#hasHistory) return "absent";
+    const question = history.question({ ...of, user: this.#user });
+    if (!question) return [];
+    const answer = history.rows(await this.#ask(question));
+    if (answer === "absent") this.#hasHistory = false;
+    return answer;
+  }
+
+  /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
+  async cancel(ids: readonly string[]): Promise<void> {
+    for (let first = 0; first < ids.length; first += IDS_PER_CANCEL) {
+      const question = this.#dialect.cancelQuestion(ids.slice(first, first + IDS_PER_CANCEL));
+      const said = await this.#ask(question);
+      if (!this.#dialect.isCancelled(said)) throw outOfReach(question, said);
+    }
+  }
+
+  async #askWell(question: Question): Promise<Said> {
+    const said = await this.#ask(question);
+    if (said.exitCode !== 0) throw outOfReach(question, said);
+    return said;
+  }
+
+  async #ask({ program, args }: Question): Promise<Said> {
+    const ran = await runProgram(program, args, TIMEOUT_MS, this.#environment);
+    if (!ran.timedOut) return ran;
+    throw new EngineError("unavailable", `${program} gave no answer in ${TIMEOUT_MS / 1000} s.`);
+  }
+}
+
+function notWhole({ program }: Question): EngineError {
+  return new EngineError("unavailable", `The answer of ${program} was not whole.`);
+}
+
+function outOfReach({ program }: Question, said: Said): EngineError {
+  if (said.errorCode === "ENOENT") return new EngineError("unavailable", `There is no ${program} here any more.`);
+  const [first = ""] = (said.stderr.trim() || said.stdout.trim()).split("\n");
+  return new EngineError("unavailable", first === "" ? `${program} failed without a word.` : `${first.trim()}.`);
+}
+
+/** Ids are used again: a row must name the runner, or else what it was called, and be no older than the attempt. */
+function isOf(row: Row, job: Submitted): boolean {
+  if (row.runner !== undefined) return tokenIn(row.runner) === job.token;
+  if (row.name !== undefined && row.name !== job.plan.jobName) return false;
+  return row.submittedAtMs === undefined || row.submittedAtMs >= plannedAtMs(job.token) - EARLIER_MS;
+}
