@@ -17,7 +17,7 @@ export async function engines({ options, around, terminal }: Call<{ json?: boole
     entry.absence === undefined ? "yes" : "no",
     whatOf(entry),
   ]);
-  const head = ["ENGINE", "VERSION", "RUNS HERE", "WITH"];
+  const head = ["ENGINE", "VERSION", "RUNS HERE", "WHAT RUNS THE JOBS"];
   for (const line of table([head, ...rows], terminal.width())) terminal.out(`${line}\n`);
   terminal.out("\n");
   for (const { word, from, absence } of entries) {

@@ -9,6 +9,7 @@ import {
   rmSync,
   statSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join, resolve } from "node:path";
@@ -122,6 +123,22 @@ describe.each(PROGRAMS)("$name, alone in a folder, with no Node on the PATH", ({
     const seen = root.read("complete/one/env.txt");
     expect(seen).toMatch(/^JOBMGR_JOB_NAME=one$/m);
     expect(seen).not.toMatch(/^NODE_/m);
+  });
+
+  test("loads an engine that somebody else has written, also one that waits while it is loaded", async () => {
+    const folder = makeFolder();
+    const definition = `{ contract: 1, name: "Mine", version: "2.3", summary: "nothing", make() {} }`;
+    writeFileSync(join(folder, "mine.mjs"), `await null;\nexport default ${definition};\n`);
+    writeFileSync(join(folder, "mine.ts"), `const mine: object = ${definition};\nexport default mine;\n`);
+    const [program, ...first] = command();
+    const listed = async (file: string) =>
+      runToEnd(program, [...first, "engines", "-e", file], { cwd: folder, env: { PATH, NODE_NO_WARNINGS: "1" } });
+    expect(await listed("./mine.mjs")).toMatchObject({
+      stdout: expect.stringMatching(/yes +Mine: nothing/),
+      stderr: "",
+    });
+    const typed = node === "20.9.0" ? /mine\.ts: This Node \(v20\.9\.0\) cannot read TypeScript/ : /yes +Mine: nothing/;
+    expect((await listed("./mine.ts")).stdout).toMatch(typed);
   });
 
   // The help of each verb is made of one table, under whichever Node.

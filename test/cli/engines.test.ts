@@ -1,0 +1,29 @@
+/** `jobmgr engines`, word for word. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { makeRoot, type TestRoot } from "../harness.ts";
+import { transcript } from "./transcript.ts";
+
+function putPackage(root: TestRoot, name: string, text: string): void {
+  const folder = join(root.path, "node_modules", `jobmgr-engine-${name}`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+  writeFileSync(join(folder, "index.js"), text);
+}
+
+it("engines, found and given, those of no use with the reason", async () => {
+  const root = await makeRoot("/tmp");
+  putPackage(
+    root,
+    "flux",
+    `export const flux = { contract: 1, name: "FluxEngine", version: "2.0.0", summary: "Flux, through flux submit",
+       absence: () => "There is no flux on this machine.", make() {} };`,
+  );
+  putPackage(root, "old", 'export default { contract: 0, name: "OldEngine" };');
+  // Of the programs that schedulers come with, none is here.
+  const env = { PATH: "/nonexistent" };
+  const calls = [["engines"], ["engines", "-e", "flux"], ["engines", "--json", "-e", "LocalEngine"], ["engines", "x"]];
+  const text = await transcript(root, "pipes", calls, env);
+  await expect(text.replaceAll(/\b\d+\.\d+\.\d+\b/g, "X.Y.Z")).toMatchFileSnapshot("golden/engines-pipes.txt");
+});
