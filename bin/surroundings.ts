@@ -1,7 +1,7 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
 import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
-import { absenceOf, listEngines, makeEngine, makeReader } from "../engines/index.ts";
+import { absenceOf, engineNamed, listEngines, makeEngine, makeReader } from "../engines/index.ts";
 import type { Places } from "../engines/load.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
@@ -14,6 +14,11 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
   const around: Surroundings = {
     command: programCommand(),
     makeEngine: () => makeEngine(settings.engine, settings, placesOf(settings.root)),
+    async engineOrigin() {
+      const { foreign } = await engineNamed(settings.engine, placesOf(settings.root));
+      return foreign ? { version: foreign.definition.version, from: foreign.from } : { version };
+    },
+    engineNamed: (name, from) => makeEngine(from ?? name, othersSettings(settings), placesOf(settings.root)),
     makeReader: () => makeReader(settings.engine, settings, placesOf(settings.root)),
     listEngines: () => listEngines(settings.engine, version, placesOf(settings.root)),
     engineAbsence: () => absenceOf(settings.engine, placesOf(settings.root)),
@@ -44,6 +49,11 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     const { exitCode, stdout } = await around.runProgram("id", ["-u", "--", user], ID_TIMEOUT_MS);
     return exitCode === 0 && /^\d+$/.test(stdout.trim()) ? Number(stdout) : undefined;
   }
+}
+
+/** What was given to today's engine alone is not for another one: its submit command, and how many jobs it may have. */
+function othersSettings(settings: Settings): Settings {
+  return { ...settings, engineArgs: [], jobsMax: undefined };
 }
 
 /** An executable with Node in it is one word. A link to the script is kept: it may lead to a newer one some day. */

@@ -16,8 +16,6 @@ export interface Schedule {
   /** One pass, then the end. */
   readonly once: boolean;
   readonly inbox: string;
-  /** The engine gives hints, and may be asked whenever something happens. */
-  readonly engineGivesHints: boolean;
 }
 
 /** Runs passes over one root until it is stopped. Whoever changes something gives it a hint. */
@@ -88,7 +86,7 @@ export class Manager {
     do {
       await this.#orStopped(this.#pass.idle());
       if (this.#stopping) return;
-      await this.#orStopped(this.#pass.advance(false));
+      await this.#orStopped(this.#pass.advance("none"));
     } while (this.#pass.isBusy);
   }
 
@@ -118,7 +116,7 @@ export class Manager {
       } else if (this.#news) {
         this.#news = false;
         const { known } = this.#pass.inbox;
-        await this.#orStopped(this.#pass.advance(this.#schedule.engineGivesHints));
+        await this.#orStopped(this.#pass.advance("telling"));
         // The last folder that was known of has been taken: see whether there are more.
         if (known > 0 && this.#pass.inbox.known === 0) this.lookSoon();
       } else {

@@ -50,6 +50,7 @@ export function metered(engine: Engine, counts: CallCounts): Engine {
     name: engine.name,
     maxJobsDefault: engine.maxJobsDefault,
     hasQueue: engine.hasQueue,
+    ...(engine.waitsForJobs && { waitsForJobs: engine.waitsForJobs.bind(engine) }),
     plan: (...order) => engine.plan(...order),
     outputId: (...order) => engine.outputId(...order),
     command: (...order) => engine.command(...order),

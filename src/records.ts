@@ -19,6 +19,10 @@ import { latestRuns } from "./runner.ts";
 export interface Intent {
   readonly token: Token;
   readonly engine: string;
+  /** Its version. */
+  readonly engineVersion?: string;
+  /** Where an engine was loaded from that does not come with jobmgr: the package, or the absolute path of the file. */
+  readonly engineFrom?: string;
   readonly plan: Plan;
   readonly madeOn: Machine;
   /** sha256 of job.sh when it was planned. */

@@ -81,8 +81,8 @@ function factsOf(outcome: NonNullable<Seen["outcome"]>["outcome"]): Partial<JobS
 }
 
 /** Where its output goes; of an array with "%t" in place of the task's index. */
-function outputsOf(engine: Pick<Engine, "outputId">, { attempt, handle }: Seen): readonly string[] {
+function outputsOf(engine: Pick<Engine, "outputId">, { attempt, handle, outputId }: Seen): readonly string[] {
   if (!attempt) return [];
-  const id = engine.outputId(handle === undefined ? attempt : { ...attempt, handle });
+  const id = outputId ?? engine.outputId(handle === undefined ? attempt : { ...attempt, handle });
   return attempt.plan.outputs.map((output) => outputName(output, id, "%t"));
 }

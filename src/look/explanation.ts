@@ -139,8 +139,10 @@ function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
   return sentences;
 }
 
-function engineProblems(manager: ManagerState, now: string): string[] {
-  const abouts = ["engine", "full", "root", "list", "word"];
+/** `engine`: of the job, which may be another one than that of new jobs. */
+function engineProblems(manager: ManagerState, now: string, engine = manager.word.engine): string[] {
+  const ofEngine = ["engine", "full"].map((word) => (engine === manager.word.engine ? word : `${word} ${engine}`));
+  const abouts = [...ofEngine, "root", "list", "word"];
   return abouts.flatMap((about) => problemsOf(manager, now, about));
 }
 
@@ -170,7 +172,7 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
     : lookUnlessShut(disk, join(jobFolder(root, "pending", name), FILES.cancel))
       ? ["It is to be cancelled (job_cancel), which the manager has not seen yet."]
       : [];
-  const around = [...asked, ...told, ...engineProblems(manager, now), ...noManager(scene)];
+  const around = [...asked, ...told, ...engineProblems(manager, now, attempt?.engine), ...noManager(scene)];
   const is = (sentences: readonly string[], next: Part["next"]): Part => ({
     state: row.state,
     sentences: [...sentences, ...around],

@@ -34,7 +34,8 @@ export class Ends {
   async sendBack(job: Job): Promise<boolean> {
     const { jobs, lines, inbox, say } = this.#parts;
     const { seen } = job;
-    const back = seen && (await sendBack(lines.of(job).world, job.name, seen));
+    // Its next attempt is planned by today's engine, whichever had this one.
+    const back = seen && (await sendBack(lines.today.world, job.name, seen));
     if (!back) return false;
     const { name, record } = back;
     if (seen.outcome?.startedAt && !job.saidStarted) sayStarted(job, say);

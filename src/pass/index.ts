@@ -14,6 +14,7 @@
  *     beside.ts                 archives, unpacked and packed while all else goes on
  *     guard.ts                  what goes wrong with one job concerns no other
  *     line.ts, lines.ts         is the engine in reach? which one is a job's?
+ *     others.ts                 engines of jobs that an earlier manager has submitted
  *     problems.ts, life.ts      what is wrong; may anything go on?
  *     word.ts, facts.ts, status.ts, finished-files.ts       what is left for people and programs
  */
@@ -34,15 +35,17 @@ import { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import { Line } from "./line.ts";
 import { Lines } from "./lines.ts";
+import { type LoadEngine, Others } from "./others.ts";
 import { Places } from "./places.ts";
 import { Problems } from "./problems.ts";
-import { Rounds } from "./rounds.ts";
+import { type Asked, Rounds } from "./rounds.ts";
 import { Submissions } from "./submissions.ts";
 import { Walks } from "./walks.ts";
 import { leaveWord } from "./word.ts";
 
 export type { Facts } from "./facts.ts";
 export type { Limits } from "./limits.ts";
+export type { LoadEngine } from "./others.ts";
 
 /** All jobs of one root, as one manager knows them: it decides who steps, and tells what happens. */
 export class Pass {
@@ -55,6 +58,7 @@ export class Pass {
   readonly #problems: Problems;
   readonly #jobs: Jobs;
   readonly #lines: Lines;
+  readonly #others: Others;
   readonly #places: Places;
   readonly #rounds: Rounds;
   readonly #beside: Beside;
@@ -63,15 +67,16 @@ export class Pass {
   readonly #intake: Intake;
   #lookMs = 0;
 
-  constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void) {
+  /** `load`: how other engines than today's are loaded, for jobs that they were given before. */
+  constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void, load?: LoadEngine) {
     this.#world = world;
     this.#limits = limits;
     this.#say = say;
     this.#inbox = new Inbox(world.disk, world.root, world.rules);
     this.#brakes = new Brakes(brakes);
     this.#problems = new Problems(say);
-    this.#jobs = new Jobs(world, this.#problems);
     this.#lines = new Lines(new Line(world, limits, this.#life, this.#problems));
+    this.#jobs = new Jobs(world, this.#lines, this.#problems);
     this.#places = new Places(limits, this.#life, this.#jobs, this.#lines, this.#brakes);
     this.#guard = new Guard(world, this.#life, this.#jobs, this.#problems);
 
@@ -88,7 +93,8 @@ export class Pass {
       say,
       wake,
     };
-    this.#rounds = new Rounds(known);
+    this.#others = new Others({ ...known, world }, load);
+    this.#rounds = new Rounds({ ...known, goOn: () => this.#walks.startAll() });
     this.#beside = new Beside({ ...known, world });
     const submissions = new Submissions(known);
     const ends = new Ends({ ...known, beside: this.#beside });
@@ -112,15 +118,16 @@ export class Pass {
     this.#problems.resolve("root", "info", `${root.path} is there again.`);
     this.#world.assertOwned();
     this.#look();
-    await this.advance(true);
+    await this.#others.look();
+    await this.advance("all");
     this.#say({ is: "check" });
     this.#leaveWord();
   }
 
-  /** Does all that can be done with what is known, asking the engine if it may have news. */
-  async advance(askEngine: boolean): Promise<void> {
+  /** Does all that can be done with what is known, asking these engines, if they may be asked. */
+  async advance(asked: Asked): Promise<void> {
     this.#life.throwIfTakenOver();
-    if (askEngine) await this.#rounds.ask();
+    await this.#rounds.ask(asked);
     this.#places.lookAgain();
     this.#walks.startAll();
     this.#intake.takeInEndings();
@@ -170,12 +177,12 @@ export class Pass {
 
   /** True while a step is under way, or a question to the engine. */
   get isBusy(): boolean {
-    return this.#rounds.isAsking || this.#busy().length > 0;
+    return this.#busy().length > 0;
   }
 
   #busy(): Promise<void>[] {
     const steps = this.#jobs.all.map((job) => job.busy).filter((busy) => busy !== undefined);
-    return [...steps, ...this.#beside.busy];
+    return [...steps, ...this.#beside.busy, ...this.#rounds.busy, ...this.#others.busy];
   }
 
   /** From now on no new step is begun; those under way go on to their end. */

@@ -100,7 +100,7 @@ export class Intake {
     else problems.resolve("pause", "info", "The pause file has gone: jobs are taken in again.");
     if (guard.isTooMuch) return false;
     // While the engine takes none, those that are on their way find out when it does.
-    const isProbed = !line.takesJobs && jobs.all.some((job) => isOnItsWay(job, true));
+    const isProbed = !line.takesJobs && jobs.all.some((job) => lines.of(job) === line && isOnItsWay(job, true));
     return !paused && brakes.pausedForMs(performance.now()) === 0 && line.maySubmit && !isProbed;
   }
 

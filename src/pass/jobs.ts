@@ -7,6 +7,7 @@ import { isIgnoredName, isUnreadableName, jobFolder, sortByCodePoint } from "../
 import { see } from "../steps/see.ts";
 import type { World } from "../steps/world.ts";
 import { isInQueue, type Job, newJob, RETRY_S } from "./job.ts";
+import type { Lines } from "./lines.ts";
 import type { Problems } from "./problems.ts";
 
 /** So many pending folders are read again at each check, in turns. */
@@ -16,11 +17,13 @@ const LOOKS_MAX = 100;
 export class Jobs {
   readonly #world: World;
   readonly #problems: Problems;
+  readonly #lines: Lines;
   readonly #jobs = new Map<string, Job>();
   #looksFrom = 0;
 
-  constructor(world: World, problems: Problems) {
+  constructor(world: World, lines: Lines, problems: Problems) {
     this.#world = world;
+    this.#lines = lines;
     this.#problems = problems;
   }
 
@@ -89,7 +92,10 @@ export class Jobs {
       if (this.#world.disk.look(jobFolder(this.#world.root, "pending", job.name))?.kind !== "folder") {
         job.seen = { stage: undefined, odd: "it is not a folder" };
       } else {
-        job.seen = see(this.#world, "pending", job.name);
+        const seen = see(this.#world, "pending", job.name);
+        const isElsewhere = seen.intent !== undefined && !seen.outcome && !this.#lines.has(seen.intent.engine);
+        // It has a stage again as soon as its engine is here.
+        job.seen = isElsewhere ? { ...seen, stage: undefined } : seen;
       }
       if (job.seen.stage !== before) job.retryS = RETRY_S.first;
       if (job.seen.cancelReason !== undefined) job.cancelled = true;
@@ -107,7 +113,7 @@ export class Jobs {
     this.forget(job);
     const alive = isInQueue(job) && job.seen?.handle;
     const more = alive
-      ? ` Its job (${this.#world.engine.name} ${alive}) may still run, and is not followed any more.`
+      ? ` Its job (${job.seen?.intent?.engine} ${alive}) may still run, and is not followed any more.`
       : "";
     this.#problems.note("warn", `pending/${job.name} has gone: it was moved away or deleted.${more}`);
   }

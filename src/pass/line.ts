@@ -18,17 +18,32 @@ const ALMOST = 0.95;
 export class Line {
   /** What the steps of its jobs are given. */
   readonly world: World;
-  readonly #limits: Limits;
+  readonly limits: Limits;
   readonly #life: Life;
   readonly #problems: Problems;
   readonly #reach = new Reach();
   #polledAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(world: World, limits: Limits, life: Life, problems: Problems) {
+  /** What stands behind the words for its problems: nothing for today's engine. */
+  readonly #mark: string;
+
+  /** `isToday`: it is given new jobs. */
+  constructor(world: World, limits: Limits, life: Life, problems: Problems, isToday = true) {
     this.world = world;
-    this.#limits = limits;
+    this.limits = limits;
     this.#life = life;
     this.#problems = problems;
+    this.#mark = isToday ? "" : ` ${world.engine.name}`;
+  }
+
+  /** What a problem of it is about. */
+  about(word: "engine" | "full" | "cancel"): string {
+    return `${word}${this.#mark}`;
+  }
+
+  /** It has no jobs any more: what was wrong with it is of no interest. */
+  rests(): void {
+    this.#problems.forget(this.about("engine"), this.about("full"), this.about("cancel"));
   }
 
   get engine(): Engine {
@@ -37,7 +52,7 @@ export class Line {
 
   /** Whether it may be asked for news: it is not out of reach, and was not asked a moment ago. */
   get mayBeAsked(): boolean {
-    return this.#reach.mayBeAsked && performance.now() - this.#polledAtMs >= this.#limits.queryS * 1000 * ALMOST;
+    return this.#reach.mayBeAsked && performance.now() - this.#polledAtMs >= this.limits.queryS * 1000 * ALMOST;
   }
 
   /** It is asked for news now. */
@@ -47,7 +62,7 @@ export class Line {
 
   /** Lets it be asked at the next check, as soon as it may be asked at all. */
   askSoon(): void {
-    const spareMs = (this.#limits.queryS - this.#limits.queryLeastS) * 1000;
+    const spareMs = (this.limits.queryS - this.limits.queryLeastS) * 1000;
     this.#polledAtMs = Math.min(this.#polledAtMs, performance.now() - spareMs);
   }
 
@@ -59,13 +74,17 @@ export class Line {
   /** It has taken a job, or refused it for good. */
   submitAnswered(): void {
     this.#resolveOutage(this.#reach.submitAnswered());
-    this.#problems.resolve("full", "info", `${this.engine.name} takes jobs again.`);
+    this.#problems.resolve(this.about("full"), "info", `${this.engine.name} takes jobs again.`);
   }
 
   /** It answers, and has no room for another job. */
   full(error: Error): void {
     this.#reach.full();
-    this.#problems.report("full", "warn", `${this.engine.name} takes no more for now; jobs wait. ${error.message}`);
+    this.#problems.report(
+      this.about("full"),
+      "warn",
+      `${this.engine.name} takes no more for now; jobs wait. ${error.message}`,
+    );
   }
 
   /** One of its jobs has ended, so that a limit may leave room for another. */
@@ -78,10 +97,11 @@ export class Line {
     if (this.#life.endsBy(error)) return;
     this.#reach.failed(request);
     const text = `${this.engine.name} does not answer; no job changes its state. ${(error as Error).message}`;
-    if (this.#problems.has("engine")) {
+    const about = this.about("engine");
+    if (this.#problems.has(about)) {
       this.#problems.note("debug", text);
-      this.#problems.keep("engine", text);
-    } else this.#problems.report("engine", "warn", text);
+      this.#problems.keep(about, text);
+    } else this.#problems.report(about, "warn", text);
   }
 
   /** Whether it takes jobs, as far as is known. */
@@ -101,7 +121,7 @@ export class Line {
 
   /** For `jobmgr status`; undefined while there is none. */
   get outage(): ManagerWord["outage"] {
-    const text = this.#problems.all.get("engine");
+    const text = this.#problems.all.get(this.about("engine"));
     const { outageMs } = this.#reach;
     if (text === undefined || outageMs === undefined) return undefined;
     return { since: new Date(Date.now() - outageMs).toISOString(), text };
@@ -114,6 +134,7 @@ export class Line {
 
   #resolveOutage(tookS: number | undefined): void {
     if (tookS === undefined) return;
-    this.#problems.resolve("engine", "info", `${this.engine.name} answers again, after ${durationText(tookS)}.`);
+    const text = `${this.engine.name} answers again, after ${durationText(tookS)}.`;
+    this.#problems.resolve(this.about("engine"), "info", text);
   }
 }

@@ -1,9 +1,13 @@
-/** The places of the engine's queue: how many are taken, how many may be prepared ahead, and who waits for one. */
+/**
+ * The places of the engine's queue: how many are taken, how many may be prepared ahead, and who waits for one. Jobs of
+ * other engines than today's have places of their own there.
+ */
 import type { Brakes } from "../brakes.ts";
 import { isInQueue, isOnItsWay, type Job, placesOf } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
+import type { Line } from "./line.ts";
 import type { Lines } from "./lines.ts";
 
 const AHEAD_MS = 1000;
@@ -20,7 +24,7 @@ export class Places {
   readonly #brakes: Brakes;
   /** When jobs ended of late, oldest first. */
   readonly #endedAtMs: number[] = [];
-  #lookAgain: () => void = () => {};
+  readonly #whoWaits = new Set<() => void>();
 
   constructor(limits: Limits, life: Life, jobs: Jobs, lines: Lines, brakes: Brakes) {
     this.#limits = limits;
@@ -42,12 +46,12 @@ export class Places {
 
   /** By jobs that are in the engine's queue, or on their way there. */
   get taken(): number {
-    return this.#sum((job) => isInQueue(job) || isOnItsWay(job, this.#hasQueue(job)));
+    return this.#sum(this.#lines.today, (job) => isInQueue(job) || isOnItsWay(job, this.#hasQueue(job)));
   }
 
   /** Jobs that wait in the engine's queue, as far as is known, or will soon. */
   get waiting(): number {
-    return this.#jobs.all.filter((job) => {
+    return this.#ofToday.filter((job) => {
       if (job.news !== undefined) return job.news.is === "queued";
       return this.#hasQueue(job) && (isOnItsWay(job, true) || isInQueue(job));
     }).length;
@@ -57,25 +61,32 @@ export class Places {
   get isTurnFull(): boolean {
     if (!this.#lines.today.engine.hasQueue) return false;
     const now = performance.now();
-    const onTheirWay = this.#jobs.all.filter((job) => isOnItsWay(job, true) && job.retryAtMs <= now);
+    const onTheirWay = this.#ofToday.filter((job) => isOnItsWay(job, true) && job.retryAtMs <= now);
     return onTheirWay.length >= ON_THEIR_WAY_MAX;
+  }
+
+  /** Whether the engine has room for a job that is prepared. */
+  hasRoom(job: Job): boolean {
+    if (this.#brakes.spent || this.#brakes.pausedForMs(performance.now()) > 0) return false;
+    const line = this.#lines.of(job);
+    const { jobsMax } = line.limits;
+    const submitted = this.#sum(line, (other) => other.handed || isInQueue(other));
+    return submitted + placesOf(job, jobsMax) <= jobsMax;
   }
 
   /** Resolves when the engine has room for a job that is prepared, or the manager is to stop. */
   async room(job: Job): Promise<void> {
-    const submitted = () => this.#sum((other) => other.handed || isInQueue(other));
-    const fits = () => submitted() + placesOf(job, this.#limits.jobsMax) <= this.#limits.jobsMax;
-    const braked = () => this.#brakes.spent || this.#brakes.pausedForMs(performance.now()) > 0;
-    while ((!fits() || braked()) && !this.#life.isStopping) {
+    while (!this.hasRoom(job) && !this.#life.isStopping) {
       await new Promise<void>((resolve) => {
-        this.#lookAgain = resolve;
+        this.#whoWaits.add(resolve);
       });
     }
   }
 
   /** Lets whoever waits for room look whether there is some now. */
   lookAgain(): void {
-    this.#lookAgain();
+    for (const resolve of this.#whoWaits) resolve();
+    this.#whoWaits.clear();
   }
 
   /**
@@ -88,10 +99,15 @@ export class Places {
     return this.#limits.prepareAhead ? Math.min(this.#endedAtMs.length, this.#limits.jobsMax) : 0;
   }
 
-  #sum(counts: (job: Job) => boolean): number {
+  #sum(line: Line, counts: (job: Job) => boolean): number {
     let taken = 0;
-    for (const job of this.#jobs) if (counts(job)) taken += placesOf(job, this.#limits.jobsMax);
+    for (const job of this.#jobs)
+      if (this.#lines.of(job) === line && counts(job)) taken += placesOf(job, line.limits.jobsMax);
     return taken;
+  }
+
+  get #ofToday(): readonly Job[] {
+    return this.#jobs.all.filter((job) => this.#lines.of(job) === this.#lines.today);
   }
 
   #hasQueue(job: Job): boolean {

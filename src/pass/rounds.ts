@@ -23,30 +23,43 @@ interface Parts {
   readonly guard: Guard;
   readonly problems: Problems;
   readonly say: Say;
+  /** Lets jobs set out of which there is news. */
+  readonly goOn: () => void;
 }
+
+/** Which engines may be asked: those that tell by themselves when there is news may be asked at any time. */
+export type Asked = "all" | "telling" | "none";
 
 /** Asks the engines, of those jobs that were submitted. */
 export class Rounds {
   readonly #parts: Parts;
-  #isAsking = false;
+  /** The questions that have not been answered. */
+  readonly #asking = new Map<Line, Promise<void>>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** True while an answer is waited for. */
-  get isAsking(): boolean {
-    return this.#isAsking;
+  /** What is under way; each resolves when it has ended, and never rejects. */
+  get busy(): readonly Promise<void>[] {
+    return [...this.#asking.values()];
   }
 
-  /** Asks every engine that may be asked, and has jobs. Never rejects: one that does not answer is told of. */
-  async ask(): Promise<void> {
-    this.#isAsking = true;
-    try {
-      await Promise.all(this.#parts.lines.all.map((line) => this.#poll(line)));
-    } finally {
-      this.#isAsking = false;
-    }
+  /**
+   * Asks every engine that may be asked, and has jobs. Resolves when today's has answered: others, which may be out of
+   * reach, are not waited for. Never rejects: one that does not answer is told of.
+   */
+  async ask(which: Asked): Promise<void> {
+    const { lines, goOn } = this.#parts;
+    const isMeant = (line: Line) => which === "all" || (which === "telling" && line.engine.onNews !== undefined);
+    for (const line of lines.others) if (isMeant(line) && !this.#asking.has(line)) void this.#begin(line).then(goOn);
+    if (isMeant(lines.today)) await this.#begin(lines.today);
+  }
+
+  #begin(line: Line): Promise<void> {
+    const asking = this.#asking.get(line) ?? this.#poll(line).finally(() => this.#asking.delete(line));
+    this.#asking.set(line, asking);
+    return asking;
   }
 
   async #poll(line: Line): Promise<void> {
@@ -61,10 +74,13 @@ export class Rounds {
       const failure = await this.#cancelWhatIsAsked(line, asked).catch((error: Error) => error);
       const news = await line.engine.poll(submitted, life.signal);
       line.pollAnswered(jobs.all.some((job) => job.seen?.stage === "submitting" && lines.of(job) === line));
-      if (failure) problems.report("cancel", "warn", `What is to be cancelled goes on for now. ${failure.message}`);
-      else problems.resolve("cancel", "debug", "Jobs can be cancelled.");
-      for (const job of asked) this.#hear(line, job, news.get(job.seen?.token as Token));
-      for (const job of asked) await this.#giveUpRaised(line, job);
+      const about = line.about("cancel");
+      if (failure) problems.report(about, "warn", `What is to be cancelled goes on for now. ${failure.message}`);
+      else problems.resolve(about, "debug", "Jobs can be cancelled.");
+      // Meanwhile one may have gone, or set out.
+      const heard = asked.filter((job) => isAsked(job) && jobs.has(job.name));
+      for (const job of heard) this.#hear(line, job, news.get(job.seen?.token as Token));
+      for (const job of heard) await this.#giveUpRaised(line, job);
     } catch (error) {
       line.failed(error, "poll");
     }

@@ -1,11 +1,14 @@
-/** One submission at a time, in the order in which the jobs were begun, and none sooner than --delay after the last. */
+/**
+ * One submission to an engine at a time, in the order in which the jobs were begun, and none sooner than --delay after the
+ * last.
+ */
 import { isEngineError } from "../engine-error.ts";
 import { noteCancel } from "../steps/cancel.ts";
 import { submit } from "../steps/submit.ts";
 import type { Guard } from "./guard.ts";
 import type { Job } from "./job.ts";
 import type { Life } from "./life.ts";
-import type { Limits } from "./limits.ts";
+import type { Line } from "./line.ts";
 import type { Lines } from "./lines.ts";
 import type { Places } from "./places.ts";
 import type { Problems } from "./problems.ts";
@@ -20,7 +23,6 @@ export interface Turn {
 }
 
 interface Parts {
-  readonly limits: Limits;
   readonly life: Life;
   readonly lines: Lines;
   readonly places: Places;
@@ -31,22 +33,26 @@ interface Parts {
 /** The way to the engine, through which jobs go one by one. */
 export class Submissions {
   readonly #parts: Parts;
-  /** Resolves when the job that took a turn last has passed it on. */
-  #last: Promise<void> = Promise.resolve();
-  #lastSubmitMs = Number.NEGATIVE_INFINITY;
+  /** Of each engine: resolves when the job that took a turn last has passed it on. */
+  readonly #last = new Map<Line, Promise<void>>();
+  readonly #lastSubmitMs = new Map<Line, number>();
 
   constructor(parts: Parts) {
     this.#parts = parts;
   }
 
-  /** The turn behind all that were taken before. It must be passed on, whatever becomes of the job. */
-  takeTurn(): Turn {
-    const come = this.#last;
+  /** The turn behind all that were taken before, of jobs of its engine. It must be passed on, whatever becomes of the job. */
+  takeTurn(job: Job): Turn {
+    const line = this.#parts.lines.of(job);
+    const come = this.#last.get(line) ?? Promise.resolve();
     let pass = () => {};
     const passed = new Promise<void>((resolve) => {
       pass = resolve;
     });
-    this.#last = Promise.all([come, passed]).then(() => {});
+    this.#last.set(
+      line,
+      Promise.all([come, passed]).then(() => {}),
+    );
     return { come, pass };
   }
 
@@ -57,18 +63,20 @@ export class Submissions {
     if (!job.seen || !attempt || life.isStopping) return;
     const line = lines.of(job);
     if (!line.maySubmit) return;
-    await places.room(job);
-    await this.#delay();
+    // Where none is prepared ahead, it comes again when there may be room: a pass of --once must not wait for that.
+    if (line.limits.prepareAhead) await places.room(job);
+    else if (!places.hasRoom(job)) return;
+    await this.#delay(line);
     if (life.isStopping) return;
     if (job.seen?.token) await noteCancel(line.world, job.name, job.seen.token);
     const { fresh } = job;
     job.fresh = false;
     job.aside = false;
-    this.#lastSubmitMs = performance.now();
+    this.#lastSubmitMs.set(line, performance.now());
     try {
       const done = await submit(line.world, { ...job.seen, attempt }, fresh, life.signal, () => {
         job.handed = true;
-        this.#lastSubmitMs = performance.now();
+        this.#lastSubmitMs.set(line, performance.now());
         turn.pass();
       });
       if ("why" in done) return guard.doubt(job, done.why);
@@ -90,9 +98,10 @@ export class Submissions {
     if (job.seen.stage === "submitted") writeStatus(line.world, problems, job, "submitted");
   }
 
-  async #delay(): Promise<void> {
-    const { limits, life } = this.#parts;
-    const waitMs = this.#lastSubmitMs + limits.delayS * 1000 - performance.now();
+  async #delay(line: Line): Promise<void> {
+    const { life } = this.#parts;
+    const lastMs = this.#lastSubmitMs.get(line) ?? Number.NEGATIVE_INFINITY;
+    const waitMs = lastMs + line.limits.delayS * 1000 - performance.now();
     if (waitMs <= 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, waitMs);

@@ -12,6 +12,7 @@ import { type Job, postpone } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Lines } from "./lines.ts";
+import type { Places } from "./places.ts";
 import type { Problems } from "./problems.ts";
 import type { Submissions, Turn } from "./submissions.ts";
 
@@ -20,6 +21,7 @@ interface Parts {
   readonly jobs: Jobs;
   readonly lines: Lines;
   readonly guard: Guard;
+  readonly places: Places;
   readonly submissions: Submissions;
   readonly ends: Ends;
   readonly problems: Problems;
@@ -46,15 +48,20 @@ export class Walks {
     if (performance.now() < job.retryAtMs) return false;
     const stage = job.seen?.stage;
     if (stage === "submitted") return job.unweighed;
-    if (stage === "submitting" && !this.#parts.lines.of(job).maySubmit) return false;
+    if (stage === "submitting") return this.#maySubmit(job);
     return stage !== undefined;
+  }
+
+  #maySubmit(job: Job): boolean {
+    const line = this.#parts.lines.of(job);
+    return line.maySubmit && (line.limits.prepareAhead || this.#parts.places.hasRoom(job));
   }
 
   /** Lets one job set out. */
   start(job: Job): void {
     const { life, guard, submissions, wake } = this.#parts;
     if (life.isOver) return;
-    const turn = submissions.takeTurn();
+    const turn = submissions.takeTurn(job);
     job.busy = guard
       .run(job, () => this.#walk(job, turn))
       .finally(() => {
@@ -82,9 +89,10 @@ export class Walks {
 
   async #plan(job: Job): Promise<void> {
     const { life, jobs, lines, guard, problems } = this.#parts;
-    const { world } = lines.of(job);
+    const { world } = lines.today;
     if (!job.fresh) {
-      const verdict = await rescue(world, job.name, life.signal);
+      const others = lines.others.map((line) => line.world);
+      const verdict = await rescue([world, ...others], job.name, life.signal);
       if (typeof verdict === "object") return guard.doubt(job, verdict.why);
       if (verdict === "done") return jobs.look(job);
       guard.certain(job);

@@ -41,7 +41,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           outcome: record.outcome,
           attempt: seen.attempt,
           outputId: outputIdOf(world, seen),
-          command: seen.attempt && world.engine.command(seen.attempt),
+          command: seen.intent?.command ?? (seen.attempt && world.engine.command(seen.attempt)),
           attempts: attemptsText(world, name, seen),
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
@@ -57,8 +57,8 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
 }
 
 /** Undefined for what was never submitted: it has no outputs. */
-function outputIdOf({ engine }: World, { attempt, handle }: Seen): string | undefined {
-  return attempt && handle && engine.outputId({ ...attempt, handle });
+function outputIdOf({ engine }: World, { attempt, handle, outputId }: Seen): string | undefined {
+  return attempt && handle && (outputId ?? engine.outputId({ ...attempt, handle }));
 }
 
 function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {

@@ -78,13 +78,14 @@ export async function putIntent(
   plan: Plan,
   read: { script: Script; sha256: string; adopted?: boolean; again?: Series },
 ): Promise<Intent> {
-  const { disk, engine, machine } = world;
+  const { disk, engine, machine, origin } = world;
   const records = attemptFolder(folder, token);
   putRunner(world, { token, folder, records, plan }, read.script.text);
   const attempt = { token, folder, records, runner: join(records, "run.sh"), plan, madeOn: machine };
   const intent: Intent = {
     token,
     engine: engine.name,
+    ...(origin && { engineVersion: origin.version, ...(origin.from !== undefined && { engineFrom: origin.from }) }),
     plan,
     madeOn: machine,
     script: read.sha256,

@@ -13,25 +13,29 @@ import type { World } from "./world.ts";
 
 /**
  * What to do with a folder in pending that has no records and was not claimed by this manager just now: perhaps they
- * were destroyed. "plan" if it provably never ran; "done" if it did, and has records now (a handle, or the outcome "lost"),
+ * were destroyed. All engines that are known here are asked; today's is the first. "plan" if it provably never ran; "done" if it did, and has records now (a handle, or the outcome "lost"),
  * or got some meanwhile; else why nobody can tell. Throws EngineError if the engine cannot be asked: nothing is changed then.
  */
 export async function rescue(
-  world: World,
+  worlds: readonly [World, ...World[]],
   name: string,
   stop: AbortSignal,
 ): Promise<"plan" | "done" | { why: string }> {
-  const { disk, root, engine } = world;
+  const [world] = worlds;
+  const { disk, root } = world;
   const folder = jobFolder(root, "pending", name);
-  const found = await engine.find({ folder }, stop);
-  if (found.is === "unsure") return { why: found.why };
+  const answers = await Promise.all(
+    worlds.map(async (one) => ({ world: one, found: await one.engine.find({ folder }, stop) })),
+  );
   // In this order: who sees a trace, and then no intent, was not merely overtaken by another manager.
   const trace = disk.look(ownFolder(folder)) ? disk.list(folder).find(isResultName) : "the lack of .jobmgr";
   if (see(world, "pending", name).stage !== "claimed") return "done";
-  if (found.is === "found") {
-    await adopt(world, name, found);
+  for (const { world: its, found } of answers) {
+    if (found.is !== "found") continue;
+    await adopt(its, name, found);
     return "done";
   }
+  for (const { found } of answers) if (found.is === "unsure") return { why: found.why };
   if (trace === undefined) return "plan";
   world.assertOwned();
   const token = takeTurn(disk, folder, attemptsOf(disk, folder), newToken(new Date()));

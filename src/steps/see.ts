@@ -23,6 +23,8 @@ export interface Seen {
   readonly attempt?: Attempt;
   readonly intent?: Intent;
   readonly handle?: Handle;
+  /** What stands for "%j" in the names of its outputs, as its engine said when it took the job. */
+  readonly outputId?: string;
   readonly submittedAt?: string;
   readonly outcome?: OutcomeRecord;
   readonly cancelReason?: string;
@@ -51,9 +53,6 @@ export function see(world: World, place: Place, name: string): Seen {
     outcome: names.has("outcome"),
   });
   const intent = names.has("intent") ? readRecord(disk, records, "intent") : undefined;
-  const isElsewhere = intent !== undefined && !names.has("outcome") && intent.engine !== world.engine.name;
-  if (isElsewhere)
-    return { stage: undefined, token, odd: `it is a job of ${intent.engine}. To go on with it: -e ${intent.engine}` };
   const odd = stage ? {} : { odd: "its records fit no stage (a handle without an intent)" };
   if (intent && intent.token !== token)
     throw new RecordError(`${records}/intent is another attempt's (${intent.token})`);
@@ -66,6 +65,7 @@ export function see(world: World, place: Place, name: string): Seen {
     token,
     ...(intent && { intent, attempt: attemptOf(folder, intent) }),
     ...(handle && { handle: handle.handle, submittedAt: handle.at }),
+    ...(handle?.outputId !== undefined && { outputId: handle.outputId }),
     ...(outcome && { outcome }),
     ...(cancel && { cancelReason: cancel.reason }),
   };

@@ -27,11 +27,19 @@ export interface Notices {
   put(ending: Ending): Promise<void>;
 }
 
+/** What the records of a job say of its engine beside its name, so that a later manager can load it again. */
+export interface EngineOrigin {
+  readonly version: string;
+  /** Of an engine that does not come with jobmgr: the package, or the absolute path of the file. */
+  readonly from?: string;
+}
+
 /** All that a step may touch or ask. */
 export interface World {
   readonly disk: Disk;
   readonly root: Root;
   readonly engine: Engine;
+  readonly origin?: EngineOrigin;
   readonly machine: Machine;
   readonly rules: ReadyRules;
   readonly groupWritable: boolean;

@@ -5,6 +5,7 @@ import type { Origins, RawOptions } from "../config/options.ts";
 import type { Engine, Machine } from "../engine.ts";
 import type { FeedProgram } from "../notify/target.ts";
 import type { Paint } from "../paint.ts";
+import type { EngineOrigin } from "../steps/world.ts";
 
 /** Where a verb speaks, and how wide it may. */
 export interface Terminal {
@@ -66,6 +67,13 @@ export interface Surroundings {
   readonly command: readonly string[];
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
+  /** Of which version the engine is, and where it comes from. */
+  engineOrigin(): Promise<EngineOrigin>;
+  /**
+   * The engine of jobs that an earlier manager has submitted, by the name and the place in their records. Throws
+   * EngineError if it cannot be loaded, or cannot run here.
+   */
+  engineNamed(name: string, from: string | undefined): Promise<Engine>;
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
   makeReader(): Promise<Engine>;
   /** Why the engine cannot run jobs on this machine; undefined if it can. */

@@ -13,10 +13,10 @@ import { Manager } from "../manager.ts";
 import type { Metrics } from "../metrics.ts";
 import type { Notifier } from "../notify/index.ts";
 import { openFolder, ownersOf } from "../owners.ts";
-import { type Limits, Pass } from "../pass/index.ts";
+import { type Limits, type LoadEngine, Pass } from "../pass/index.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
-import type { World } from "../steps/world.ts";
+import type { EngineOrigin, World } from "../steps/world.ts";
 import { userName } from "../user-name.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 
@@ -29,7 +29,8 @@ export async function run({ settings, around, terminal }: Call): Promise<number>
   refuseOpenRoot(root, settings);
   const owners = await ownersOf(settings, around);
   const bare = await around.makeEngine();
-  const { engine, metrics } = await meteredOf(settings, root, bare, around);
+  const origin = await around.engineOrigin();
+  const { engine, metrics, meter } = await meteredOf(settings, root, bare, around);
   const makeNotifier = await notifierMaker(settings, root, around);
   if (settings.groupWritable) for (const place of PLACES) openRootFolder(realDisk, root[place]);
   const lock = takeLock(realDisk, root, lockerOf(settings, around));
@@ -37,6 +38,11 @@ export async function run({ settings, around, terminal }: Call): Promise<number>
   try {
     return await manage(settings, {
       engine,
+      origin,
+      load: async (name, from) => {
+        const other = meter(await around.engineNamed(name, from));
+        return { engine: other, limits: limitsOf({ ...settings, jobsMax: undefined }, other) };
+      },
       machine: around.machine,
       root,
       owners,
@@ -55,6 +61,8 @@ export async function run({ settings, around, terminal }: Call): Promise<number>
 
 interface Parts {
   readonly engine: Engine;
+  readonly origin: EngineOrigin;
+  readonly load: LoadEngine;
   readonly machine: Machine;
   readonly root: Root;
   readonly owners: ReadonlySet<number> | undefined;
@@ -66,18 +74,19 @@ interface Parts {
   readonly filter: Surroundings["filter"];
 }
 
-/** With --metrics, the engine's calls are counted. */
+/** With --metrics, the calls of engines are counted, all of them together. */
 async function meteredOf(
   { metricsFile }: Settings,
   root: Root,
   bare: Engine,
   { version }: Surroundings,
-): Promise<{ engine: Engine; metrics: Metrics | undefined }> {
-  if (metricsFile === undefined) return { engine: bare, metrics: undefined };
+): Promise<{ engine: Engine; metrics: Metrics | undefined; meter: (engine: Engine) => Engine }> {
+  if (metricsFile === undefined) return { engine: bare, metrics: undefined, meter: (engine) => engine };
   const { CallCounts, Metrics, metered } = await import("../metrics.ts");
   const counts = new CallCounts();
   const about = { engine: bare.name, version, node: process.version };
-  return { engine: metered(bare, counts), metrics: new Metrics(realDisk, root, metricsFile, counts, about) };
+  const meter = (engine: Engine) => metered(engine, counts);
+  return { engine: meter(bare), metrics: new Metrics(realDisk, root, metricsFile, counts, about), meter };
 }
 
 type Office = Pick<ConstructorParameters<typeof Notifier>[5], "assertOwned" | "say">;
@@ -134,14 +143,13 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     for (const ear of [notifier, metrics]) if (pass) ear?.hear(event, pass);
   };
   const makePass = (wake: () => void) => {
-    pass = new Pass(worldOf(settings, parts), limitsOf(settings, engine), brakesOf(settings), say, wake);
+    pass = new Pass(worldOf(settings, parts), limitsOf(settings, engine), brakesOf(settings), say, wake, parts.load);
     return pass;
   };
   const schedule = {
     periodS: settings.periodS,
     once: settings.once,
     inbox: root.inbox,
-    engineGivesHints: engine.onNews !== undefined,
   };
   const manager = new Manager(makePass, lock, schedule);
   engine.onNews?.(() => manager.hint());
@@ -180,11 +188,12 @@ function leftText(going: number): string {
   return `${going} ${going === 1 ? "job goes" : "jobs go"} on; start jobmgr again to collect the results.`;
 }
 
-function worldOf(settings: Settings, { engine, machine, root, owners, lock, notifier, filter }: Parts): World {
+function worldOf(settings: Settings, { engine, origin, machine, root, owners, lock, notifier, filter }: Parts): World {
   return {
     disk: realDisk,
     root,
     engine,
+    origin,
     machine,
     rules: { settleS: settings.settleS, readyFile: settings.readyFile, finishedFile: settings.finishedFile, owners },
     groupWritable: settings.groupWritable,

@@ -47,7 +47,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function makeScenario(jobs: Jobs): Promise<{ root: Root; scheduler: MemoryScheduler }> {
+/** Of two engines; only the first one is used, unless managers of both take turns. They share one ledger. */
+type Schedulers = readonly [MemoryScheduler, MemoryScheduler];
+
+function makeSchedulers(): Schedulers {
+  const first = new MemoryScheduler("First");
+  return [first, new MemoryScheduler("Second", first.ledger)];
+}
+
+async function makeScenario(jobs: Jobs): Promise<{ root: Root; schedulers: Schedulers }> {
   const { root } = await setUpRoot(realDisk, join(folder, `root-${count++}`));
   for (const [name, { script, retry }] of Object.entries(jobs)) {
     mkdirSync(join(root.inbox, name));
@@ -55,14 +63,14 @@ async function makeScenario(jobs: Jobs): Promise<{ root: Root; scheduler: Memory
     if (retry !== undefined) writeFileSync(join(root.inbox, name, "job_retry.txt"), retry);
     writeFileSync(join(root.inbox, name, "data"), `data of ${name}`);
   }
-  if (!jobs.again) return { root, scheduler: new MemoryScheduler() };
+  if (!jobs.again) return { root, schedulers: makeSchedulers() };
   // A folder that comes back brings the attempt and the error of its earlier life.
   const earlier = join(root.inbox, "again", ".jobmgr", "attempt-20200101T000000-0123456789ab");
   mkdirSync(earlier, { recursive: true });
   writeFileSync(join(earlier, "intent"), "of an earlier life");
   writeFileSync(join(earlier, "outcome"), "of an earlier life");
   writeFileSync(join(root.inbox, "again", "job_error.txt"), "of an earlier life");
-  return { root, scheduler: new MemoryScheduler() };
+  return { root, schedulers: makeSchedulers() };
 }
 
 interface Variant {
@@ -70,18 +78,21 @@ interface Variant {
   readonly jobs?: Jobs;
   readonly withoutFind?: boolean;
   readonly withoutClaim?: boolean;
+  /** Each manager has another engine than the one before it, and can load that. */
+  readonly takesTurns?: boolean;
 }
 
 /** Lets a manager work until all is done or it crashes; returns the number of effects. */
 async function manage(
   root: Root,
-  scheduler: MemoryScheduler,
+  [scheduler, other]: Schedulers,
   crash: CrashPlan,
   variant: Variant = {},
 ): Promise<{ crashed: boolean; effects: number }> {
   const clock = new CrashClock(crash);
   const disk = crashDisk(clock);
-  const engine = new MemoryEngine(scheduler, (_, action) => clock.effect(action));
+  const makeEngine = (which: MemoryScheduler) => new MemoryEngine(which, (_, action) => clock.effect(action));
+  const engine = makeEngine(scheduler);
   if (variant.withoutFind) engine.find = async () => ({ is: "absent" });
   scheduler.withoutClaim = variant.withoutClaim === true;
   const world: World = {
@@ -101,6 +112,7 @@ async function manage(
       NO_BRAKES,
       () => {},
       () => {},
+      async () => ({ engine: makeEngine(other), limits: LIMITS }),
     );
     for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root, variant); rounds++) {
       await pass.check();
@@ -118,14 +130,14 @@ function isDone(root: Root, { jobs = JOBS }: Variant): boolean {
 }
 
 /** What is wrong in the end; empty if nothing is. */
-function faults(root: Root, scheduler: MemoryScheduler, jobs: Jobs): string[] {
+function faults(root: Root, ledger: readonly string[], jobs: Jobs): string[] {
   const found: string[] = [];
   const expectEqual = (what: string, actual: unknown, wanted: unknown) => {
     if (JSON.stringify(actual) !== JSON.stringify(wanted)) found.push(`${what}: ${JSON.stringify(actual)}`);
   };
   expectEqual(
     "runs",
-    [...scheduler.ledger].sort(),
+    [...ledger].sort(),
     Object.keys(jobs)
       .flatMap((name) => Array(jobs[name]?.runs).fill(name))
       .sort(),
@@ -151,14 +163,17 @@ function faults(root: Root, scheduler: MemoryScheduler, jobs: Jobs): string[] {
 async function runWith(
   crashes: readonly CrashPlan[],
   variant: Variant = {},
-): Promise<{ faults: string[]; crashed: boolean; effects: number }> {
+): Promise<{ faults: string[]; crashed: boolean; effects: number; usesBoth: boolean }> {
   const { jobs = JOBS } = variant;
-  const { root, scheduler } = await makeScenario(jobs);
+  const { root, schedulers } = await makeScenario(jobs);
+  const [first, second] = schedulers;
+  const turn = (number: number): Schedulers => (variant.takesTurns && number % 2 === 1 ? [second, first] : schedulers);
   mkdirSync(join(root.own, "finishing"));
   let last = { crashed: false, effects: 0 };
-  for (const crash of crashes) last = await manage(root, scheduler, crash, variant);
-  await manage(root, scheduler, CALM, variant);
-  const result = { faults: faults(root, scheduler, jobs), ...last };
+  for (const [i, crash] of crashes.entries()) last = await manage(root, turn(i), crash, variant);
+  await manage(root, turn(crashes.length), CALM, variant);
+  const usesBoth = first.jobs.size > 0 && second.jobs.size > 0;
+  const result = { faults: faults(root, first.ledger, jobs), usesBoth, ...last };
   rmSync(root.path, { recursive: true });
   return result;
 }
@@ -189,9 +204,13 @@ describe("a crash at every effect", () => {
   }
 
   /** What is wrong after each two crashes, of how many; with a stride, after each so many-th pair of them. */
-  async function sweepTwice(variant: Variant, stride = 1): Promise<{ wrong: string[]; runs: number }> {
+  async function sweepTwice(
+    variant: Variant,
+    stride = 1,
+  ): Promise<{ wrong: string[]; runs: number; usingBoth: number }> {
     const wrong: string[] = [];
     let runs = 0;
+    let usingBoth = 0;
     for (let first = 0; ; first++) {
       let firstCrashed = true;
       for (let second = first % stride; ; second += stride) {
@@ -201,6 +220,7 @@ describe("a crash at every effect", () => {
         ];
         const result = await runWith(plans, variant);
         runs++;
+        if (result.usesBoth) usingBoth++;
         if (result.faults.length > 0) wrong.push(`${first}, ${second}: ${result.faults.join("; ")}`);
         if (!result.crashed) {
           firstCrashed = second >= stride || first === 0;
@@ -209,7 +229,7 @@ describe("a crash at every effect", () => {
       }
       if (!firstCrashed) break;
     }
-    return { wrong, runs };
+    return { wrong, runs, usingBoth };
   }
 
   it("a second crash during the recovery loses nothing and runs nothing twice", { timeout: 240_000 }, async () => {
@@ -225,6 +245,15 @@ describe("a crash at every effect", () => {
     const { wrong, runs } = await sweepTwice({ jobs: MENDED }, 2);
     expect(wrong).toEqual([]);
     expect(runs).toBeGreaterThan(300);
+  });
+
+  it("neither loses or repeats a job when each manager has another engine than the one before it", {
+    timeout: 120_000,
+  }, async () => {
+    const { wrong, runs, usingBoth } = await sweepTwice({ takesTurns: true }, 23);
+    expect(wrong).toEqual([]);
+    expect(runs).toBeGreaterThan(100);
+    expect(usingBoth).toBeGreaterThan(50);
   });
 
   it("the sweep bites: without find and without claim, something runs twice", async () => {

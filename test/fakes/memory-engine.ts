@@ -26,13 +26,20 @@ interface Job {
 
 export class MemoryScheduler {
   readonly jobs = new Map<string, Job>();
-  /** Names of the folders whose job.sh was really run, in order. */
-  readonly ledger: string[] = [];
+  /** Names of the folders whose job.sh was really run, in order; of several schedulers, if they share it. */
+  readonly ledger: string[];
+  readonly name: string;
   /** The faults of the next calls of submit, in order. */
   readonly faults: (Fault | undefined)[] = [];
   down = false;
   /** Without the claim of the runner; for the variant that must be found out. */
   withoutClaim = false;
+
+  /** `name`: of the engines that talk to it. */
+  constructor(name = "MemoryEngine", ledger: string[] = []) {
+    this.name = name;
+    this.ledger = ledger;
+  }
 
   /** What arrives at the scheduler: the runner's life, up to the point where job.sh would wait. */
   accept(attempt: Attempt): string {
@@ -96,7 +103,7 @@ export class MemoryScheduler {
 }
 
 export class MemoryEngine implements Engine {
-  readonly name: string = "MemoryEngine";
+  readonly name: string;
   readonly maxJobsDefault = 100;
   readonly hasQueue = false;
   readonly #scheduler: MemoryScheduler;
@@ -107,6 +114,7 @@ export class MemoryEngine implements Engine {
     scheduler: MemoryScheduler,
     effect: (what: string, action: () => string) => string = (_, action) => action(),
   ) {
+    this.name = scheduler.name;
     this.#scheduler = scheduler;
     this.#effect = effect;
   }

@@ -126,7 +126,7 @@ describe("a folder that comes back", () => {
 });
 
 describe("a job of another engine", () => {
-  it("is left alone with a word, and goes on when its own engine is back", async () => {
+  it("goes on with its own, which is loaded for it; new jobs go to today's", async () => {
     const root = await makeRoot();
     root.dropLedger("a", UNTIL_GO);
     const local = root.manage();
@@ -136,16 +136,45 @@ describe("a job of another engine", () => {
     const programs = makeFolder();
     for (const name of ["sbatch", "squeue", "sacct"])
       writeFileSync(join(programs, name), `#!/bin/sh\necho ${name} >>'${programs}/calls'\nexit 1\n`, { mode: 0o755 });
-    const slurm = root.manage(["-e", "SlurmEngine"], { env: { PATH: `${programs}:${process.env.PATH}` } });
-    await waitUntil("it is told", () => slurm.stderr().includes("it is a job of LocalEngine"));
-    await slurm.stop();
-    expect(existsSync(join(programs, "calls"))).toBe(false);
-    expect(root.names("pending")).toEqual(["a"]);
-
-    root.manage();
+    root.manage(["-e", "SlurmEngine"], { env: { PATH: `${programs}:${process.env.PATH}` } });
+    root.dropLedger("b");
+    await waitUntil("Slurm is asked to take b", () => existsSync(join(programs, "calls")));
     writeFileSync(join(root.path, "pending", "a", "go"), "");
     await root.completed("a");
     expect(root.runs()).toEqual(["a"]);
+    expect(root.status("a")).toMatchObject({ state: "succeeded", engine: "LocalEngine" });
+  });
+
+  it("that cannot be used here is told of once, and stays as it is; all others go on", async () => {
+    const root = await makeRoot();
+    for (const name of ["a", "b"]) root.dropLedger(name, UNTIL_GO);
+    const local = root.manage(["-M", "2"]);
+    await Promise.all(["a", "b"].map((name) => running(root, name)));
+    await local.stop();
+    const changed = ["a", "b"].map((name) => {
+      const [records = ""] = recordsOf(root, `pending/${name}`, "attempt");
+      const intent = readFileSync(join(records, "intent"), "utf8");
+      writeFileSync(join(records, "intent"), intent.replace('"engine": "LocalEngine"', '"engine": "FlyingEngine"'));
+      return () => writeFileSync(join(records, "intent"), intent);
+    });
+
+    const other = root.manage();
+    root.dropLedger("c");
+    await root.completed("c");
+    await waitUntil("it is told", () => other.stderr().includes("FlyingEngine"));
+    expect(other.stderr().match(/Jobs of FlyingEngine stay in pending/g)).toHaveLength(1);
+    const { stdout: explained } = await jobmgr(["--root", root.path, "explain", "a"]);
+    expect(explained.replaceAll(/\s+/g, " ")).toContain("Jobs of FlyingEngine stay in pending/ as they are");
+    const { stdout: status } = await jobmgr(["--root", root.path, "status"]);
+    expect(status.replaceAll(/\s+/g, " ")).toContain("! Jobs of FlyingEngine stay in pending/ as they are");
+    await other.stop();
+    expect(root.names("pending")).toEqual(["a", "b"]);
+
+    for (const back of changed) back();
+    root.manage();
+    for (const name of ["a", "b"]) writeFileSync(join(root.path, "pending", name, "go"), "");
+    await root.completed("a", "b");
+    expect(root.runs().sort()).toEqual(["a", "b", "c"]);
   });
 });
 

@@ -24,13 +24,11 @@ import { somePlan } from "../../fakes/plan.ts";
 
 /** One of several engines: all its jobs run. */
 class NamedEngine extends MemoryEngine {
-  override readonly name: string;
   readonly asked: Token[][] = [];
   isDown = false;
 
   constructor(name: string) {
-    super(new MemoryScheduler());
-    this.name = name;
+    super(new MemoryScheduler(name));
   }
 
   override async poll(jobs: readonly Submitted[]) {
@@ -61,10 +59,16 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
   const problems = new Problems(() => {});
   const [first, ...others] = engines.map((engine) => new Line(world(engine), LIMITS, life, problems));
   const lines = new Lines(first as Line, ...others);
-  const jobs = new Jobs(world(engines[0]), problems);
+  const jobs = new Jobs(world(engines[0]), lines, problems);
   const places = new Places(LIMITS, life, jobs, lines, new Brakes(NO_BRAKES));
   const guard = new Guard(world(engines[0]), life, jobs, problems);
-  const rounds = new Rounds({ life, jobs, lines, places, guard, problems, say: () => {} });
+  const made = new Rounds({ life, jobs, lines, places, guard, problems, say: () => {}, goOn: () => {} });
+  const rounds = {
+    ask: async () => {
+      await made.ask("all");
+      await Promise.all(made.busy);
+    },
+  };
 
   /** A job that was submitted to this engine; without one, it is not known to which. */
   const addSubmitted = (name: string, engine: string | undefined): Job => {
