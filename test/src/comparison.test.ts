@@ -12,7 +12,7 @@ const cells = (line: string) =>
     .slice(1, -1)
     .map((cell) => cell.trim());
 const rows = TEXT.split("\n")
-  .filter((line) => line.startsWith("| ") && !line.startsWith("| ability") && !line.startsWith("| fault"))
+  .filter((line) => /^\| (?!ability|fault |--)/.test(line))
   .map(cells);
 
 const sourceOf = (path: string) =>
