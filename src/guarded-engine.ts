@@ -441,9 +441,16 @@ const THROWN_MAX = 500;
 /** What was thrown, in one line, with the place that it comes from where that is known. */
 export function thrown(error: unknown): string {
   if (!(error instanceof Error)) return shown(error);
-  const at = /file:\/\/[^\s)]+:\d+/.exec(String(error.stack))?.[0];
   const said = printable(String(error.message).trim() || error.name).slice(0, THROWN_MAX);
-  return at === undefined ? said : `${said.replace(/\.$/, "")} (${decodeURI(at.slice("file://".length))})`;
+  const place = placeOf(String(error.stack));
+  return place === undefined ? said : `${said.replace(/\.$/, "")} (${place})`;
+}
+
+/** The file and line of the first frame; those behind it are of whoever called. */
+function placeOf(stack: string): string | undefined {
+  const frame = stack.split("\n").find((line) => line.startsWith("    at "));
+  const [, scheme, path] = /(file:\/\/)?(\/[^()]+:\d+:\d+)\)?$/.exec(frame ?? "") ?? [];
+  return path !== undefined && scheme !== undefined ? decodeURI(path) : path;
 }
 
 /** It has taken too long. */
