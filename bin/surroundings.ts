@@ -1,7 +1,7 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
 import { realpathSync } from "node:fs";
 import { dirname } from "node:path";
-import { absenceOf, engineNamed, listEngines, makeEngine, makeReader } from "../engines/index.ts";
+import { absenceOf, dryRunOf, engineNamed, listEngines, makeEngine, makeReader } from "../engines/index.ts";
 import type { Places } from "../engines/load.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
@@ -19,7 +19,10 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
       return foreign ? { version: foreign.definition.version, from: foreign.from } : { version };
     },
     engineNamed: (name, from) => makeEngine(from ?? name, othersSettings(settings), placesOf(settings.root)),
-    makeReader: () => makeReader(settings.engine, settings, placesOf(settings.root)),
+    async makeReader() {
+      const engine = await makeReader(settings.engine, settings, placesOf(settings.root));
+      return settings.dryRun ? dryRunOf(engine) : engine;
+    },
     listEngines: () => listEngines(settings.engine, version, placesOf(settings.root)),
     engineAbsence: () => absenceOf(settings.engine, placesOf(settings.root)),
     machine: thisMachine(),

@@ -1,6 +1,7 @@
 /** The engines by name: those that come with jobmgr, as one readable list, and any other by its path or package. */
 import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { OPTIONS } from "../src/config/options.ts";
 import type { Engine, EngineDefinition, EngineOptions } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 import { didYouMean } from "../src/nearest.ts";
@@ -31,7 +32,20 @@ const BUILT_IN: readonly BuiltIn[] = [
       return LocalEngine.forThisMachine(options);
     },
   },
+  {
+    name: "DryRunEngine",
+    summary: "nothing: shows what the engine that is configured would submit, or X of DryRunEngine:X",
+    async make(options) {
+      return dryRunOf(await makeReader(OPTIONS.engine.default, options));
+    },
+  },
 ];
+
+/** Before another engine: shows what that one would submit, and lets nothing through. */
+export async function dryRunOf(engine: Engine): Promise<Engine> {
+  const { DryRunEngine } = await import("./dry-run/index.ts");
+  return new DryRunEngine(engine);
+}
 
 /** An engine, and where it comes from. */
 export interface Known {

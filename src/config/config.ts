@@ -45,6 +45,8 @@ export interface Settings {
   readonly root: string;
   /** The name of one that comes with jobmgr, a package, or the absolute path of a file. */
   readonly engine: string;
+  /** It is only shown what that engine would be given. */
+  readonly dryRun: boolean;
   readonly engineArgs: readonly string[];
   readonly once: boolean;
   readonly periodS: number;
@@ -89,7 +91,7 @@ export function settingsOf(raw: RawOptions, origins: Origins = {}): Settings {
   const root = pathOf(given, "root") ?? resolve(".");
   return {
     root,
-    engine: engineOf(given),
+    ...engineOf(given),
     engineArgs: listOf(given, "engineArg"),
     once: raw.once === true,
     periodS: numberOf(given, "period") ?? OPTIONS.period.default,
@@ -166,10 +168,21 @@ export function absolutePath(value: string, origin: Origin | undefined): string 
   return origin.is === "file" ? resolve(dirname(origin.path), path) : resolve(path);
 }
 
-/** A name; or, of one that is written as a path, what it means where it was written. */
-function engineOf(given: Given): string {
+/** A name; or, of one that is written as a path, what it means where it was written. "DryRunEngine:" may stand before it. */
+function engineOf(given: Given): { engine: string; dryRun: boolean } {
   const value = textOf(given, "engine") ?? OPTIONS.engine.default;
-  return isEnginePath(value) ? absolutePath(value, given.origins.engine) : value;
+  const [, dry, rest] = DRY_RUN.exec(value) ?? [];
+  const word = dry === undefined ? value : (rest ?? OPTIONS.engine.default);
+  if (word === "") throw refusal(given, "engine", value, "it needs an engine behind its colon");
+  return { engine: isEnginePath(word) ? absolutePath(word, given.origins.engine) : word, dryRun: dry !== undefined };
+}
+
+/** "DryRunEngine", for the engine that is configured beneath it, or "DryRunEngine:LocalEngine". */
+const DRY_RUN = /^((?:engines\.)?DryRunEngine)(?::(.*))?$/s;
+
+/** True for "DryRunEngine" alone: which engine it stands before is said elsewhere. */
+export function isBareDryRun(word: unknown): word is string {
+  return typeof word === "string" && DRY_RUN.test(word) && !word.includes(":");
 }
 
 /** True for an engine that is named by its file, as "./engine.js": what has no such beginning is a name. */

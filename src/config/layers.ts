@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import type { Disk } from "../disk.ts";
 import { didYouMean } from "../nearest.ts";
-import { ConfigError, settingsOf } from "./config.ts";
+import { ConfigError, isBareDryRun, settingsOf } from "./config.ts";
 import { keyOf, OPTIONS, type Option, type OptionName, type Origins, type RawOptions, variableOf } from "./options.ts";
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
@@ -58,7 +58,7 @@ export function layersOver(flags: RawOptions, place: Place): Layered {
 
 type Layer = { readonly raw: RawOptions; readonly origin: Origins[OptionName] | undefined };
 
-/** The first layer that has a value gives it. */
+/** The first layer that has a value gives it. DryRunEngine stands before the engine that would count without it. */
 function overlaid(layers: readonly Layer[]): { raw: RawOptions; origins: Origins } {
   const raw: RawOptions = {};
   const origins: Origins = {};
@@ -68,6 +68,11 @@ function overlaid(layers: readonly Layer[]): { raw: RawOptions; origins: Origins
     if (value === undefined) continue;
     raw[name] = value;
     if (layer?.origin) origins[name] = layer.origin;
+  }
+  if (isBareDryRun(raw.engine)) {
+    const beneath = layers.find((one) => one.raw.engine !== undefined && !isBareDryRun(one.raw.engine));
+    raw.engine = `${raw.engine}:${beneath?.raw.engine ?? OPTIONS.engine.default}`;
+    if (beneath?.origin) origins.engine = beneath.origin;
   }
   return { raw, origins };
 }

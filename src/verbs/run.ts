@@ -24,7 +24,9 @@ import type { Call, Surroundings, Terminal } from "./call.ts";
 const SIGNAL_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
 /** Runs, and returns the exit code. Throws RootError, LockError, UsageError. */
-export async function run({ settings, around, terminal }: Call): Promise<number> {
+export async function run(call: Call): Promise<number> {
+  const { settings, around, terminal } = call;
+  if (settings.dryRun) return (await import("./dry-run.ts")).dryRun(call);
   const root = openRoot(realDisk, settings.root);
   refuseOpenRoot(root, settings);
   const owners = await ownersOf(settings, around);
