@@ -10,7 +10,7 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { type Disk, putDurably } from "./disk.ts";
-import type { Handle, Machine, Plan, Scale, Token } from "./engine.ts";
+import type { Dependency, Handle, Machine, Plan, Scale, Token } from "./engine.ts";
 import type { Outcome, RunnerRecords } from "./outcome.ts";
 import { FORMAT } from "./root.ts";
 import { latestRuns } from "./runner.ts";
@@ -34,6 +34,17 @@ export interface Intent {
   readonly adopted?: boolean;
   /** It follows another attempt by rule. */
   readonly again?: Series;
+  /** The attempts whose ends its scheduler waits for; none where all jobs before it had ended. */
+  readonly after?: readonly Before[];
+}
+
+/** An attempt at a job that another one waits for in the queue of their scheduler. */
+export interface Before extends Dependency {
+  /** Of its folder in pending/. */
+  readonly name: string;
+  readonly token: Token;
+  /** The indices of a job array; empty for a plain job. */
+  readonly tasks: readonly number[];
 }
 
 /** Attempts that follow each other by rule. */
@@ -60,6 +71,8 @@ export interface CancelRecord {
   readonly at: string;
   /** Nobody asked for it: it could never start, as the reason says, so that its end is a failure. */
   readonly givenUp?: true;
+  /** Nobody asked for it: it is taken out of the queue, for a job before it has not ended as it must. */
+  readonly recalled?: true;
 }
 
 /** How it ended. Written once, never changed. */

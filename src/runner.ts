@@ -15,6 +15,8 @@ export const STARTED = "started";
 /** Made when job.sh has ended. */
 export const EXIT = "exit";
 const LIMIT = "limit";
+/** Made by the manager: all jobs that a job was submitted behind have ended as they must. */
+export const MET = "met";
 
 /**
  * The name of a runner's record: for one task of an array or for a plain job, and for the n-th time that the
@@ -117,8 +119,22 @@ function quotedInLine(text: string): string {
   return quoted(text).replaceAll("\n", `'"$jm_nl"'`);
 }
 
-/** The whole text of run.sh for one attempt. */
-export function runnerText(job: { token: Token; folder: string; command: readonly string[]; plan: Plan }): string {
+/** An attempt that must have ended before this one starts: in pending/NAME when it was submitted. */
+interface Before {
+  readonly name: string;
+  readonly token: Token;
+  readonly needs: "success" | "end";
+  readonly tasks: readonly number[];
+}
+
+/** The whole text of run.sh for one attempt; `after`: those behind which it is submitted. */
+export function runnerText(job: {
+  token: Token;
+  folder: string;
+  command: readonly string[];
+  plan: Plan;
+  after?: readonly Before[];
+}): string {
   return `#!${job.plan.shell}
 ${job.plan.directives}# jobmgr's runner: starts job.sh at most once for attempt ${job.token}, and records how it ended.
 jm_token=${quoted(job.token)}
@@ -128,10 +144,19 @@ jm_folder=${quotedInLine(job.folder)}
 jm_limit=${Math.ceil(job.plan.limitS)} jm_grace=${Math.ceil(job.plan.graceS)}
 jm_id=${job.plan.identity.job} jm_restart=${job.plan.identity.restart} jm_index=${job.plan.identity.task}
 set -- ${job.command.map(quotedInLine).join(" ")}
-${BODY}`;
+${BEGIN}${barrierText(job.after ?? [])}${BODY}`;
 }
 
-const BODY = `
+function barrierText(after: readonly Before[]): string {
+  if (after.length === 0) return "";
+  const all = after.map(({ needs, name, token, tasks }) => {
+    const names = tasks.length > 0 ? tasks.map((task) => `.${task}`) : ["''"];
+    return `jm_has_ended ${needs} ${quotedInLine(name)} ${token} ${names.join(" ")}`;
+  });
+  return BARRIER.replace("JM_ALL", () => all.join(" &&\n  "));
+}
+
+const BEGIN = `
 set +e +u
 unset IFS
 umask u+rwx
@@ -144,7 +169,48 @@ jm_not_run() { echo "jobmgr: $1; job.sh was not started" >&2; exit ${NOT_RUN}; }
 
 # An attempt that is no longer in force has no folder of this name: a straggler ends here.
 cd "$jm_folder" 2>/dev/null && [ -d "$jm_records" ] || jm_not_run "$jm_records is gone"
+`;
 
+/** A scheduler may take for an end what is none: that of a copy, which stepped aside, or of another job of the same id. */
+const BARRIER = `
+# Its scheduler says that the jobs before it have ended as they must. Their own records decide, wherever they are by now.
+jm_has_ended() {
+  jm_needs=$1 jm_name=$2 jm_before=$3 jm_root=\${jm_folder%/*/*}
+  shift 3
+  for jm_at in "$jm_root/pending/$jm_name" "$jm_root/complete/$jm_name" "$jm_root/complete/$jm_name"~* \\
+    "$jm_root/complete/.$jm_name" "$jm_root/complete/.$jm_name"~*; do
+    jm_at=$jm_at/.jobmgr/attempt-$jm_before
+    [ -d "$jm_at" ] || continue
+    for jm_task in "$@"; do
+      jm_end=''
+      for jm_exit in "$jm_at/exit$jm_task" "$jm_at/exit$jm_task"-r*; do
+        jm_line=''
+        { read -r jm_line <"$jm_exit"; } 2>/dev/null
+        case "$jm_needs $jm_line" in
+          "end jobmgr-exit 1 $jm_before "*' end' | "success jobmgr-exit 1 $jm_before 0 "*' end') jm_end=yes ;;
+        esac
+      done
+      [ "$jm_end" ] || return 1
+    done
+    return 0
+  done
+  return 1
+}
+jm_have_ended() {
+  JM_ALL
+}
+# What it has started once, or the manager has seen to be over, needs no proof any more.
+if [ ! -e "$jm_records/met" ] && [ ! -e "$jm_records/started$jm_run" ]; then
+  jm_late=yes
+  for jm_pause in 0 1 1 2 2 4; do
+    [ $jm_pause = 0 ] || sleep $jm_pause
+    jm_have_ended && jm_late='' && break
+  done
+  [ "$jm_late" ] && jm_not_run 'no record shows that the jobs before it have ended as they must'
+fi
+`;
+
+const BODY = `
 # Who am I? A process id alone is no identity. (No pattern of many "*": dash would try for 9 ms.)
 jm_field_20() { shift 19; jm_start=$1; }
 jm_host='' jm_boot='' jm_start=''

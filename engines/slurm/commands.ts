@@ -18,9 +18,22 @@ export function submitArgs(attempt: Attempt): string[] {
     `--chdir=${attempt.folder}`,
     "--open-mode=append",
     ...attempt.plan.args,
+    ...afterArgs(attempt),
     ...outputArgs(attempt),
     attempt.runner,
   ];
+}
+
+/**
+ * The command line outweighs job.sh, so that what job.sh asks to wait for is said again; both must hold. A job that can
+ * never start stays in the queue until the manager takes it out: one that vanished would have to be explained.
+ */
+function afterArgs({ plan, after = [] }: Attempt): string[] {
+  if (after.length === 0) return [];
+  const [own] = sbatchOptions(plan.directives, plan.args);
+  const ours = after.map(({ handle, needs }) => `${needs === "success" ? "afterok" : "afterany"}:${handle}`);
+  const all = [...(own.dependency ? [own.dependency] : []), ...ours].join(",");
+  return [`--dependency=${all}`, ...(own["kill-on-invalid-dep"] === undefined ? ["--kill-on-invalid-dep=no"] : [])];
 }
 
 /**

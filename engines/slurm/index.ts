@@ -6,6 +6,7 @@ import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type {
   Attempt,
+  Dependency,
   End,
   Engine,
   Found,
@@ -33,7 +34,7 @@ import { type Accounting, Client, type Queue } from "./client.ts";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { copiesOf, type Ends, endedNews, endsOf, livingNews } from "./judge.ts";
-import { checkEngineArgs, clustersOf, planOf } from "./plan.ts";
+import { canWaitFor, checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, type QueueRow, taskOf } from "./queue.ts";
 
 /** What is configured of SlurmEngine. Times in seconds. */
@@ -95,6 +96,10 @@ export class SlurmEngine implements Engine {
 
   plan(script: Script, scale?: Scale): Plan {
     return planOf(script, this.#options.engineArgs, this.#shell, scale);
+  }
+
+  waitsForJobs(plan: Plan, after: readonly Dependency[]): boolean {
+    return canWaitFor(plan, after, process.env);
   }
 
   remarks(script: Script): readonly string[] {

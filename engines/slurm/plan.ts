@@ -1,5 +1,5 @@
 /** Reads job.sh as sbatch would, for what must be known before and after Slurm runs it. Pure. */
-import type { Plan, Scale } from "../../src/engine.ts";
+import type { Dependency, Plan, Scale } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
 import { askedOf, directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
@@ -108,6 +108,17 @@ export function clustersOf(plan: Plan, environment: NodeJS.ProcessEnv): string |
   const [said] = sbatchOptions("", plan.args);
   if (said.clusters !== undefined || environment.SLURM_CLUSTERS) return said.clusters;
   return sbatchOptions(plan.directives)[0].clusters;
+}
+
+/**
+ * Whether Slurm can keep a job back for these. An id means nothing on another cluster; "?" in job.sh's own dependency says
+ * that one of its jobs is enough, and nothing can be joined to that; parts of a heterogeneous job are left alone.
+ */
+export function canWaitFor(plan: Plan, after: readonly Dependency[], environment: NodeJS.ProcessEnv): boolean {
+  const [own, ...parts] = sbatchOptions(plan.directives, plan.args);
+  const isElsewhere = clustersOf(plan, environment) !== undefined || environment.SLURM_CLUSTERS !== undefined;
+  const arePlain = after.every(({ handle }) => /^\d+$/.test(handle));
+  return arePlain && !isElsewhere && parts.length === 0 && !own.dependency?.includes("?");
 }
 
 const NAME_LENGTH_MAX = 64;

@@ -2,10 +2,11 @@
  * What a job waits for: the form of job_after.txt, what follows from how the jobs in it stand, and circles among
  * jobs that wait for each other. Pure.
  */
+import type { Dependency, Handle, Token } from "../engine.ts";
 import type { Cause, Result } from "../outcome.ts";
 
 /** One line of job_after.txt. */
-export interface Dependency {
+export interface Named {
   readonly name: string;
   /** Its end is enough, however it ended; else it must have succeeded. */
   readonly any: boolean;
@@ -14,17 +15,33 @@ export interface Dependency {
 /** How a job stands that another one waits for. */
 export type JobState =
   /** It has not ended; `word` says where it is. */
-  | { readonly is: "going"; readonly word: string }
+  | { readonly is: "going"; readonly word: string; readonly queued?: Queued }
   | { readonly is: "ended"; readonly result: Result; readonly why: string; readonly after?: Cause }
   /** There is no such job, or none any more; `nearest`: names that somebody may have meant. */
   | { readonly is: "unknown"; readonly nearest?: readonly string[] }
   /** It lies in complete/, and nobody can tell how it ended. */
   | { readonly is: "unclear"; readonly why: string };
 
+/** An attempt that its engine has taken, and of whose end nothing is known: alone of its name. */
+export interface Queued {
+  /** Of its folder in pending/. */
+  readonly name: string;
+  readonly token: Token;
+  readonly handle: Handle;
+  readonly engine: string;
+  readonly tasks: readonly number[];
+}
+
+/** A job that another one could wait for in the engine's queue. */
+export interface Behind extends Queued {
+  readonly needs: Dependency["needs"];
+}
+
 /** Whether a job may run, as far as the jobs before it go. */
 export type Verdict =
   | { readonly is: "met" }
-  | { readonly is: "waits"; readonly why: string }
+  /** `behind`: all that it waits for, where all of them are in the queues of engines. */
+  | { readonly is: "waits"; readonly why: string; readonly behind?: readonly Behind[] }
   /** It can never run: `why` is for people; `cause` is the job at the start of the chain. */
   | { readonly is: "failed"; readonly why: string; readonly cause: Cause };
 
@@ -32,7 +49,7 @@ export type Verdict =
 export const AFTER_BYTES_MAX = 256 * 1024;
 
 /** What job_after.txt says, or in a sentence why it cannot be followed. */
-export type AfterRead = { readonly dependencies: readonly Dependency[] } | { readonly fault: string };
+export type AfterRead = { readonly dependencies: readonly Named[] } | { readonly fault: string };
 
 /** Reads the bytes of job_after.txt: the jobs it names, each once, or what is wrong with it and how to mend it. */
 export function parseAfter(bytes: Uint8Array): AfterRead {
@@ -46,7 +63,7 @@ export function parseAfter(bytes: Uint8Array): AfterRead {
   } catch {
     return { fault: "job_after.txt is not UTF-8 text. Save it as UTF-8, one name a line" };
   }
-  const found = new Map<string, Dependency>();
+  const found = new Map<string, Named>();
   for (const [i, line] of text.split("\n").entries()) {
     const dependency = dependencyOf(line);
     if (dependency === undefined) continue;
@@ -58,7 +75,7 @@ export function parseAfter(bytes: Uint8Array): AfterRead {
 }
 
 /** The text of a job_after.txt with these lines. A name that ends in a space cannot be written, nor one of two lines. */
-export function afterText(dependencies: readonly Dependency[]): string {
+export function afterText(dependencies: readonly Named[]): string {
   return dependencies
     .map(({ name, any }) => `${any ? "any " : ""}${NEEDS_COVER.test(name) ? "./" : ""}${name}\n`)
     .join("");
@@ -67,7 +84,7 @@ export function afterText(dependencies: readonly Dependency[]): string {
 /** Names that begin like something else in this file. */
 const NEEDS_COVER = /^(any[ \t]|#|[ \t\r]|\ufeff)/;
 
-function dependencyOf(line: string): Dependency | undefined {
+function dependencyOf(line: string): Named | undefined {
   const text = line.replace(/^[ \t\r]+|[ \t\r]+$/g, "");
   if (text === "" || text.startsWith("#")) return undefined;
   const any = /^any[ \t]+(.*)$/s.exec(text);
@@ -89,7 +106,7 @@ function faultOfName(name: string): string | undefined {
 }
 
 /** The jobs that it names; none where it cannot be understood. */
-export function dependenciesIn(read: AfterRead): readonly Dependency[] {
+export function dependenciesIn(read: AfterRead): readonly Named[] {
   return "fault" in read ? [] : read.dependencies;
 }
 
@@ -97,17 +114,21 @@ export function dependenciesIn(read: AfterRead): readonly Dependency[] {
 const NAMED_MAX = 3;
 
 /** What follows from how the jobs stand. One that failed outweighs those that have not ended: nothing can mend it. */
-export function verdictOf(dependencies: readonly Dependency[], stateOf: (name: string) => JobState): Verdict {
-  const waits: { name: string; state: Unended }[] = [];
+export function verdictOf(dependencies: readonly Named[], stateOf: (name: string) => JobState): Verdict {
+  const waits: { name: string; any: boolean; state: Unended }[] = [];
   for (const { name, any } of dependencies) {
     const state = stateOf(name);
-    if (state.is !== "ended") waits.push({ name, state });
+    if (state.is !== "ended") waits.push({ name, any, state });
     else if (!any && state.result !== "succeeded") return failedAfter(name, state);
   }
   if (waits.length === 0) return { is: "met" };
   const shown = waits.slice(0, NAMED_MAX).map(({ name, state }) => waitOf(name, state));
   const more = waits.length - shown.length;
-  return { is: "waits", why: `waits for ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}` };
+  const why = `waits for ${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  const behind = waits.flatMap(({ any, state }): Behind[] =>
+    state.is === "going" && state.queued ? [{ ...state.queued, needs: any ? "end" : "success" }] : [],
+  );
+  return { is: "waits", why, ...(behind.length === waits.length && { behind }) };
 }
 
 type Unended = Exclude<JobState, { is: "ended" }>;

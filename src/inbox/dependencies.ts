@@ -6,9 +6,19 @@ import { join } from "node:path";
 import { finishedFolder } from "../archive/finished.ts";
 import { arrivalFiles, arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
+import type { Token } from "../engine.ts";
 import { FILES } from "../files.ts";
-import { attemptsOf, type OutcomeRecord, outcomeInForce, RecordError, recordNames } from "../records.ts";
+import {
+  attemptFolder,
+  attemptsOf,
+  type OutcomeRecord,
+  outcomeInForce,
+  RecordError,
+  readRecord,
+  recordNames,
+} from "../records.ts";
 import { arrivingFolder, jobFolder, numberedName, type Root, unnumberedName } from "../root.ts";
+import { EXIT } from "../runner.ts";
 import type { Place } from "../stage.ts";
 import {
   AFTER_BYTES_MAX,
@@ -18,6 +28,7 @@ import {
   dependenciesIn,
   type JobState,
   parseAfter,
+  type Queued,
   type Verdict,
   verdictOf,
 } from "./after.ts";
@@ -130,11 +141,15 @@ function stateOfExactly(disk: Disk, root: Root, name: string, asker: Asker): Job
   const file = arrivalOf(disk, root, name);
   if (file !== undefined) return { is: "going", word: `waiting, as "${file}"` };
   if (isArriving(disk, root, name)) return { is: "going", word: "being unpacked" };
-  for (const place of ["inbox", "pending"] as const) {
-    for (const { name: one, folder } of namesakes(disk, root, place, name, asker)) {
-      const word = place === "pending" ? wordOf(disk, folder) : isHeld(disk, folder) ? "held" : "waiting";
-      return { is: "going", word: one === name ? word : `${word}, as "${one}"` };
-    }
+  for (const { name: one, folder } of namesakes(disk, root, "inbox", name, asker)) {
+    const word = isHeld(disk, folder) ? "held" : "waiting";
+    return { is: "going", word: one === name ? word : `${word}, as "${one}"` };
+  }
+  const [first, ...others] = namesakes(disk, root, "pending", name, asker);
+  if (first) {
+    const word = wordOf(disk, first.folder);
+    const queued = others.length === 0 ? queuedIn(disk, first) : undefined;
+    return { is: "going", word: first.name === name ? word : `${word}, as "${first.name}"`, ...(queued && { queued }) };
   }
   return endOf(disk, root, name, asker);
 }
@@ -197,6 +212,47 @@ interface Namesake {
   readonly name: string;
   readonly folder: string;
   readonly look: Look;
+}
+
+/** The attempt of a job in pending/, if its engine has taken it, and it is neither known to have ended nor to end soon. */
+function queuedIn(disk: Disk, { name, folder }: Namesake): Queued | undefined {
+  try {
+    const [token, ...others] = attemptsOf(disk, folder).inForce;
+    if (token === undefined || others.length > 0) return undefined;
+    const names = recordNames(disk, folder, token);
+    if (["outcome", "cancel", EXIT].some((record) => names.has(record))) return undefined;
+    const records = attemptFolder(folder, token);
+    const [intent, handle] = [readRecord(disk, records, "intent"), readRecord(disk, records, "handle")];
+    if (!intent || !handle || intent.token !== token) return undefined;
+    return { name, token, handle: handle.handle, engine: intent.engine, tasks: intent.plan.tasks };
+  } catch {
+    // Whoever looks at that job itself says what is wrong with it.
+    return undefined;
+  }
+}
+
+/** An attempt that another job waits for in the queue: where it is, and how it ended if it has. Throws RecordError. */
+export interface AttemptBefore {
+  readonly place: "pending" | "complete";
+  readonly outcome: OutcomeRecord | undefined;
+  /** It is being taken out of the queue itself. */
+  readonly isRecalled: boolean;
+}
+
+/** Looks for an attempt that was in force in pending/NAME; undefined if it is in force nowhere, or in the inbox again. */
+export function attemptBefore(disk: Disk, root: Root, name: string, token: Token): AttemptBefore | undefined {
+  const nobody: Asker = { place: "inbox", name: "" };
+  const stem = unnumberedName(name);
+  const pending = { name, folder: jobFolder(root, "pending", name), place: "pending" as const };
+  // A folder of this name that is in complete/ already makes it another number.
+  const complete = [...new Set([name, stem])].flatMap((one) => [...namesakes(disk, root, "complete", one, nobody)]);
+  for (const { folder, place } of [pending, ...complete.map((one) => ({ ...one, place: "complete" as const }))]) {
+    if (disk.look(folder)?.kind !== "folder" || !attemptsOf(disk, folder).inForce.includes(token)) continue;
+    const records = attemptFolder(folder, token);
+    const isRecalled = readRecord(disk, records, "cancel")?.recalled === true;
+    return { place, outcome: readRecord(disk, records, "outcome"), isRecalled };
+  }
+  return undefined;
 }
 
 function isHeld(disk: Disk, folder: string): boolean {

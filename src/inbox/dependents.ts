@@ -11,6 +11,7 @@ import { wasMet } from "../retry/again.ts";
 import { jobFolder, type Root, unnumberedName } from "../root.ts";
 import {
   type AfterRead,
+  type Behind,
   type Circle,
   circlesOf,
   circleText,
@@ -45,10 +46,14 @@ interface Dependent {
 /** How jobs stand, as far as they have been looked for in one round. */
 type States = Map<string, JobState>;
 
+/** Whether a folder of the inbox may be submitted before these jobs have ended. */
+export type MayGoBehind = (name: string, behind: readonly Behind[]) => boolean;
+
 /** What is remembered of the folders of one inbox that wait for others. */
 export class Dependents {
   readonly #disk: Disk;
   readonly #root: Root;
+  readonly #mayGoBehind: MayGoBehind;
   readonly #hints: NameHints;
   #names: readonly string[] = [];
   /** Names that have come and were not looked into yet, and where the turns of the others go on. */
@@ -67,7 +72,9 @@ export class Dependents {
   #circlesMayDiffer = false;
   #states: States = new Map();
 
-  constructor(disk: Disk, root: Root) {
+  /** `mayGoBehind`: whether a folder may go into the queue of the engine, behind these jobs there. */
+  constructor(disk: Disk, root: Root, mayGoBehind: MayGoBehind = () => false) {
+    this.#mayGoBehind = mayGoBehind;
     this.#disk = disk;
     this.#root = root;
     this.#hints = new NameHints(disk, root);
@@ -92,7 +99,7 @@ export class Dependents {
     for (const name of turn) this.#unsettled.add(name);
   }
 
-  /** A job has ended, or has gone back to the inbox: those that wait for it are judged anew. */
+  /** A job is in the engine's queue now, has ended, or has gone back to the inbox: those that wait for it are judged anew. */
   changed(...names: readonly string[]): void {
     for (const name of names.flatMap((one) => [one, unnumberedName(one)])) {
       const waiters = this.#waiters.get(keyOf(name));
@@ -103,7 +110,7 @@ export class Dependents {
     }
   }
 
-  /** Judges those for whom something has changed; returns the names of those that may run by now. */
+  /** Judges those for whom something has changed; returns the names of those that may be taken by now. */
   settle(): string[] {
     const met: string[] = [];
     for (const name of this.#unsettled) {
@@ -114,7 +121,7 @@ export class Dependents {
     return met;
   }
 
-  /** Whether a folder of the inbox may run, read off the disk now; but no other job is looked for twice in one round. */
+  /** Whether a folder of the inbox may be taken, read off the disk now; but no other job is looked for twice in one round. */
   verdict(name: string): Verdict {
     const dependent = this.#learn(name);
     if (dependent === undefined) return { is: "met" };
@@ -219,6 +226,7 @@ export class Dependents {
     if ("fault" in read) return { is: "waits", why: read.fault };
     const verdict = verdictOf(read.dependencies, (one) => this.#stateOf(one, name));
     if (verdict.is !== "waits") return verdict;
+    if (verdict.behind && this.#mayGoBehind(name, verdict.behind)) return { is: "met" };
     const circle = this.#inCircle.get(name);
     return circle ? { is: "waits", why: circleText(circle) } : verdict;
   }

@@ -15,7 +15,7 @@ import {
   sortByCodePoint,
 } from "../root.ts";
 import type { Circle } from "./after.ts";
-import { Dependents } from "./dependents.ts";
+import { Dependents, type MayGoBehind } from "./dependents.ts";
 import { type Readiness, type ReadyRules, readinessOf } from "./ready.ts";
 
 /** So many folders are looked into at most before others get a turn. */
@@ -64,11 +64,11 @@ export class Inbox {
   /** Folders that were to end, and could not yet: the next check tries again. */
   readonly #tried = new Set<string>();
 
-  constructor(disk: Disk, root: Root, rules: ReadyRules) {
+  constructor(disk: Disk, root: Root, rules: ReadyRules, mayGoBehind?: MayGoBehind) {
     this.#disk = disk;
     this.#root = root;
     this.#rules = rules;
-    this.#dependents = new Dependents(disk, root);
+    this.#dependents = new Dependents(disk, root, mayGoBehind);
   }
 
   /** Lists the inbox anew. Returns names that cannot be opened because they are not UTF-8. */
@@ -140,8 +140,8 @@ export class Inbox {
     return this.#dependents.circles;
   }
 
-  /** A job has ended, under these names: those that wait for it get their turn. */
-  ended(...names: readonly string[]): void {
+  /** A job has ended, or is in the engine's queue, under these names: those that wait for it get their turn. */
+  changed(...names: readonly string[]): void {
     this.#dependents.changed(...names);
   }
 

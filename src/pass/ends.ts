@@ -60,7 +60,7 @@ export class Ends {
     const { world } = lines.of(job);
     const target = await archive(world, job.name, seen);
     jobs.forget(job);
-    inbox.ended(job.name, target);
+    inbox.changed(job.name, target);
     if (seen.token) finishFolder(world, problems, seen.token);
     if (seen.token) beside.packSoon(seen.token);
     const { outcome, startedAt, endedAt } = seen.outcome;

@@ -10,6 +10,7 @@
  *     walks.ts                  a job's steps, one after the other, as far as it goes now
  *     places.ts, submissions.ts its place in the engine's queue; one submission after the other
  *     rounds.ts                 one question to the engine for all its jobs
+ *     behind.ts                 those that wait in its queue for others
  *     ends.ts                   from pending/ to complete/, or to the inbox again
  *     beside.ts                 archives, unpacked and packed while all else goes on
  *     guard.ts                  what goes wrong with one job concerns no other
@@ -22,7 +23,9 @@ import { type BrakeRules, Brakes } from "../brakes.ts";
 import type { Say } from "../events.ts";
 import { Inbox } from "../inbox/inbox.ts";
 import { isRootThere } from "../root.ts";
+import { beforesOf } from "../steps/behind.ts";
 import type { World } from "../steps/world.ts";
+import { Behind } from "./behind.ts";
 import { Beside } from "./beside.ts";
 import { Ends } from "./ends.ts";
 import { type Facts, factsOf } from "./facts.ts";
@@ -72,7 +75,9 @@ export class Pass {
     this.#world = world;
     this.#limits = limits;
     this.#say = say;
-    this.#inbox = new Inbox(world.disk, world.root, world.rules);
+    const mayGoBehind = (name: string, behind: Parameters<typeof beforesOf>[2]) =>
+      this.#places.mayGoBehind && beforesOf(world, { place: "inbox", name }, behind) !== undefined;
+    this.#inbox = new Inbox(world.disk, world.root, world.rules, mayGoBehind);
     this.#brakes = new Brakes(brakes);
     this.#problems = new Problems(say);
     this.#lines = new Lines(new Line(world, limits, this.#life, this.#problems));
@@ -94,7 +99,7 @@ export class Pass {
       wake,
     };
     this.#others = new Others({ ...known, world }, load);
-    this.#rounds = new Rounds({ ...known, goOn: () => this.#walks.startAll() });
+    this.#rounds = new Rounds({ ...known, behind: new Behind(known), goOn: () => this.#walks.startAll() });
     this.#beside = new Beside({ ...known, world });
     const submissions = new Submissions(known);
     const ends = new Ends({ ...known, beside: this.#beside });

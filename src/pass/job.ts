@@ -28,6 +28,8 @@ export interface Job {
   stuck: boolean;
   saidStarted: boolean;
   cancelled: boolean;
+  /** All jobs behind which it was submitted have ended as they must. */
+  met: boolean;
 }
 
 /** One that was found in pending/, or claimed just now (`fresh`). */
@@ -47,6 +49,7 @@ export function newJob(name: string, fresh: boolean): Job {
     stuck: false,
     saidStarted: false,
     cancelled: false,
+    met: false,
   };
 }
 
@@ -79,6 +82,25 @@ export function isOnItsWay(job: Job, hasQueue: boolean): boolean {
   if (job.seen?.stage === "submitting") return !job.aside && (hasQueue || !job.stuck);
   return job.seen?.stage === "claimed" && !job.stuck;
 }
+
+/** It waits in the queue, or is on its way there, for others to end. */
+export function isBehind({ seen, news, met }: Job): boolean {
+  const isWaiting = seen?.stage === "submitting" || (seen?.stage === "submitted" && !isPast(news));
+  return isWaiting && !met && (seen?.attempt?.after?.length ?? 0) > 0;
+}
+
+function isPast(news: News | undefined): boolean {
+  return news !== undefined && news.is !== "queued";
+}
+
+/** In words, for whom it waits in the queue. */
+export function whyBehind({ seen }: Job): string {
+  const names = (seen?.intent?.after ?? []).map(({ name }) => `"${name}"`);
+  const more = names.length > NAMED_MAX ? ` and ${names.length - NAMED_MAX} more` : "";
+  return `waits in the queue for ${names.slice(0, NAMED_MAX).join(", ")}${more}`;
+}
+
+const NAMED_MAX = 3;
 
 /** Submitted, and not known to have ended. */
 export function isInQueue(job: Job): boolean {

@@ -3,7 +3,7 @@
  * other engines than today's have places of their own there.
  */
 import type { Brakes } from "../brakes.ts";
-import { isInQueue, isOnItsWay, type Job, placesOf } from "./job.ts";
+import { isBehind, isInQueue, isOnItsWay, type Job, placesOf } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
@@ -55,6 +55,15 @@ export class Places {
       if (job.news !== undefined) return job.news.is === "queued";
       return this.#hasQueue(job) && (isOnItsWay(job, true) || isInQueue(job));
     }).length;
+  }
+
+  /**
+   * Whether one more may go behind others in the queue: those that wait there for others take at most half of the places,
+   * so that they keep out none that could run.
+   */
+  get mayGoBehind(): boolean {
+    const { jobsMax, pendingMax } = this.#limits;
+    return this.#ofToday.filter(isBehind).length < Math.floor(Math.min(jobsMax, pendingMax) / 2);
   }
 
   /** Where one is submitted after the other, only the next few leave the inbox: a late one with an early name goes first. */

@@ -5,8 +5,9 @@ import type { Say } from "../events.ts";
 import { FILES } from "../files.ts";
 import { jobFolder } from "../root.ts";
 import { giveUp, noteCancel } from "../steps/cancel.ts";
+import type { Behind } from "./behind.ts";
 import type { Guard } from "./guard.ts";
-import { expectedOf, type Job, sayStarted, submittedOf, whyOf } from "./job.ts";
+import { expectedOf, isBehind, type Job, sayStarted, submittedOf, whyBehind, whyOf } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Line } from "./line.ts";
@@ -21,6 +22,7 @@ interface Parts {
   readonly lines: Lines;
   readonly places: Places;
   readonly guard: Guard;
+  readonly behind: Behind;
   readonly problems: Problems;
   readonly say: Say;
   /** Lets jobs set out of which there is news. */
@@ -64,12 +66,13 @@ export class Rounds {
 
   async #poll(line: Line): Promise<void> {
     if (!line.mayBeAsked) return;
-    const { life, jobs, lines, problems } = this.#parts;
+    const { life, jobs, lines, behind, problems } = this.#parts;
     const isAsked = (job: Job) => job.seen?.stage === "submitted" && !job.busy && lines.of(job) === line;
     const asked = jobs.all.filter(isAsked);
     const submitted = asked.map((job) => submittedOf(job)).filter((one) => one !== undefined);
     if (submitted.length === 0) return;
     line.asks();
+    await behind.look(line, asked);
     try {
       const failure = await this.#cancelWhatIsAsked(line, asked).catch((error: Error) => error);
       const news = await line.engine.poll(submitted, life.signal);
@@ -81,6 +84,9 @@ export class Rounds {
       const heard = asked.filter((job) => isAsked(job) && jobs.has(job.name));
       for (const job of heard) this.#hear(line, job, news.get(job.seen?.token as Token));
       for (const job of heard) await this.#giveUpRaised(line, job);
+      // What is seen for the first time to wait, which a manager that lives for one pass only sees but once.
+      const recalled = (await behind.look(line, heard)).map(submittedOf).filter((one) => one !== undefined);
+      if (recalled.length > 0) await line.engine.cancel(recalled, life.signal).catch(() => {});
     } catch (error) {
       line.failed(error, "poll");
     }
@@ -99,7 +105,8 @@ export class Rounds {
       });
     }
     const cancelled = jobs
-      .filter((job) => job.cancelled)
+      // One that has started after all, for those before it have ended well by now, goes on.
+      .filter((job) => job.cancelled && !(job.seen?.recalled && job.news?.is === "running"))
       .map((job) => submittedOf(job))
       .filter((one) => one !== undefined);
     if (cancelled.length > 0) await world.engine.cancel(cancelled, life.signal);
@@ -120,8 +127,10 @@ export class Rounds {
     });
   }
 
-  #hear(line: Line, job: Job, news: News | undefined): void {
+  #hear(line: Line, job: Job, told: News | undefined): void {
     const { places, problems, say } = this.#parts;
+    // What the scheduler says of such a wait is no news, and nothing that a person could mend.
+    const news = told?.is === "queued" && isBehind(job) ? ({ is: "queued", why: whyBehind(job) } as const) : told;
     const changed =
       job.news?.is !== news?.is || whyOf(job.news) !== whyOf(news) || expectedOf(job.news) !== expectedOf(news);
     job.news = news;

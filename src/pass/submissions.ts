@@ -3,6 +3,7 @@
  * last.
  */
 import { isEngineError } from "../engine-error.ts";
+import type { Inbox } from "../inbox/inbox.ts";
 import { noteCancel } from "../steps/cancel.ts";
 import { submit } from "../steps/submit.ts";
 import type { Guard } from "./guard.ts";
@@ -25,6 +26,7 @@ export interface Turn {
 interface Parts {
   readonly life: Life;
   readonly lines: Lines;
+  readonly inbox: Inbox;
   readonly places: Places;
   readonly guard: Guard;
   readonly problems: Problems;
@@ -58,7 +60,7 @@ export class Submissions {
 
   /** Submits a job whose turn has come, when there is room for it; what the engine answers stands in `seen`. */
   async submit(job: Job, turn: Turn): Promise<void> {
-    const { life, lines, places, guard, problems } = this.#parts;
+    const { life, lines, inbox, places, guard, problems } = this.#parts;
     const { attempt } = job.seen ?? {};
     if (!job.seen || !attempt || life.isStopping) return;
     const line = lines.of(job);
@@ -83,6 +85,7 @@ export class Submissions {
       if (done.stage === "submitted" || done.outcome?.outcome.is === "refused") line.submitAnswered();
       guard.certain(job);
       job.seen = done;
+      if (done.stage === "claimed") return this.#takenBack(job);
     } catch (error) {
       if (!isEngineError(error)) throw error;
       if (error.verdict === "ambiguous")
@@ -95,7 +98,17 @@ export class Submissions {
     } finally {
       job.handed = false;
     }
-    if (job.seen.stage === "submitted") writeStatus(line.world, problems, job, "submitted");
+    if (job.seen.stage !== "submitted") return;
+    writeStatus(line.world, problems, job, "submitted");
+    // Those that wait for it may go behind it.
+    if (line.engine.waitsForJobs) inbox.changed(job.name);
+  }
+
+  /** It cannot go behind others in the queue any more, and was not submitted. */
+  #takenBack(job: Job): void {
+    job.fresh = true;
+    job.cancelled = false;
+    job.met = false;
   }
 
   async #delay(line: Line): Promise<void> {

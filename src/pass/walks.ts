@@ -118,11 +118,15 @@ export class Walks {
       job.seen = done;
       return;
     }
-    problems.report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
     job.seen = { stage: "claimed" };
     job.news = undefined;
     job.fresh = true;
     job.saidStarted = false;
+    job.cancelled = false;
+    job.met = false;
+    if (seen.intent?.after)
+      return problems.note("info", `${job.name} has left the queue, and was not started: it waits for its turn again.`);
+    problems.report(job.name, "warn", `${job.name} was submitted, but job.sh was not started; it is submitted again.`);
     postpone(job);
   }
 }

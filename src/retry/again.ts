@@ -15,6 +15,7 @@ import {
   readRecord,
   type Series,
 } from "../records.ts";
+import { MET, STARTED } from "../runner.ts";
 import { type Fault, mergeRetry, parseRetry, type RetryRules } from "./retry.ts";
 
 const FILE_BYTES_MAX = 64 * 1024;
@@ -82,5 +83,8 @@ export function wasMet(disk: Disk, folder: string): boolean {
   if (!after) return false;
   const waiting = waitingRetry(disk, folder);
   const judged = waiting?.isItself && disk.look(join(waiting.records, "intent"));
-  return judged ? after.ctimeMs <= judged.ctimeMs : false;
+  if (!waiting || !judged || after.ctimeMs > judged.ctimeMs) return false;
+  // One that was in the queue behind others was judged by its scheduler, which let it start.
+  const wasBehind = readRecord(disk, waiting.records, "intent")?.after !== undefined;
+  return !wasBehind || disk.list(waiting.records).some((name) => name === MET || name.startsWith(STARTED));
 }

@@ -17,8 +17,8 @@ export async function noteCancel(world: World, name: string, token: Token): Prom
   if (reason === undefined) return undefined;
   world.assertOwned();
   const records = attemptFolder(folder, token);
-  if (!readRecord(disk, records, "cancel"))
-    await putRecord(disk, records, "cancel", { reason, at: new Date().toISOString() });
+  const noted = readRecord(disk, records, "cancel");
+  if (!noted || noted.recalled) await putRecord(disk, records, "cancel", { reason, at: new Date().toISOString() });
   keepCancel(disk, folder, records);
   return reason;
 }

@@ -7,6 +7,7 @@ import { verdictOfFolder } from "../inbox/dependencies.ts";
 import {
   attemptFolder,
   attemptsOf,
+  type Before,
   type Intent,
   newToken,
   ownFolder,
@@ -20,6 +21,7 @@ import { jobFolder } from "../root.ts";
 import { runnerText } from "../runner.ts";
 import { commandOfScript, type Script } from "../script.ts";
 import { readScript } from "../script-file.ts";
+import { beforesOf } from "./behind.ts";
 import { cancelReasonOf } from "./cancel.ts";
 import { putBack } from "./claim.ts";
 import { cancelUnsubmitted, refuse } from "./put-outcome.ts";
@@ -29,7 +31,7 @@ import type { World } from "./world.ts";
 /**
  * Writes the intent, or the outcome of a job that is not to be run at all: cancelled, after one that did not succeed,
  * or impossible. Returns what is there then; or why it waits, if it is in the inbox again, for the jobs before it
- * have not ended.
+ * have not ended. One that waits for jobs in the queue of its engine may go behind them.
  */
 export async function plan(world: World, name: string): Promise<Seen | { why: string }> {
   const { disk, root, engine } = world;
@@ -38,7 +40,8 @@ export async function plan(world: World, name: string): Promise<Seen | { why: st
   const cancelReason = cancelReasonOf(disk, folder);
   const isMet = cancelReason !== undefined || wasMet(disk, folder);
   const verdict = isMet ? ({ is: "met" } as const) : verdictOfFolder(disk, root, { place: "pending", name });
-  if (verdict.is === "waits") {
+  const after = verdict.is === "waits" ? beforesOf(world, { place: "pending", name }, verdict.behind) : undefined;
+  if (verdict.is === "waits" && !after) {
     putBack(world, name);
     return { why: verdict.why };
   }
@@ -64,7 +67,11 @@ export async function plan(world: World, name: string): Promise<Seen | { why: st
     if (!isEngineError(error) || error.verdict !== "refused") throw error;
     return { token, ...(await refuse(world, records, { why: error.message })) };
   }
-  const intent = await putIntent(world, folder, token, plan, { ...read, ...(again && { again }) });
+  const intent = await putIntent(world, folder, token, plan, {
+    ...read,
+    ...(again && { again }),
+    ...(after && { after }),
+  });
   // The way to the intent must be as durable as the intent itself, or a submitted job could be found in the inbox.
   await Promise.all([disk.sync(ownFolder(folder)), disk.sync(folder), disk.sync(root.pending)]);
   return { stage: "submitting", token, intent, attempt: attemptOf(folder, intent) };
@@ -76,12 +83,21 @@ export async function putIntent(
   folder: string,
   token: Token,
   plan: Plan,
-  read: { script: Script; sha256: string; adopted?: boolean; again?: Series },
+  read: { script: Script; sha256: string; adopted?: boolean; again?: Series; after?: readonly Before[] },
 ): Promise<Intent> {
   const { disk, engine, machine, origin } = world;
   const records = attemptFolder(folder, token);
-  putRunner(world, { token, folder, records, plan }, read.script.text);
-  const attempt = { token, folder, records, runner: join(records, "run.sh"), plan, madeOn: machine };
+  const { after } = read;
+  const attempt: Attempt = {
+    token,
+    folder,
+    records,
+    runner: join(records, "run.sh"),
+    plan,
+    madeOn: machine,
+    ...(after && { after }),
+  };
+  putRunner(world, attempt, after, read.script.text);
   const intent: Intent = {
     token,
     engine: engine.name,
@@ -92,6 +108,7 @@ export async function putIntent(
     command: engine.command(attempt),
     ...(read.adopted && { adopted: true }),
     ...(read.again && { again: read.again }),
+    ...(after && { after }),
     at: new Date().toISOString(),
   };
   await putRecord(disk, records, "intent", intent);
@@ -101,14 +118,15 @@ export async function putIntent(
 function putRunner(
   world: World,
   attempt: Pick<Attempt, "token" | "folder" | "records" | "plan">,
+  after: readonly Before[] | undefined,
   script: string,
 ): void {
-  const text = runnerText({ ...attempt, command: commandOfScript(script) });
+  const text = runnerText({ ...attempt, command: commandOfScript(script), after: after ?? [] });
   putForReading(world.disk, attempt.records, "run.sh", text);
 }
 
 /** Writes the runner anew: it was not synced, for it can be made again as long as it was not submitted. */
-export function remakeRunner(world: World, attempt: Attempt): void {
+export function remakeRunner(world: World, attempt: Attempt, after: readonly Before[] | undefined): void {
   const read = readScript(world.disk, attempt.folder, basename(attempt.folder));
-  if (!("fault" in read)) putRunner(world, attempt, read.script.text);
+  if (!("fault" in read)) putRunner(world, attempt, after, read.script.text);
 }

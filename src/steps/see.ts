@@ -28,6 +28,8 @@ export interface Seen {
   readonly submittedAt?: string;
   readonly outcome?: OutcomeRecord;
   readonly cancelReason?: string;
+  /** The cancellation is the manager's own: it is taken out of the queue, to be judged anew. */
+  readonly recalled?: true;
 }
 
 /** Reads the stage of a job off the disk. Throws RecordError for records that cannot be believed. */
@@ -68,6 +70,7 @@ export function see(world: World, place: Place, name: string): Seen {
     ...(handle?.outputId !== undefined && { outputId: handle.outputId }),
     ...(outcome && { outcome }),
     ...(cancel && { cancelReason: cancel.reason }),
+    ...(cancel?.recalled && { recalled: true }),
   };
 }
 
@@ -83,5 +86,6 @@ export function attemptOf(folder: string, intent: Intent): Attempt {
   const { token } = intent;
   const records = attemptFolder(folder, token);
   const plan = { ...PLANNED_BEFORE, ...intent.plan };
-  return { token, folder, records, runner: join(records, "run.sh"), plan, madeOn: intent.madeOn };
+  const { madeOn, after } = intent;
+  return { token, folder, records, runner: join(records, "run.sh"), plan, madeOn, ...(after && { after }) };
 }

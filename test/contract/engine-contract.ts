@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import type {
   Attempt,
+  Dependency,
   Engine,
   EngineDefinition,
   EngineOptions,
@@ -285,6 +286,41 @@ function declare(name: string, makeSubject: () => ContractSubject, { runsNothing
       });
       if (handle) await newsOf({ ...attempt, handle }, "ended");
       expect(subject.runsOf(attempt.folder)).toBe(0);
+    });
+
+    /** A job behind another one, which must end as it `needs`; skips the test for an engine that cannot keep it back. */
+    async function submitBehind(first: Submitted, needs: Dependency["needs"], skip: (why: string) => never) {
+      const { attempt } = await planned("behind", scripts.exit0);
+      if (!attempt) throw new Error("not planned");
+      const after = [{ handle: first.handle, needs }];
+      if (!engine.waitsForJobs?.(attempt.plan, after)) return skip(`this engine does not wait for "${needs}"`);
+      const behind = { ...attempt, after };
+      const job = { ...behind, handle: await engine.submit(behind, NEVER) };
+      submitted.push(job);
+      return job;
+    }
+
+    runs("keeps a job back until one before it has ended", async ({ skip }) => {
+      const first = await submit("a", scripts.endless);
+      const job = await submitBehind(first, "end", skip);
+      await newsOf(first, "running");
+      await newsOf(job, "queued");
+      expect(subject.runsOf(job.folder)).toBe(0);
+      await engine.cancel([first], NEVER);
+      await newsOf(job, "ended", await subject.makeEngine());
+      expect(exitCode(job)).toBe(0);
+      expect(subject.runsOf(job.folder)).toBe(1);
+    });
+
+    runs("never starts a job behind one that was to succeed, and did not", async ({ skip }) => {
+      const first = await submit("a", scripts.endless);
+      const job = await submitBehind(first, "success", skip);
+      await engine.cancel([first], NEVER);
+      await newsOf(first, "ended");
+      // When others have had their turn, it would have had it, too.
+      await newsOf(await submit("b", scripts.exit0), "ended");
+      expect(["queued", "ended"]).toContain((await engine.poll([job], NEVER)).get(job.token)?.is);
+      expect(subject.runsOf(job.folder)).toBe(0);
     });
 
     runs("answers for every job of one question", async () => {

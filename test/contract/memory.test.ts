@@ -6,17 +6,18 @@ import { basename } from "node:path";
 import type { Engine, Submitted } from "../../src/engine.ts";
 import { guardedEngine } from "../../src/guarded-engine.ts";
 import { CallCounts, metered } from "../../src/metrics.ts";
-import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
+import { MemoryEngine, MemoryScheduler, WaitingEngine } from "../fakes/memory-engine.ts";
 import { engineContract } from "./engine-contract.ts";
 
 engineContract("MemoryEngine", () => memoryScene((engine) => engine));
+engineContract("MemoryEngine that waits for jobs", () => memoryScene((engine) => engine, WaitingEngine));
 engineContract("MemoryEngine, guarded", () => memoryScene((engine) => guardedEngine(engine)));
 engineContract("MemoryEngine, metered", () => memoryScene((engine) => metered(engine, new CallCounts())));
 
-function memoryScene(wrapped: (engine: Engine) => Engine) {
+function memoryScene(wrapped: (engine: Engine) => Engine, Made = MemoryEngine) {
   const scheduler = new MemoryScheduler();
   return {
-    makeEngine: () => wrapped(new MemoryEngine(scheduler)),
+    makeEngine: () => wrapped(new Made(scheduler)),
     scripts: {
       exit0: "exit 0\n",
       exit3: "exit 3\n",

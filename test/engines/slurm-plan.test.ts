@@ -1,8 +1,8 @@
 /** What SlurmEngine makes of a job.sh, and the command and environment that it gives to sbatch. */
 import { describe, expect, it } from "vitest";
 import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "../../engines/slurm/commands.ts";
-import { checkEngineArgs, clustersOf, planOf } from "../../engines/slurm/plan.ts";
-import type { Attempt, Token } from "../../src/engine.ts";
+import { canWaitFor, checkEngineArgs, clustersOf, planOf } from "../../engines/slurm/plan.ts";
+import type { Attempt, Handle, Token } from "../../src/engine.ts";
 
 const TOKEN = "20261121T104219-91bbde48256d" as Token;
 
@@ -51,6 +51,42 @@ describe("the outputs of a job", () => {
     ["#SBATCH -a 1-3 -o %j.txt\n", []],
   ])("of %j are known as far as they can be", (text, outputs) => {
     expect(plan(text).outputs).toEqual(outputs);
+  });
+});
+
+describe("a job behind others", () => {
+  const after = [
+    { handle: "12" as Handle, needs: "success" },
+    { handle: "7" as Handle, needs: "end" },
+  ] as const;
+  const optionsOf = (text: string, args: string[] = []) =>
+    submitArgs({ ...attempt("/r/pending/a", text, args), after }).filter((arg) => /dep/.test(arg));
+
+  it.each([
+    ["true\n", ["--dependency=afterok:12,afterany:7", "--kill-on-invalid-dep=no"]],
+    ["#SBATCH -d singleton\n", ["--dependency=singleton,afterok:12,afterany:7", "--kill-on-invalid-dep=no"]],
+    ["#SBATCH --kill-on-invalid-dep=yes\n", ["--dependency=afterok:12,afterany:7"]],
+  ])("waits in Slurm's queue, also for what job.sh asks for: %j", (text, options) => {
+    expect(canWaitFor(plan(text), after, {})).toBe(true);
+    expect(optionsOf(text)).toEqual(options);
+  });
+
+  it("waits for what --engine-arg asks for, too", () => {
+    const [, own, ours] = ["", ...optionsOf("true\n", ["--dependency=after:3"])];
+    expect([own, ours]).toEqual(["--dependency=after:3", "--dependency=after:3,afterok:12,afterany:7"]);
+  });
+
+  it.each(["#SBATCH -d afterok:1?afterok:2\n", "#SBATCH -M other\n", "#SBATCH -n 1\n#SBATCH hetjob\n#SBATCH -n 1\n"])(
+    "waits in the inbox with %j",
+    (text) => {
+      expect(canWaitFor(plan(text), after, {})).toBe(false);
+    },
+  );
+
+  it("waits in the inbox for jobs of another cluster, or where clusters are named", () => {
+    const other = [{ handle: "12;other" as Handle, needs: "success" }] as const;
+    expect(canWaitFor(plan("true\n"), other, {})).toBe(false);
+    expect(canWaitFor(plan("true\n"), after, { SLURM_CLUSTERS: "one" })).toBe(false);
   });
 });
 

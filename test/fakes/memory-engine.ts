@@ -4,11 +4,22 @@
  * outlives a manager.
  *
  * Its jobs are lines: "exit N" ends with that code, "signal N" with that signal, "wait" goes on until cancelled,
- * "fails N" ends with code 9 so often, and then well. "#MEM time N" and "#MEM memory N" are what they ask for.
+ * "fails N" ends with code 9 so often, and then well; "slow" before one of these: only when it is asked for twice. "#MEM time N" and "#MEM memory N" are what they ask for.
  */
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { Attempt, Engine, Found, Handle, News, Plan, Scale, Submitted, Token } from "../../src/engine.ts";
+import type {
+  Attempt,
+  Dependency,
+  Engine,
+  Found,
+  Handle,
+  News,
+  Plan,
+  Scale,
+  Submitted,
+  Token,
+} from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
 
@@ -19,7 +30,10 @@ interface Job {
   readonly token: Token;
   readonly folder: string;
   readonly records: string;
-  state: "running" | "ended" | "forgotten";
+  state: "queued" | "running" | "ended" | "forgotten";
+  readonly after: readonly Dependency[];
+  /** So often it is still asked for before it ends by itself. */
+  polls: number;
   code: number;
   cancelled: boolean;
 }
@@ -31,6 +45,10 @@ export class MemoryScheduler {
   readonly name: string;
   /** The faults of the next calls of submit, in order. */
   readonly faults: (Fault | undefined)[] = [];
+  /** What happened, in order. */
+  readonly events: string[] = [];
+  /** It starts jobs at once, whatever they are to wait for; for the variant that must be found out. */
+  withoutWaiting = false;
   down = false;
   /** Without the claim of the runner; for the variant that must be found out. */
   withoutClaim = false;
@@ -49,23 +67,53 @@ export class MemoryScheduler {
       token: attempt.token,
       folder: attempt.folder,
       records: attempt.records,
-      state: "running",
+      state: "queued",
+      after: attempt.after ?? [],
+      polls: 0,
       code: 0,
       cancelled: false,
     };
     this.jobs.set(id, job);
-    this.#runner(job);
+    this.#startAll();
     return id;
   }
 
+  /** Starts all that wait for nothing any more. One that waits for what has failed waits for ever. */
+  #startAll(): void {
+    for (const job of this.jobs.values()) if (job.state === "queued" && this.#mayStart(job)) this.#runner(job);
+  }
+
+  #mayStart({ after }: Job): boolean {
+    return after.every(({ handle, needs }) => {
+      const before = this.jobs.get(handle);
+      if (this.withoutWaiting || !before || before.state === "forgotten") return true;
+      return before.state === "ended" && (needs === "end" || before.code === 0);
+    });
+  }
+
+  /** Somebody asks for a job, which may have been what it took. */
+  asked(id: string): void {
+    const job = this.jobs.get(id);
+    if (job?.state !== "running" || job.polls === 0 || --job.polls > 0) return;
+    this.#endByItself(job);
+  }
+
   #runner(job: Job): void {
+    job.state = "running";
     if (!existsSync(job.records) || (!this.withoutClaim && !this.#claim(job))) {
       job.state = "ended";
       return;
     }
     this.ledger.push(basename(job.folder));
     const text = readFileSync(join(job.folder, "job.sh"), "utf8");
+    this.events.push(`start ${basename(job.folder)}`);
     if (/^wait$/m.test(text)) return;
+    if (/^slow$/m.test(text)) job.polls = 2;
+    else this.#endByItself(job);
+  }
+
+  #endByItself(job: Job): void {
+    const text = readFileSync(join(job.folder, "job.sh"), "utf8");
     const [, word, number] = /^(exit|signal|fails) (\d+)$/m.exec(text) ?? [];
     const runs = this.ledger.filter((name) => name === basename(job.folder)).length;
     const failing = runs <= Number(number) ? 9 : 0;
@@ -88,12 +136,19 @@ export class MemoryScheduler {
     job.code = code;
     mkdirSync(job.records, { recursive: true });
     writeFileSync(join(job.records, "exit"), `jobmgr-exit 1 ${job.token} ${code} memory end\n`);
+    this.events.push(`end ${basename(job.folder)} ${code}`);
+    this.#startAll();
   }
 
   cancel(id: string): void {
     const job = this.jobs.get(id);
-    if (job?.state !== "running") return;
+    if (job?.state !== "running" && job?.state !== "queued") return;
     job.cancelled = true;
+    if (job.state === "queued") {
+      job.state = "ended";
+      job.code = 128 + 15;
+      return;
+    }
     this.#end(job, 128 + 15);
   }
 
@@ -166,7 +221,9 @@ export class MemoryEngine implements Engine {
     this.#assertUp();
     for (const job of this.#scheduler.jobs.values()) {
       const matches =
-        "token" in where ? job.token === where.token : job.folder === where.folder && job.state === "running";
+        "token" in where
+          ? job.token === where.token
+          : job.folder === where.folder && (job.state === "running" || job.state === "queued");
       if (matches) return { is: "found", handle: job.id as Handle, token: job.token };
     }
     return { is: "absent" };
@@ -174,6 +231,7 @@ export class MemoryEngine implements Engine {
 
   async poll(jobs: readonly Submitted[]): Promise<ReadonlyMap<Token, News>> {
     this.#assertUp();
+    for (const job of jobs) this.#scheduler.asked(job.handle);
     return new Map(jobs.map((job) => [job.token, this.#newsOf(job)]));
   }
 
@@ -191,7 +249,7 @@ export class MemoryEngine implements Engine {
   #newsOf(job: Submitted): News {
     const known = this.#scheduler.jobs.get(job.handle);
     if (!known || known.state === "forgotten" || known.token !== job.token) return { is: "missing" };
-    if (known.state === "running") return { is: "running" };
+    if (known.state === "running" || known.state === "queued") return { is: known.state };
     return {
       is: "ended",
       word: known.cancelled ? "CANCELLED" : "ENDED",
@@ -201,5 +259,12 @@ export class MemoryEngine implements Engine {
 
   #assertUp(): void {
     if (this.#scheduler.down) throw new EngineError("unavailable", "memory is down");
+  }
+}
+
+/** One whose scheduler keeps jobs back until others have ended. */
+export class WaitingEngine extends MemoryEngine {
+  waitsForJobs(): boolean {
+    return true;
   }
 }

@@ -6,8 +6,8 @@ import {
   afterText,
   circlesOf,
   circleText,
-  type Dependency,
   type JobState,
+  type Named,
   parseAfter,
   verdictOf,
 } from "../../../src/inbox/after.ts";
@@ -91,9 +91,7 @@ const STATES: Readonly<Record<string, JobState>> = {
 };
 
 function judged(...lines: string[]) {
-  const dependencies = lines.map(
-    (line): Dependency => ({ name: line.replace("any ", ""), any: line.startsWith("any ") }),
-  );
+  const dependencies = lines.map((line): Named => ({ name: line.replace("any ", ""), any: line.startsWith("any ") }));
   return verdictOf(dependencies, (name) => STATES[name] ?? { is: "unknown" });
 }
 

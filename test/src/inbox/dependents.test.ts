@@ -76,7 +76,7 @@ describe("when a job has ended", () => {
     const inbox = listed();
     expect(takeAll(inbox)).toEqual(["z"]);
     end("z");
-    inbox.ended("z");
+    inbox.changed("z");
     expect(takeAll(inbox)).toEqual(["b", "c", "d"]);
     expect(Object.fromEntries(inbox.reasons())).toEqual({ a: expect.stringContaining('waits for "y"') });
   });
@@ -87,7 +87,7 @@ describe("when a job has ended", () => {
     const inbox = listed();
     expect(takeAll(inbox)).toEqual(["größe".normalize("NFD")]);
     end("größe".normalize("NFD"));
-    inbox.ended("größe~2".normalize("NFD"));
+    inbox.changed("größe~2".normalize("NFD"));
     expect(takeAll(inbox)).toEqual(["a"]);
   });
 
@@ -99,7 +99,7 @@ describe("when a job has ended", () => {
     expect(endings(inbox)).toEqual([]);
     expect(takeAll(inbox)).toEqual(["z"]);
     end("z", "failed");
-    inbox.ended("z");
+    inbox.changed("z");
     expect(endings(inbox)).toEqual(["a"]);
     inbox.pass("a");
     expect(endings(inbox)).toEqual([]);
@@ -182,7 +182,7 @@ describe("what thousands of folders cost", () => {
     const costs: number[] = [];
     for (let i = 0; i < 200; i++) {
       end(number(i));
-      inbox.ended(number(i));
+      inbox.changed(number(i));
       expect(takeAll(inbox)).toEqual([number(i + 1)]);
       costs.push(calls - after);
       after = calls;
@@ -199,7 +199,7 @@ describe("what thousands of folders cost", () => {
     const before = calls;
     for (const name of all.slice(0, 50)) {
       end(name);
-      inbox.ended(name);
+      inbox.changed(name);
       expect(inbox.peek()).toBeUndefined();
     }
     expect(calls - before).toBeLessThan(50 * 60);

@@ -7,6 +7,7 @@ import { Brakes } from "../../../src/brakes.ts";
 import { realDisk } from "../../../src/disk.ts";
 import type { Engine, Handle, Submitted, Token } from "../../../src/engine.ts";
 import { EngineError } from "../../../src/engine-error.ts";
+import { Behind } from "../../../src/pass/behind.ts";
 import { Guard } from "../../../src/pass/guard.ts";
 import type { Job } from "../../../src/pass/job.ts";
 import { Jobs } from "../../../src/pass/jobs.ts";
@@ -62,7 +63,17 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
   const jobs = new Jobs(world(engines[0]), lines, problems);
   const places = new Places(LIMITS, life, jobs, lines, new Brakes(NO_BRAKES));
   const guard = new Guard(world(engines[0]), life, jobs, problems);
-  const made = new Rounds({ life, jobs, lines, places, guard, problems, say: () => {}, goOn: () => {} });
+  const made = new Rounds({
+    life,
+    jobs,
+    lines,
+    places,
+    guard,
+    problems,
+    behind: new Behind({ guard, problems }),
+    say: () => {},
+    goOn: () => {},
+  });
   const rounds = {
     ask: async () => {
       await made.ask("all");
