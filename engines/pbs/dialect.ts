@@ -28,7 +28,7 @@ const FOREIGN = /^(PBS|SLURM|SBATCH|SRUN|SALLOC|PMI\w*?)_|^(NODE_|npm_|JOBMGR_)/
 const KEPT = new Set(["PBS_CONF_FILE", "PBS_DEFAULT", "PBS_DPREFIX", "PBS_EXEC", "PBS_SERVER", "SLURM_CONF"]);
 
 /** The way from a job's folder, where qsub is called, to its runner: no sign in it means anything to a shell. */
-function runnerFromFolder({ token }: Attempt): string {
+export function runnerFromFolder({ token }: Attempt): string {
   return `.jobmgr/attempt-${token}/run.sh`;
 }
 
@@ -189,7 +189,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     detailsQuestion: (ids) => ({ program: "qstat", args: listing.args(ids, false) }),
     details: (said) => {
       const rows = listing.rows(said);
-      return rows && new Map(rows.map((row): [string, Details] => [row.id, { ...row, runner: row.runner ?? "" }]));
+      return rows && new Map(rows.map((row): [string, Details] => [row.id, { runner: row.runner ?? "", row }]));
     },
     ...(flavour === "openpbs" && {
       history: {

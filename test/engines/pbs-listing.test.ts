@@ -1,14 +1,6 @@
 /** How qstat's answers are read: whole ones, cut ones, and those that are no JSON. */
 import { describe, expect, it } from "vitest";
-import {
-  absencesIn,
-  folderIn,
-  folderMarkIn,
-  parseJson,
-  parseText,
-  taskOf,
-  tokenIn,
-} from "../../engines/pbs/listing.ts";
+import { absencesIn, folderIn, nameOf, parseJson, parseText, taskOf, tokenIn } from "../../engines/pbs/listing.ts";
 import { OPENPBS_BROKEN, OPENPBS_FINISHED, PBSPRO_RUNNING, SLURM_JOB, torqueJob } from "./pbs-transcripts.ts";
 
 const TOKEN = "20261121T140311-0123456789ab";
