@@ -164,8 +164,7 @@ function absenceOfProgram(program: string, engine: string): string | undefined {
 /** Grid Engine has a qsub as well; what lies beside it tells whose it is. */
 function absenceOfPbs(): string | undefined {
   const folder = folderOf("qsub") ?? "";
-  const isPbs = isIn(folder, "pbsnodes") || isIn(folder, "qselect");
-  if (isPbs || !isIn(folder, "qconf")) return undefined;
+  if (isIn(folder, "pbsnodes") || !isIn(folder, "qconf")) return undefined;
   return `${join(folder, "qsub")} is Grid Engine's, so that PbsEngine cannot run jobs here; add: -e SgeEngine`;
 }
 

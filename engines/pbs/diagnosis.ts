@@ -1,5 +1,7 @@
-/** Is PBS there and well? A version, three small questions, and nothing is changed. */
+/** Is PBS there and well? Three small questions, and nothing is changed. */
+import { accessSync, constants } from "node:fs";
 import { userInfo } from "node:os";
+import { delimiter, join } from "node:path";
 import type { Symptom } from "../../src/engine.ts";
 import { type Ran, runProgram } from "../run-program.ts";
 import type { Flavour } from "./flavour.ts";
@@ -20,8 +22,7 @@ const NAMES: Readonly<Record<Flavour, string>> = {
 export async function diagnosis(environment: NodeJS.ProcessEnv, flavour: Flavour): Promise<readonly Symptom[]> {
   const ask = (program: string, ...args: string[]) => runProgram(program, args, TIMEOUT_MS, environment);
   const needed = ["qsub", "qstat", "qdel", ...(flavour === "slurm" ? [] : ["qselect"])];
-  const found = await Promise.all(needed.map((program) => ask(program, "--version")));
-  const missing = needed.filter((_, at) => found[at]?.errorCode === "ENOENT");
+  const missing = needed.filter((program) => !isOnPath(program, environment.PATH ?? ""));
   const about = "PBS' commands";
   if (missing.length > 0)
     return [
@@ -40,6 +41,18 @@ export async function diagnosis(environment: NodeJS.ProcessEnv, flavour: Flavour
   const jobs = flavour === "slurm" ? [] : [jobsSymptom(await ask("qselect", "-u", userInfo().username))];
   const history = flavour === "openpbs" ? [historySymptom(await ask("qstat", "-x", "0"))] : [];
   return [commands, answers, ...jobs, ...history];
+}
+
+/** Looked for, not run: there are sites where qsub is a script of their own that takes whatever it is told. */
+function isOnPath(program: string, path: string): boolean {
+  return path.split(delimiter).some((folder) => {
+    try {
+      accessSync(join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
 }
 
 function answersSymptom(ran: Ran, tookMs: number): Symptom {

@@ -1,5 +1,5 @@
 /** What PBS is to BatchEngine: its commands and how they are read. Tables and functions of text; nothing is run here. */
-import type { Attempt } from "../../src/engine.ts";
+import type { Attempt, Dependency } from "../../src/engine.ts";
 import { quoted } from "../../src/runner.ts";
 import type { Row as BatchRow, Details, Dialect, Said } from "../batch/dialect.ts";
 import { idIn, verdictOf } from "./answers.ts";
@@ -17,7 +17,7 @@ import {
   taskOf,
   tokenIn,
 } from "./listing.ts";
-import { checkEngineArgs, planOf } from "./plan.ts";
+import { checkEngineArgs, idOfClaim, planOf } from "./plan.ts";
 import { remarksOn } from "./remarks.ts";
 import { pbsOptions, prefixOf } from "./script.ts";
 import { endsOf, livingNews } from "./states.ts";
@@ -51,14 +51,24 @@ function slurmArgs(attempt: Attempt): string[] {
   ];
 }
 
+/** "afterok:1:2,afterany:3" (qsub(1B), -W depend); Torque has other words for arrays. */
+function dependList(after: readonly Dependency[], flavour: Flavour): string {
+  const kinds = new Map<string, string[]>();
+  for (const { handle, needs } of after) {
+    const word = needs === "success" ? "afterok" : "afterany";
+    const kind = flavour === "torque" && handle.endsWith("[]") ? `${word}array` : word;
+    kinds.set(kind, [...(kinds.get(kind) ?? []), handle]);
+  }
+  return [...kinds].map(([kind, ids]) => [kind, ...ids].join(":")).join(",");
+}
+
 function submitArgs(flavour: Flavour, attempt: Attempt): string[] {
   const { plan, after = [] } = attempt;
-  const of = (needs: string) => after.filter((one) => one.needs === needs).map((one) => one.handle);
-  const waits = [...of("success").map((id) => `afterok:${id}`), ...of("end").map((id) => `afterany:${id}`)];
+  const waits = dependList(after, flavour);
   return [
     ...(flavour === "slurm" ? slurmArgs(attempt) : ["-N", plan.jobName]),
     ...plan.args,
-    ...(waits.length > 0 ? ["-W", `depend=${waits.join(",")}`] : []),
+    ...(waits === "" ? [] : ["-W", `depend=${waits}`]),
     runnerFromFolder(attempt),
   ];
 }
@@ -202,6 +212,6 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     }),
     cancelQuestion: (ids) => ({ program: "qdel", args: [...ids] }),
     isCancelled,
-    idOfClaim: (job) => (/^\d+(?:\[\])?$/.test(job) ? job : undefined),
+    idOfClaim,
   };
 }

@@ -160,7 +160,7 @@ export function isArray(shownId: string): boolean {
 }
 
 /** The path of a runner, relative to its job's folder, which is where qsub is called. */
-const RUNNER = /(?:^|[\s/'"])\.jobmgr\/attempt-(\d{8}T\d{6}-[0-9a-f]{12})\/run\.sh/;
+const RUNNER = /(?:^|[\s/'">])\.jobmgr\/attempt-(\d{8}T\d{6}-[0-9a-f]{12})\/run\.sh/;
 /** What Slurm's qsub is given for a name: the name, the token, and the folder in base64url. */
 const SLURM_NAME = /^(.*)\.(\d{8}T\d{6}-[0-9a-f]{12})\.([\w-]+)$/;
 

@@ -26,24 +26,24 @@ export interface Site {
   readonly environment: NodeJS.ProcessEnv;
 }
 
-const NUMBER_ONLY = `"\${PBS_JOBID:+\${PBS_JOBID%%[!0-9]*}}"`;
-
 /**
- * What PBS tells a job of itself (qsub(1B)): "123[4].server" in PBS_JOBID, of which the number is the whole's. It does not
- * tell how often a job was started, so that where it may be started again (-r y), the later start is the later time.
+ * What PBS tells a job of itself (qsub(1B)): "123[4].server" in PBS_JOBID, of which the number is the whole's; behind a letter,
+ * so that it is a word also where there is none. PBS does not tell how often a job was started, so that where it may be
+ * started again (-r y), the later start is the later time.
  */
-function identityOf(flavour: Flavour, isRerunable: boolean): Plan["identity"] {
+function identityOf(flavour: Flavour, isRerunable: boolean, isArray: boolean): Plan["identity"] {
   if (flavour === "slurm")
-    return {
-      job: `"\${SLURM_ARRAY_JOB_ID:-\${SLURM_JOB_ID:--}}"`,
-      restart: `"\${SLURM_RESTART_COUNT:-0}"`,
-      task: `"\${SLURM_ARRAY_TASK_ID-}"`,
-    };
+    return { job: `"j\${SLURM_JOB_ID-}"`, restart: `"\${SLURM_RESTART_COUNT:-0}"`, task: `"\${SLURM_ARRAY_TASK_ID-}"` };
   return {
-    job: NUMBER_ONLY,
+    job: `"j\${PBS_JOBID:+\${PBS_JOBID%%[!0-9]*}}${isArray ? "[]" : ""}"`,
     restart: isRerunable ? '"$(date +%s)"' : "0",
     task: `"\${PBS_ARRAY_INDEX:-\${PBS_ARRAYID-}}"`,
   };
+}
+
+/** The id in such a claim, spelled as a handle; undefined if there is none. */
+export function idOfClaim(job: string): string | undefined {
+  return /^j(\d+(?:\[\])?)$/.exec(job)?.[1];
 }
 
 /** Options that would keep qsub from giving back at once the id of one job that runs the runner. */
@@ -109,7 +109,7 @@ export function planOf(script: Script, site: Site, scale: Scale = {}): Plan {
       ...engineArgs,
       ...(raised.texts.length > 0 ? ["-l", resourceList(resources)] : []),
     ],
-    identity: identityOf(flavour, isRerunable),
+    identity: identityOf(flavour, isRerunable, tasks.length > 0),
     limitS: 0,
     graceS: 0,
     tasks,

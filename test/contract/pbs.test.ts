@@ -1,7 +1,7 @@
 /** PbsEngine keeps the contract: with Slurm's own commands of PBS' names, over a real Slurm. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { PbsEngine } from "../../engines/pbs/index.ts";
 import { type Cluster, startCluster } from "../slurm/cluster.ts";
 import { missingPbs, type PbsCommands, pbsCommands } from "../slurm/pbs.ts";
@@ -39,8 +39,31 @@ describe.skipIf(!process.env.CI && missingPbs() !== undefined)("on a cluster", (
     await cluster?.stop();
   });
 
+  const options = { engineArgs: [], queryS: 0.1, doubtS: 2, lostAfterS: 3 };
+
+  it("tells of nodes and queues", async () => {
+    expect(await new PbsEngine(options, "slurm").resources()).toEqual({
+      partitions: [{ name: "debug", isDefault: false, isUp: true }],
+      nodes: [
+        {
+          name: "n1",
+          state: "free",
+          isUp: true,
+          cpus: 64,
+          cpusFree: 64,
+          memoryB: 1_000_000 * 2 ** 20,
+          partitions: ["debug"],
+        },
+      ],
+    });
+  });
+
+  it("is known for what it is", async () => {
+    expect((await PbsEngine.forThisMachine(options)).directives({ cpus: 2 })).toEqual(["#PBS -l nodes=1:ppn=2"]);
+  });
+
   engineContract("PbsEngine with Slurm's commands", () => ({
-    makeEngine: () => new PbsEngine({ engineArgs: [], queryS: 0.1, doubtS: 2, lostAfterS: 3 }, "slurm"),
+    makeEngine: () => new PbsEngine(options, "slurm"),
     scripts: {
       exit0: `${RUN}exit 0\n`,
       exit3: `${RUN}exit 3\n`,

@@ -80,6 +80,7 @@ describe("whose job it is", () => {
     [`-N a -r n ${RUNNER}`, TOKEN],
     [`-N a "${RUNNER}"`, TOKEN],
     [`/home/user/pending/a/${RUNNER}`, TOKEN],
+    [`<jsdl-hpcpa:Argument>${RUNNER}</jsdl-hpcpa:Argument>`, TOKEN],
     [`-N a x${RUNNER}`, undefined],
     ["-N a test.sh", undefined],
   ])("%j", (args, token) => expect(rowWith(args)).toBe(token));

@@ -30,7 +30,7 @@ qsub)
   run() {
     cd /
     env -i PATH="$PATH" HOME=/ PBS_JOBID="$1.pbs" "$index=$2" setsid /bin/sh "$job/$n.SC" \
-      >"$folder/$name.o$n\${2:+.$2}" 2>"$folder/$name.e$n\${2:+.$2}" </dev/null &
+      >"$folder/$name.o$n\${2:+$between$2}" 2>"$folder/$name.e$n\${2:+$between$2}" </dev/null &
     echo $! >>"$job/pids"
     wait $!
     echo $? >"$job/exit"
@@ -132,8 +132,8 @@ export function makeFakePbs(flavour: "openpbs" | "torque"): FakePbs {
   const state = makeFolder();
   const folder = join(state, "programs");
   for (const one of [folder, join(state, "jobs")]) mkdirSync(one);
-  const index = flavour === "openpbs" ? "PBS_ARRAY_INDEX" : "PBS_ARRAYID";
-  const head = `#!/bin/bash\nstate='${state}' flavour=${flavour} index=${index} self=\${0##*/}`;
+  const [index, between] = flavour === "openpbs" ? ["PBS_ARRAY_INDEX", "."] : ["PBS_ARRAYID", "-"];
+  const head = `#!/bin/bash\nstate='${state}' flavour=${flavour} index=${index} between=${between} self=\${0##*/}`;
   writeFileSync(join(state, "pbs"), `${head}${PROGRAM}`);
   chmodSync(join(state, "pbs"), 0o755);
   for (const program of ["qsub", "qstat", "qselect", "qdel", "pbsnodes"])
@@ -145,7 +145,9 @@ export function makeFakePbs(flavour: "openpbs" | "torque"): FakePbs {
     return count;
   };
   const kill = (id: number) => {
-    for (const pid of readFileSync(at(id, "pids"), "utf8").split("\n").filter(Boolean)) {
+    for (const pid of (existsSync(at(id, "pids")) ? readFileSync(at(id, "pids"), "utf8") : "")
+      .split("\n")
+      .filter(Boolean)) {
       try {
         process.kill(-Number(pid), "SIGKILL");
       } catch {

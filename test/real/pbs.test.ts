@@ -1,8 +1,9 @@
 /** The manager with PbsEngine: over a real Slurm through Slurm's commands of PBS' names, and with a small PBS of our own. */
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type FakePbs, makeFakePbs } from "../fakes/pbs-server.ts";
-import { makeRoot, type TestRoot, waitUntil } from "../harness.ts";
+import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
 import { type Cluster, startCluster } from "../slurm/cluster.ts";
 import { missingPbs, needPbs, type PbsCommands, pbsCommands } from "../slurm/pbs.ts";
 
@@ -81,19 +82,19 @@ describe("with a small PBS", () => {
   });
 
   it.each([
-    ["openpbs", "#PBS -J 0-2\n", "PBS_ARRAY_INDEX"],
-    ["torque", "#PBS -t 0-2\n", "PBS_ARRAYID"],
-  ] as const)("%s: an array is done when all its tasks are", async (flavour, directive, variable) => {
+    ["openpbs", "#PBS -J 0-2\n", "PBS_ARRAY_INDEX", "a.o1.2"],
+    ["torque", "#PBS -t 0-2\n", "PBS_ARRAYID", "a.o1-2"],
+  ] as const)("%s: an array is done when all its tasks are", async (flavour, directive, variable, output) => {
     const { root, manage } = await makePbsRoot(flavour);
     manage();
-    root.drop("a", `#!/bin/bash\n${directive}echo task $${variable}; exit $${variable}\n`);
+    root.drop("a", `#!/bin/bash\n${directive}echo task $${variable}; sleep $${variable}; exit $${variable}\n`);
     await root.completed("a");
     expect(root.status("a")).toMatchObject({
       state: "failed",
       id: "1[]",
       tasks: { "0": 0, "1": 1, "2": 2 },
     });
-    expect(root.read("complete/a/a.o1.2")).toBe("task 2\n");
+    expect(root.read(`complete/a/${output}`)).toBe("task 2\n");
   });
 
   it("OpenPBS: the history tells of a limit, where the runner left no word", async () => {
@@ -146,5 +147,26 @@ describe("with a small PBS", () => {
     await root.completed("b");
     expect(root.status("b").state).toBe("refused");
     expect(root.paragraphsOf("b")).toContain("Unknown queue. The queue does not exist.");
+  });
+});
+
+describe("whose qsub it is", () => {
+  /** Why PbsEngine cannot run jobs where these programs are; null if it can. */
+  const absence = async (...programs: string[]): Promise<string | null | undefined> => {
+    const folder = makeFolder();
+    for (const program of programs) {
+      writeFileSync(join(folder, program), "#!/bin/sh\nexit 1\n");
+      chmodSync(join(folder, program), 0o755);
+    }
+    const { stdout } = await jobmgr(["engines", "--json"], { env: { PATH: folder } });
+    const { engines } = JSON.parse(stdout) as { engines: { name: string; why: string | null }[] };
+    return engines.find(({ name }) => name === "PbsEngine")?.why;
+  };
+
+  it("is told by what lies beside it", async () => {
+    expect(await absence("qsub", "pbsnodes", "qconf")).toBeNull();
+    expect(await absence("qsub")).toBeNull();
+    expect(await absence("qsub", "qconf", "qselect")).toContain("is Grid Engine's");
+    expect(await absence("qstat")).toContain("There is no qsub");
   });
 });
