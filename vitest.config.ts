@@ -9,6 +9,7 @@ const LONG = [
   "slurm-limits",
   "slurm-doubt",
   "contract/slurm",
+  "contract/pbs",
   "memory-sweep",
   "archive-sweep",
 ];

@@ -22,6 +22,15 @@ const BUILT_IN: readonly BuiltIn[] = [
     },
   },
   {
+    name: "PbsEngine",
+    summary: "OpenPBS, PBS Professional or Torque, through qsub, qselect, qstat and qdel",
+    absence: () => absenceOfProgram("qsub", "PbsEngine") ?? absenceOfPbs(),
+    async make(options) {
+      const { PbsEngine } = await import("./pbs/index.ts");
+      return PbsEngine.forThisMachine(options);
+    },
+  },
+  {
     name: "LocalEngine",
     summary: "processes of this machine",
     async make(options) {
@@ -166,13 +175,26 @@ function absenceOfProgram(program: string, engine: string): string | undefined {
   return `There is no ${program} on this machine, so that ${engine} cannot run jobs here; to run them on this machine itself, add: -e LocalEngine`;
 }
 
+/** Grid Engine has a qsub as well; what lies beside it tells whose it is. */
+function absenceOfPbs(): string | undefined {
+  const folder = folderOf("qsub") ?? "";
+  if (isIn(folder, "pbsnodes") || !isIn(folder, "qconf")) return undefined;
+  return `${join(folder, "qsub")} is Grid Engine's, so that PbsEngine cannot run jobs here; add: -e SgeEngine`;
+}
+
 function isOnPath(program: string): boolean {
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+  return folderOf(program) !== undefined;
+}
+
+function folderOf(program: string): string | undefined {
+  return (process.env.PATH ?? "").split(delimiter).find((folder) => isIn(folder, program));
+}
+
+function isIn(folder: string, program: string): boolean {
+  try {
+    accessSync(join(folder, program), constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -88,10 +88,8 @@ export class Client {
     const ids = [...new Set(wanted.map((row) => row.id))];
     const known = new Map<string, Details>();
     for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
-      const question = this.#dialect.detailsQuestion?.(ids.slice(first, first + IDS_PER_QUESTION));
-      if (!question) return [...rows];
-      const some = this.#dialect.details?.(await this.#ask(question));
-      if (!some) throw notWhole(question);
+      const some = await this.#askDetails(ids.slice(first, first + IDS_PER_QUESTION));
+      if (!some) return [...rows];
       for (const [id, details] of some) known.set(id, details);
     }
     const before = this.#details;
@@ -101,10 +99,22 @@ export class Client {
       const details = known.get(row.id) ?? (ids.includes(row.id) ? undefined : before.get(row.id)?.known);
       if (!details) return [];
       this.#details.set(row.id, { version: row.version, known: details });
+      if (details.row) return [details.row];
       const { runner, why } = details;
       const isStuck = row.news.is === "queued" && row.news.stuck && why !== undefined;
       return [{ ...row, runner, ...(isStuck && { news: { ...row.news, why } }) }];
     });
+  }
+
+  /** undefined where there are none. What is not whole is asked for once more, for a dialect may know another way. */
+  async #askDetails(ids: readonly string[]): Promise<ReadonlyMap<string, Details> | undefined> {
+    for (let left = 2; ; left--) {
+      const question = this.#dialect.detailsQuestion?.(ids);
+      if (!question) return undefined;
+      const some = this.#dialect.details?.(await this.#ask(question));
+      if (some) return some;
+      if (left === 1) throw notWhole(question);
+    }
   }
 
   /** Never throws: the history is a witness that one can do without. Asks nothing if there is no question. */

@@ -65,6 +65,8 @@ export interface Details {
   readonly runner: string;
   /** Why it is stuck, for rows whose news is that. */
   readonly why?: string;
+  /** All that is known of it, where the queue tells no more than that it is there. */
+  readonly row?: Row;
 }
 
 /** What is configured of an engine, as a dialect needs it. */

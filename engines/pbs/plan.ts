@@ -1,0 +1,228 @@
+/** Reads job.sh as qsub would, for what must be known before and after PBS runs it. Pure. */
+import type { Plan, Request, Scale } from "../../src/engine.ts";
+import { EngineError } from "../../src/engine-error.ts";
+import { quoted } from "../../src/runner.ts";
+import type { Script } from "../../src/script.ts";
+import type { Flavour } from "./flavour.ts";
+import {
+  askedOf,
+  directiveBlock,
+  optionsIn,
+  type PbsOptions,
+  pbsOptions,
+  prefixOf,
+  resourceList,
+  tasksOf,
+} from "./script.ts";
+import { raisedMemory, raisedTime, secondsIn, sizeText, timeText } from "./units.ts";
+
+/** What a plan is made for. */
+export interface Site {
+  readonly flavour: Flavour;
+  readonly engineArgs: readonly string[];
+  /** The rest of the runner's "#!" line. */
+  readonly shell: string;
+  /** For PBS_DPREFIX. */
+  readonly environment: NodeJS.ProcessEnv;
+}
+
+/**
+ * What PBS tells a job of itself (qsub(1B)): "123[4].server" in PBS_JOBID, of which the number is the whole's; behind a letter,
+ * so that it is a word also where there is none. PBS does not tell how often a job was started, so that where it may be
+ * started again (-r y), the later start is the later time.
+ */
+function identityOf(flavour: Flavour, isRerunable: boolean, isArray: boolean): Plan["identity"] {
+  if (flavour === "slurm")
+    return { job: `"j\${SLURM_JOB_ID-}"`, restart: `"\${SLURM_RESTART_COUNT:-0}"`, task: `"\${SLURM_ARRAY_TASK_ID-}"` };
+  return {
+    job: `"j\${PBS_JOBID:+\${PBS_JOBID%%[!0-9]*}}${isArray ? "[]" : ""}"`,
+    restart: isRerunable ? '"$(date +%s)"' : "0",
+    task: `"\${PBS_ARRAY_INDEX:-\${PBS_ARRAYID-}}"`,
+  };
+}
+
+/** The id in such a claim, spelled as a handle; undefined if there is none. */
+export function idOfClaim(job: string): string | undefined {
+  return /^j(\d+(?:\[\])?)$/.exec(job)?.[1];
+}
+
+/** Options that would keep qsub from giving back at once the id of one job that runs the runner. */
+const IMPOSSIBLE: Readonly<Record<string, string>> = {
+  I: "an interactive job runs no script",
+  X: "windows are forwarded to interactive jobs only",
+  z: "qsub would then not tell the job's id",
+};
+
+function refuseImpossible(options: PbsOptions, where: string): void {
+  for (const [name, why] of Object.entries(IMPOSSIBLE)) {
+    if (options.values[name] !== undefined)
+      throw new EngineError("refused", `${where} asks for -${name}, which cannot be used here: ${why}. Remove it.`);
+  }
+  const block = options.attributes.block;
+  if (block !== undefined && !/^f/i.test(block))
+    throw new EngineError(
+      "refused",
+      `${where} asks for -W block, which cannot be used here: qsub would then wait for the job's end, as jobmgr does anyway. Remove it.`,
+    );
+}
+
+/** Throws `refused` for what no job could be submitted with. */
+export function checkEngineArgs(engineArgs: readonly string[]): void {
+  refuseImpossible(pbsOptions("", engineArgs, ""), "--engine-arg");
+  const given = optionsIn(engineArgs);
+  const stray = given.find(({ name }) => name === undefined);
+  if (stray)
+    throw new EngineError(
+      "refused",
+      `--engine-arg ${stray.written}: this is no option of qsub. Write an option and its value as two, e.g. --engine-arg=-q --engine-arg=${stray.written}`,
+    );
+  const prefix = given.find(({ name }) => name === "C")?.value;
+  if (prefix !== undefined && prefix !== "" && !prefix.startsWith("#"))
+    throw new EngineError(
+      "refused",
+      `--engine-arg=-C ${prefix}: what begins a directive must begin with #, or sh would run it.`,
+    );
+}
+
+/** The plan of a job.sh, as qsub would read it with these arguments. Throws `refused` for what can never be honoured. */
+export function planOf(script: Script, site: Site, scale: Scale = {}): Plan {
+  const { flavour, engineArgs } = site;
+  const prefix = prefixOf(engineArgs, site.environment);
+  const directives = prefix === "" ? "" : directiveBlock(script.text, prefix);
+  const options = pbsOptions(directives, engineArgs, prefix);
+  refuseImpossible(options, "job.sh");
+  const said = options.values.N;
+  const jobName = script.jobName !== undefined ? plainName(script.jobName) : (said ?? plainName(script.folderName));
+  const tasks = arrayOf(options, flavour);
+  const raised = raisedOf(options, scale);
+  const resources = { ...options.resources, ...raised.resources };
+  const asked = askedOf({ ...options, resources });
+  const timeS = secondsIn(resources.walltime);
+  const isRerunable = /^y/i.test(options.values.r ?? "n");
+  return {
+    jobName,
+    shell: site.shell,
+    directives,
+    args: [
+      ...(isRerunable ? [] : ["-r", "n"]),
+      ...(flavour === "slurm" ? [] : ["-S", site.shell.split(" ")[0] ?? "/bin/sh"]),
+      ...engineArgs,
+      ...(raised.texts.length > 0 ? ["-l", resourceList(resources)] : []),
+    ],
+    identity: identityOf(flavour, isRerunable, tasks.length > 0),
+    limitS: 0,
+    graceS: 0,
+    tasks,
+    tasksAtOnce: 1,
+    places: 1,
+    outputs: outputsOf(options, jobName, flavour, tasks.length > 0),
+    ignored: ignoredOf(options, script.text),
+    ...(raised.texts.length > 0 && { raised: raised.texts }),
+    ...(asked && { asked }),
+    ...(timeS && { timeS }),
+  };
+}
+
+function arrayOf(options: PbsOptions, flavour: Flavour): readonly number[] {
+  const letter = ["J", "t"].find((name) => options.values[name] !== undefined);
+  const range = letter === undefined ? undefined : options.values[letter];
+  if (letter === undefined || range === undefined) return [];
+  if (flavour === "slurm")
+    throw new EngineError(
+      "refused",
+      `job.sh asks for an array (-${letter} ${range}), which Slurm's own PBS commands cannot follow. Use -e SlurmEngine, which can.`,
+    );
+  const wanted = flavour === "torque" ? "t" : "J";
+  if (letter !== wanted)
+    throw new EngineError(
+      "refused",
+      `job.sh asks for an array with -${letter} ${range}; ${flavour === "torque" ? "Torque" : "OpenPBS"} takes -${wanted}. Change it.`,
+    );
+  return tasksOf(`-${letter}`, range);
+}
+
+interface Raised {
+  /** Those of -l that are other than in job.sh. */
+  readonly resources: Readonly<Record<string, string>>;
+  readonly texts: readonly string[];
+}
+
+/** What is asked for by the kind; memory is asked for of the whole, of each process, or of each chunk. */
+function raisedOf({ resources }: PbsOptions, { memory, time }: Scale): Raised {
+  const changed: Record<string, string> = {};
+  const texts: string[] = [];
+  const put = (name: string, value: string | undefined) => {
+    if (value === undefined || value === resources[name]) return;
+    changed[name] = value;
+    texts.push(`-l ${name}=${value} instead of ${resources[name]}`);
+  };
+  put("walltime", raisedTime(resources.walltime, time));
+  for (const name of ["mem", "pmem", "vmem", "pvmem"]) put(name, raisedMemory(resources[name], memory));
+  for (const name of ["select", "nodes"])
+    put(
+      name,
+      resources[name]?.replace(/(:(?:mem|vmem)=)([^:+]+)/g, (all, head, size) => {
+        const more = raisedMemory(size, memory);
+        return more === undefined ? all : `${head}${more}`;
+      }),
+    );
+  return { resources: changed, texts };
+}
+
+/** What every PBS takes for a name: 15 letters, digits, "-" or "_", the first of them a letter (qsub(1B), -N). */
+const NAME_LENGTH_MAX = 15;
+
+function plainName(name: string): string {
+  const plain = name.replace(/[^A-Za-z0-9_-]+/g, "_");
+  return (/^[A-Za-z]/.test(plain) ? plain : `j${plain}`).slice(0, NAME_LENGTH_MAX);
+}
+
+/** Outputs whose names are known: PBS puts them into the folder where qsub was called (qsub(1B), -o, -e, -j). */
+function outputsOf({ values }: PbsOptions, jobName: string, flavour: Flavour, isArray: boolean): string[] {
+  const task = isArray ? (flavour === "torque" ? "-%t" : ".%t") : "";
+  const join = values.j ?? "n";
+  const named = (letter: "o" | "e") => {
+    const said = values[letter];
+    // "host:/path": what PBS copies to another host cannot be told.
+    if (said === undefined || flavour === "slurm") return [`${jobName}.${letter}%j${task}`];
+    return /[%^$:]/.test(said) || said.endsWith("/") ? [] : [said];
+  };
+  if (/^oe/.test(join)) return named("o");
+  if (/^eo/.test(join)) return named("e");
+  return [...new Set([...named("o"), ...named("e")])];
+}
+
+/** -S names a shell for job.sh, which jobmgr runs by its own "#!" line, or with bash. */
+function ignoredOf({ values }: PbsOptions, text: string): string[] {
+  const { S } = values;
+  return S === undefined || text.startsWith("#!") || /(?:^|\/)bash$/.test(S) ? [] : [`-S ${S}`];
+}
+
+/** #PBS lines for what a program asks for: chunks for OpenPBS, nodes and ppn for the others. */
+export function directivesFor(request: Request, flavour: Flavour): readonly string[] {
+  const { nodes = 1, cpus, gpus, memoryB, timeLimitS, output, error } = request;
+  const each = (amount: number) => Math.ceil(amount / nodes);
+  const isAsked = request.nodes !== undefined || cpus !== undefined || gpus !== undefined;
+  const lines: string[] = [];
+  if (flavour === "openpbs") {
+    const chunk = [
+      ...(cpus === undefined ? [] : [`ncpus=${each(cpus)}`, ...(nodes > 1 ? [`mpiprocs=${each(cpus)}`] : [])]),
+      ...(gpus === undefined ? [] : [`ngpus=${each(gpus)}`]),
+      ...(memoryB === undefined ? [] : [`mem=${sizeText(each(memoryB))}`]),
+    ];
+    if (isAsked || memoryB !== undefined) lines.push(`-l select=${[nodes, ...chunk].join(":")}`);
+    if (request.nodes !== undefined && nodes > 1) lines.push("-l place=scatter");
+  } else {
+    const parts = [
+      ...(cpus === undefined ? [] : [`ppn=${each(cpus)}`]),
+      ...(gpus === undefined ? [] : [`gpus=${each(gpus)}`]),
+    ];
+    if (isAsked) lines.push(`-l nodes=${[nodes, ...parts].join(":")}`);
+    if (memoryB !== undefined) lines.push(`-l mem=${sizeText(memoryB)}`);
+  }
+  if (timeLimitS !== undefined) lines.push(`-l walltime=${timeText(Math.ceil(timeLimitS))}`);
+  if (output !== undefined) lines.push(`-o ${quoted(output)}`);
+  if (error !== undefined) lines.push(`-e ${quoted(error)}`);
+  else if (output !== undefined) lines.push("-j oe");
+  return lines.map((line) => `#PBS ${line}`);
+}
