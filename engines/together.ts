@@ -9,6 +9,7 @@ import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Start } from "../src/launch/command.ts";
 import type { Output, ProcessEnd, RunTogether, TogetherOptions } from "../src/launch/launcher.ts";
+import { isAlive, startOf } from "./process.ts";
 
 const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
 type Passed = (typeof PASSED)[number];
@@ -145,11 +146,15 @@ export function isProgram(program: string): boolean {
 function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boolean): () => void {
   let asked = 0;
   let timer: NodeJS.Timeout | undefined;
+  let started: readonly Known[] = [];
   const handlers = PASSED.map((signal) => {
     const handler = () => {
+      // A launcher that is asked twice may end at once, and leave behind what it has started.
+      if (ENDING.has(signal) && ++asked === 2) {
+        started = startedBy(all);
+        timer = setTimeout(() => kill(all, started), isLauncher ? KILL_AFTER_SECOND_MS : 0);
+      }
       if (!isShared || !OF_TERMINAL.has(signal)) for (const one of all) send(one, signal);
-      if (!ENDING.has(signal) || ++asked < 2) return;
-      timer ??= setTimeout(() => kill(all), isLauncher ? KILL_AFTER_SECOND_MS : 0);
     };
     process.on(signal, handler);
     return [signal, handler] as const;
@@ -165,6 +170,7 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
   if (!isShared) process.on("SIGTSTP", stop).on("SIGCONT", goOn);
   return () => {
     clearTimeout(timer);
+    kill(all, started);
     for (const [signal, handler] of handlers) process.off(signal, handler);
     process.off("SIGTSTP", stop).off("SIGCONT", goOn);
   };
@@ -174,7 +180,7 @@ function endWith(signal: AbortSignal | undefined, all: readonly Running[]): () =
   let timer: NodeJS.Timeout | undefined;
   const end = () => {
     for (const one of all) send(one, "SIGTERM");
-    timer = setTimeout(() => kill(all), KILL_AFTER_ABORT_MS);
+    timer = setTimeout(() => kill(all, startedBy(all)), KILL_AFTER_ABORT_MS);
   };
   signal?.addEventListener("abort", end, { once: true });
   if (signal?.aborted) setImmediate(end);
@@ -193,14 +199,22 @@ function send({ child, hasOwnGroup }: Running, signal: NodeJS.Signals): void {
   }
 }
 
+interface Known {
+  readonly pid: number;
+  readonly start: string | undefined;
+}
+
 /** Launchers put what they start into groups of its own; whom they leave behind would go on for ever. */
-function kill(all: readonly Running[]): void {
+function startedBy(all: readonly Running[]): readonly Known[] {
   const alive = all.flatMap(({ child }) => (child.pid !== undefined && child.exitCode === null ? [child.pid] : []));
-  const pids = descendantsOf(alive);
+  return descendantsOf(alive).map((pid) => ({ pid, start: startOf(pid) }));
+}
+
+function kill(all: readonly Running[], started: readonly Known[]): void {
   for (const one of all) send(one, "SIGKILL");
-  for (const pid of pids) {
+  for (const { pid, start } of started) {
     try {
-      process.kill(pid, "SIGKILL");
+      if (start !== undefined && isAlive(pid, start)) process.kill(pid, "SIGKILL");
     } catch {
       // It has ended meanwhile.
     }
