@@ -35,6 +35,8 @@ const LOADS: Readonly<Record<VerbName, Loads>> = {
   clean: async () => (await import("../src/verbs/remove.ts")).clean,
   pause: async () => (await import("../src/verbs/pause.ts")).pause,
   resume: async () => (await import("../src/verbs/pause.ts")).resume,
+  launch: async () => (await import("../src/verbs/launch.ts")).launch,
+  resources: async () => (await import("../src/verbs/resources.ts")).resources,
   config: async () => (await import("../src/verbs/config.ts")).config,
   service: async () => (await import("../src/verbs/service.ts")).service,
   completion: async () => (await import("../src/verbs/completion.ts")).completion,
@@ -146,7 +148,7 @@ function completeVerb(main: Command, command: Command, called: Called): void {
       const words = split(command.args, verb);
       refuseAlone(name, all);
       refuseUnused(name, all);
-      refuseEmpty(words.words, given);
+      refuseEmpty(verb.takesProgram ? [] : words.words, given);
       await called(LOADS[name], words, given, all as RawOptions);
     });
   for (const option of verb.options) {
@@ -160,6 +162,10 @@ function completeVerb(main: Command, command: Command, called: Called): void {
     // Where a verb has no options of its own, a group for the others says nothing.
     const group = verb.options.length > 0 ? GENERAL : "Options";
     addSettings(command, settingsTaken(verb), group);
+  }
+  if (verb.takesProgram) {
+    command.passThroughOptions().allowUnknownOption();
+    return;
   }
   const own = new Set(command.options.map(({ long }) => long));
   for (const name of NAMES) if (!own.has(longFlag(name))) addSetting(command, name, (flag) => flag.hideHelp());
@@ -219,7 +225,11 @@ interface Words {
 const NO_WORDS: Words = { words: [], command: [] };
 
 /** Commander does not tell which words stood behind "--". */
-function split(all: readonly string[], { takesCommand }: VerbDefinition): Words {
+function split(all: readonly string[], { takesCommand, takesProgram }: VerbDefinition): Words {
+  if (takesProgram) {
+    const isBehindDashes = process.argv.at(-all.length - 1) === "--";
+    return { words: isBehindDashes ? ["--", ...all] : all, command: [] };
+  }
   const dashes = process.argv.indexOf("--");
   const count = takesCommand && dashes !== -1 ? process.argv.length - dashes - 1 : 0;
   return { words: all.slice(0, all.length - count), command: all.slice(all.length - count) };
@@ -246,14 +256,14 @@ async function call(
   const given = Object.fromEntries(
     NAMES.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
   );
-  const { raw, origins, files } = layersOver(given, placeHere());
+  const { raw, origins, files, launch } = layersOver(given, placeHere());
   const settings = settingsOf(raw, origins);
   // What is a secret is none of the jobs': they inherit this environment.
   for (const name of NAMES) if ((OPTIONS[name] as Option).isSecret) delete process.env[variableOf(name)];
   const around = surroundingsOf(settings, version);
   const terminal = realTerminal(settings.color);
   const verb = (await loads()) as Verb<object>;
-  return verb({ ...words, options, settings, raw, origins, files, around, terminal } satisfies Call);
+  return verb({ ...words, options, settings, raw, origins, files, launch, around, terminal } satisfies Call);
 }
 
 /** Without a verb the manager runs; so a misspelled one must not. */

@@ -5,6 +5,7 @@ import { absenceOf, dryRunOf, engineNamed, listEngines, makeEngine, makeReader }
 import type { Places } from "../engines/load.ts";
 import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
+import { realDisk } from "../src/disk.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
 
 const ID_TIMEOUT_MS = 60_000;
@@ -38,6 +39,10 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     async feedProgram(...order) {
       const { feedProgram } = await import("../engines/run-program.ts");
       return feedProgram(...order);
+    },
+    async launchers() {
+      const { isProgram, runTogether } = await import("../engines/together.ts");
+      return { disk: realDisk, env: process.env, isOnPath: isProgram, runProgram: around.runProgram, runTogether };
     },
     async filter(argv, source, consume, stop) {
       const { runFilter } = await import("../engines/run-program.ts");

@@ -9,3 +9,8 @@ const NAMES = new Map<number, string>(
 export function signalName(number: number): string | undefined {
   return NAMES.get(number);
 }
+
+/** 9 for "SIGKILL". */
+export function signalNumber(name: NodeJS.Signals): number {
+  return constants.signals[name];
+}

@@ -15,6 +15,7 @@ import type {
   Machine,
   News,
   Plan,
+  Resources,
   Scale,
   Submitted,
   Symptom,
@@ -31,6 +32,7 @@ import { shellFor } from "../shell.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
+import { machineResources } from "./resources.ts";
 
 /** What is configured of LocalEngine. */
 export interface LocalOptions {
@@ -117,6 +119,10 @@ export class LocalEngine implements Engine {
 
   diagnose(): Promise<readonly Symptom[]> {
     return diagnosis(this.#options.places, INHERITED);
+  }
+
+  async resources(): Promise<Resources> {
+    return machineResources();
   }
 
   outputId(attempt: Attempt): string {

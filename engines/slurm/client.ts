@@ -1,6 +1,6 @@
 /** Asks Slurm through squeue(1), sacct(1) and scancel(1). Believes an answer only if it is whole. */
 import { randomBytes } from "node:crypto";
-import type { Attempt, Submitted, Token } from "../../src/engine.ts";
+import type { Attempt, Resources, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { plannedAtMs, tokenIn } from "../batch/identity.ts";
 import { type Ran, runProgram } from "../run-program.ts";
@@ -14,6 +14,7 @@ import {
   type QueueRow,
   queueFormat,
 } from "./queue.ts";
+import { parseResources, resourcesArgs } from "./resources.ts";
 
 /** Slurm's commands give up by themselves after MessageTimeout, some of them several times; see slurm.conf(5). */
 const TIMEOUT_MS = 60_000;
@@ -84,6 +85,16 @@ export class Client {
       else if (token) byToken.set(token, [row]);
     }
     return { askedAtMs, rows, byToken };
+  }
+
+  /** What there is to run jobs on, in one question. Throws `unavailable`. */
+  async resources(clusters: string | undefined): Promise<Resources> {
+    const nonce = randomBytes(6).toString("hex");
+    const ran = await this.#ask("sinfo", resourcesArgs(clusters, nonce));
+    if (ran.exitCode !== 0) throw outOfReach("sinfo", ran);
+    const resources = parseResources(ran.stdout, nonce);
+    if (!resources) throw new EngineError("unavailable", "sinfo's answer was not whole.");
+    return resources;
   }
 
   /** Never throws: accounting is a witness that one can do without. Asks nothing if there is no question. */

@@ -13,6 +13,7 @@ import type {
   Handle,
   News,
   Plan,
+  Resources,
   Scale,
   Submitted,
   Symptom,
@@ -28,6 +29,7 @@ import { Submitter } from "../batch/submitter.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
 import { remarksOn } from "../sbatch-remarks.ts";
+import { sbatchOptions } from "../sbatch-script.ts";
 import { shellFor } from "../shell.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
@@ -108,6 +110,11 @@ export class SlurmEngine implements Engine {
 
   diagnose(): Promise<readonly Symptom[]> {
     return diagnosis(questionEnvironment(process.env), process.getuid?.() ?? 0);
+  }
+
+  /** Of the clusters that jobs go to. */
+  resources(): Promise<Resources> {
+    return this.#client.resources(sbatchOptions("", this.#options.engineArgs)[0].clusters);
   }
 
   command(attempt: Attempt): string {

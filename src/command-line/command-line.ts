@@ -18,12 +18,14 @@ export interface VerbOption {
 /** One verb: all that help, completion and the manual page say of it. */
 export interface VerbDefinition {
   /** Where it stands in the help. */
-  readonly group: "See" | "Change" | "Set up";
+  readonly group: "See" | "Change" | "Run" | "Set up";
   /** As commander takes them: "<name...>". */
   readonly arguments: string;
   readonly completes?: Completes;
   /** What stands behind "--" is a command. */
   readonly takesCommand?: true;
+  /** From its first word on that is no option of jobmgr, all is another program's: options too. */
+  readonly takesProgram?: true;
   readonly help: string;
   readonly options: readonly VerbOption[];
   /** The general options that it takes, beside --root and --color; "all": its help points to the general help. */
@@ -243,6 +245,38 @@ export const VERBS = {
     options: [],
     settings: ["pauseFile", "lockPatience"],
     examples: ["jobmgr resume", "jobmgr --root ~/jobs resume"],
+  },
+  launch: {
+    group: "Run",
+    arguments: "<word...>",
+    completes: "path",
+    takesProgram: true,
+    help: "run a program in parallel with this place's launcher (mpiexec, srun), or in copies",
+    options: [
+      {
+        flags: "--backend <name>",
+        help: "mpi, srun, local, or one of jobmgr.toml (default: what is configured; srun in a Slurm job; mpiexec; local)",
+        completes: ["mpi", "srun", "local"],
+      },
+      { flags: "-n, --np <n>", help: "how many processes (default: as many as the launcher makes of itself)" },
+      { flags: "--label", help: "the rank before each line of output" },
+      { flags: "--dry-run", help: "print the command, and start nothing" },
+      { flags: "--option <word>", help: "a word for the launcher, as it is (may be repeated)", isList: true },
+    ],
+    settings: [],
+    examples: [
+      "jobmgr launch -n 4 echo 'Hello, world!'",
+      "jobmgr launch -n 1 ./ocean : -n 8 ./atmosphere",
+      "jobmgr launch --backend mpi --dry-run -n 8 ./solver in.dat",
+    ],
+  },
+  resources: {
+    group: "See",
+    arguments: "",
+    help: "nodes, processors, memory, GPUs and partitions that jobs can have",
+    options: [JSON_OUTPUT],
+    settings: ["engine", "engineArg"],
+    examples: ["jobmgr resources", "jobmgr resources -e LocalEngine --json"],
   },
   config: {
     group: "Set up",

@@ -102,7 +102,11 @@ function readLine(before: readonly string[]): Line {
       if (verb === undefined && !isBehindDashes && Object.hasOwn(VERBS, word)) {
         verb = word;
         flags = flagsOf(word);
-      } else words.push(word);
+      } else {
+        words.push(word);
+        // What follows is the program's.
+        if (verb !== undefined && VERBS_BY_NAME[verb]?.takesProgram) isBehindDashes = true;
+      }
     } else if (word === "--") {
       isBehindDashes = true;
       open = undefined;

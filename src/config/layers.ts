@@ -6,12 +6,24 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import type { Disk } from "../disk.ts";
+import { LaunchSettingsError, type LaunchValue, laidOver, readLaunchTable } from "../launch/settings.ts";
 import { didYouMean } from "../nearest.ts";
-import { ConfigError, isBareDryRun, settingsOf } from "./config.ts";
-import { keyOf, OPTIONS, type Option, type OptionName, type Origins, type RawOptions, variableOf } from "./options.ts";
+import { absolutePath, ConfigError, isBareDryRun, settingsOf } from "./config.ts";
+import {
+  keyOf,
+  OPTIONS,
+  type Option,
+  type OptionName,
+  type Origin,
+  type Origins,
+  type RawOptions,
+  variableOf,
+} from "./options.ts";
 
 const NAMES = Object.keys(OPTIONS) as OptionName[];
 const OWN_FILE = "jobmgr.toml";
+/** The table of launchers; all other keys of a file are options. */
+const LAUNCH = "launch";
 
 /** Variables that a job of LocalEngine finds in its environment, and may hand on to a jobmgr that it starts. */
 const OF_A_JOB = new Set(["JOBMGR_JOB_ID", "JOBMGR_JOB_NAME", "JOBMGR_TASK"]);
@@ -33,12 +45,14 @@ export interface Layered {
   readonly origins: Origins;
   /** The files that were read. */
   readonly files: readonly string[];
+  /** What they say of launchers, in tables [launch.NAME]: the values in force. */
+  readonly launch: readonly LaunchValue[];
 }
 
 /** Lays the flags over all else that is configured. Throws ConfigError, which names file and key. */
 export function layersOver(flags: RawOptions, place: Place): Layered {
   const userFolder = place.env.XDG_CONFIG_HOME || join(place.env.HOME || homedir(), ".config");
-  const layers = [
+  const layers: Layer[] = [
     { raw: flags, origin: undefined },
     { raw: variables(place.env), origin: { is: "variable" } as const },
     ...[join(userFolder, OWN_FILE), place.systemFile].flatMap((path) => fileLayer(place, path, [])),
@@ -53,10 +67,14 @@ export function layersOver(flags: RawOptions, place: Place): Layered {
     raw.root = root;
     origins.root = { is: "here" };
   }
-  return { raw, origins, files };
+  return { raw, origins, files, launch: laidOver(layers.flatMap(({ launch = [] }) => launch)) };
 }
 
-type Layer = { readonly raw: RawOptions; readonly origin: Origins[OptionName] | undefined };
+interface Layer {
+  readonly raw: RawOptions;
+  readonly origin: Origins[OptionName] | undefined;
+  readonly launch?: readonly LaunchValue[];
+}
 
 /** The first layer that has a value gives it. DryRunEngine stands before the engine that would count without it. */
 function overlaid(layers: readonly Layer[]): { raw: RawOptions; origins: Origins } {
@@ -120,17 +138,32 @@ function fileLayer(place: Place, path: string, without: readonly OptionName[]): 
   const text = readFile(place, path);
   if (text === undefined) return [];
   const raw: RawOptions = {};
+  const origin = { is: "file", path } as const;
+  let launch: readonly LaunchValue[] = [];
   const known = new Map(NAMES.filter(isConfigurable).map((name) => [keyOf(name), name]));
   for (const name of without) known.delete(keyOf(name));
   for (const [key, value] of Object.entries(parsed(path, text))) {
+    if (key === LAUNCH) {
+      launch = launchValues(value, origin);
+      continue;
+    }
     const name = known.get(key);
     if (name === undefined)
       throw new ConfigError(
-        `${path} has the key "${key}", which is no option there.${didYouMean(key, known.keys())} \`jobmgr --help\` lists the options; a key is the long one without its "--".`,
+        `${path} has the key "${key}", which is no option there.${didYouMean(key, [...known.keys(), LAUNCH])} \`jobmgr --help\` lists the options; a key is the long one without its "--".`,
       );
     raw[name] = fileValue(name, key, value, path);
   }
-  return [{ raw, origin: { is: "file", path } }];
+  return [{ raw, origin, launch }];
+}
+
+function launchValues(table: unknown, origin: Origin & { is: "file" }): readonly LaunchValue[] {
+  try {
+    return readLaunchTable(table, origin.path, (path) => absolutePath(path, origin));
+  } catch (error) {
+    if (error instanceof LaunchSettingsError) throw new ConfigError(`${origin.path}: ${error.message}`);
+    throw error;
+  }
 }
 
 const OTHERS_WRITE = 0o002;

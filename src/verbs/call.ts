@@ -3,6 +3,8 @@ import type { Filter } from "../archive/filter.ts";
 import type { Settings } from "../config/config.ts";
 import type { Origins, RawOptions } from "../config/options.ts";
 import type { Engine, Machine } from "../engine.ts";
+import type { LaunchSurroundings } from "../launch/launcher.ts";
+import type { LaunchValue } from "../launch/settings.ts";
 import type { FeedProgram } from "../notify/target.ts";
 import type { Paint } from "../paint.ts";
 import type { EngineOrigin } from "../steps/world.ts";
@@ -93,6 +95,8 @@ export interface Surroundings {
   runProgram(program: string, args: readonly string[], timeoutMs: number): Promise<Answer>;
   /** Runs a program that reads `input`, without a shell, until it ends or `stop` aborts. Never throws. */
   feedProgram: FeedProgram;
+  /** What programs are launched with, in parallel and in the foreground. */
+  launchers(): Promise<LaunchSurroundings>;
   /** Runs a program over a stream of bytes, without a shell. */
   readonly filter: Filter;
 }
@@ -108,6 +112,8 @@ export interface Call<Options = object> {
   readonly raw: RawOptions;
   readonly origins: Origins;
   readonly files: readonly string[];
+  /** What these say of launchers: the values in force. */
+  readonly launch: readonly LaunchValue[];
   readonly around: Surroundings;
   readonly terminal: Terminal;
 }

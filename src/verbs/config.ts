@@ -10,6 +10,7 @@ import {
   variableOf,
 } from "../config/options.ts";
 import { EXIT } from "../exit-codes.ts";
+import { launchKey } from "../launch/settings.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import type { Call } from "./call.ts";
@@ -27,10 +28,12 @@ export async function config({
   raw,
   origins,
   files,
+  launch,
   terminal,
 }: Call<{ json?: boolean; all?: boolean }>): Promise<number> {
   const names = (Object.keys(OPTIONS) as OptionName[]).filter((name) => (OPTIONS[name] as Option).isFlagOnly !== true);
-  const lines = names.map((name) => lineOf(name, raw, origins));
+  const launchers = launch.map((one) => ({ key: launchKey(one), value: one.value, from: one.from }));
+  const lines: Line[] = [...names.map((name) => lineOf(name, raw, origins)), ...launchers];
   const shown = options.all ? lines : lines.filter(({ from }) => from !== "default");
   if (options.json) {
     const values = Object.fromEntries(shown.map(({ key, value, from }) => [key, { value: value ?? null, from }]));

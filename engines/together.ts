@@ -1,0 +1,238 @@
+/**
+ * Starts processes that belong to the one who started this one: they write to his terminal, and hear his signals.
+ *
+ * On a terminal a launcher shares the group of this process, as with time(1) or sudo(8): the terminal itself sends it
+ * ctrl-C, and it may read what is typed. All else is in a group of its own, and gets each signal once, from here.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import type { Start } from "../src/launch/command.ts";
+import type { Output, ProcessEnd, RunTogether, TogetherOptions } from "../src/launch/launcher.ts";
+import { isAlive, startOf } from "./process.ts";
+
+const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
+type Passed = (typeof PASSED)[number];
+/** Those by which somebody asks for the end. */
+const ENDING: ReadonlySet<Passed> = new Set(["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"]);
+/** Those that a terminal sends to the whole group. */
+const OF_TERMINAL: ReadonlySet<Passed> = new Set(["SIGINT", "SIGQUIT"]);
+/** A launcher that is asked twice ends its processes by force; what is left then is killed. */
+const KILL_AFTER_SECOND_MS = 2000;
+const KILL_AFTER_ABORT_MS = 5000;
+
+interface Running {
+  readonly child: ChildProcess;
+  readonly hasOwnGroup: boolean;
+  readonly ended: Promise<ProcessEnd>;
+}
+
+/** As RunTogether says. Never throws. */
+export const runTogether: RunTogether = async (starts, options) => {
+  const isShared = options.isLauncher === true && options.passSignals === true && process.stdin.isTTY === true;
+  const all: Running[] = [];
+  const release = options.passSignals ? passSignals(all, isShared, options.isLauncher === true) : () => {};
+  const abandon = endWith(options.signal, all);
+  try {
+    for (const start of starts) all.push(begin(start, options, !isShared));
+    return await Promise.all(all.map(({ ended }) => ended));
+  } finally {
+    release();
+    abandon();
+  }
+};
+
+function begin(start: Start, options: TogetherOptions, hasOwnGroup: boolean): Running {
+  const [program = "", ...args] = start.argv;
+  const { stdin = "inherit", stdout = "inherit", stderr = "inherit" } = options;
+  const child = spawn(program, args, {
+    detached: hasOwnGroup,
+    env: environmentOf(start, options),
+    stdio: [start.readsInput ? stdin : "ignore", wayOf(stdout, start), wayOf(stderr, start)],
+  });
+  const copied = [copy(child.stdout, stdout, process.stdout, start), copy(child.stderr, stderr, process.stderr, start)];
+  const ended = new Promise<ProcessEnd>((done) => {
+    child.on("error", (error: NodeJS.ErrnoException) => {
+      // One that could not be killed has not ended.
+      if (child.pid === undefined) done(notStarted(program, error));
+    });
+    child.on(
+      "close",
+      (code, signal) =>
+        void Promise.all(copied).then(() => done({ exitCode: code ?? undefined, signal: signal ?? undefined })),
+    );
+  });
+  return { child, hasOwnGroup, ended };
+}
+
+function environmentOf(start: Start, { env = {} }: TogetherOptions): NodeJS.ProcessEnv {
+  const all: NodeJS.ProcessEnv = { ...process.env };
+  for (const [name, value] of Object.entries({ ...env, ...start.env })) {
+    if (value === null) delete all[name];
+    else all[name] = value;
+  }
+  return all;
+}
+
+/** What is not to be changed on its way goes to its place without us. */
+function wayOf(output: Output, { prefix }: Start): "inherit" | "ignore" | "pipe" {
+  if (output === "ignore") return "ignore";
+  return output === "inherit" && prefix === "" ? "inherit" : "pipe";
+}
+
+const NEWLINE = 0x0a;
+
+/** Whole lines, so that those of several processes do not mix; each with its prefix. Resolves when all is handed over. */
+async function copy(
+  from: NodeJS.ReadableStream | null,
+  output: Output,
+  own: NodeJS.WritableStream,
+  { prefix }: Start,
+): Promise<void> {
+  if (from === null || output === "ignore") return;
+  const to = output === "inherit" ? own : output;
+  let rest = Buffer.alloc(0);
+  for await (const data of from) {
+    const bytes = Buffer.concat([rest, data as Buffer]);
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    rest = bytes.subarray(end);
+    // A writer who is faster than the reader waits.
+    if (end > 0 && !to.write(prefixed(bytes.subarray(0, end), prefix))) await drained(to);
+  }
+  if (rest.length > 0) to.write(Buffer.concat([prefixed(rest, prefix), Buffer.from(prefix === "" ? "" : "\n")]));
+}
+
+function drained(stream: NodeJS.WritableStream): Promise<void> {
+  return new Promise((done) => {
+    for (const event of ["drain", "close", "error"]) stream.once(event, () => done());
+  });
+}
+
+function prefixed(lines: Buffer, prefix: string): Buffer {
+  if (prefix === "") return lines;
+  const parts: Buffer[] = [];
+  for (let at = 0; at < lines.length; ) {
+    const newline = lines.indexOf(NEWLINE, at);
+    const end = newline === -1 ? lines.length : newline + 1;
+    parts.push(Buffer.from(prefix), lines.subarray(at, end));
+    at = end;
+  }
+  return Buffer.concat(parts);
+}
+
+/** The codes that a shell has for it. */
+function notStarted(program: string, { code, message }: NodeJS.ErrnoException): ProcessEnd {
+  if (code === "ENOENT") return { exitCode: 127, signal: undefined, fault: `there is no program ${program}` };
+  const why = code === "EACCES" ? "it may not be executed" : message;
+  return { exitCode: 126, signal: undefined, fault: `${program} cannot be started: ${why}` };
+}
+
+/** Can a program of this name, or at this path, be started? */
+export function isProgram(program: string): boolean {
+  const folders = program.includes("/") ? [""] : (process.env.PATH ?? "").split(delimiter);
+  return folders.some((folder) => {
+    try {
+      accessSync(folder === "" ? program : join(folder, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+// -- signals --
+
+/** Hands on what this process gets, until the function that it returns is called. */
+function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boolean): () => void {
+  let asked = 0;
+  let timer: NodeJS.Timeout | undefined;
+  let started: readonly Known[] = [];
+  const handlers = PASSED.map((signal) => {
+    const handler = () => {
+      // A launcher that is asked twice may end at once, and leave behind what it has started.
+      if (ENDING.has(signal) && ++asked === 2) {
+        started = startedBy(all);
+        timer = setTimeout(() => kill(all, started), isLauncher ? KILL_AFTER_SECOND_MS : 0);
+      }
+      if (!isShared || !OF_TERMINAL.has(signal)) for (const one of all) send(one, signal);
+    };
+    process.on(signal, handler);
+    return [signal, handler] as const;
+  });
+  const stop = () => {
+    // Processes in another session are not stopped by a terminal.
+    for (const one of all) send(one, isLauncher ? "SIGTSTP" : "SIGSTOP");
+    process.kill(process.pid, "SIGSTOP");
+  };
+  const goOn = () => {
+    for (const one of all) send(one, "SIGCONT");
+  };
+  if (!isShared) process.on("SIGTSTP", stop).on("SIGCONT", goOn);
+  return () => {
+    clearTimeout(timer);
+    kill(all, started);
+    for (const [signal, handler] of handlers) process.off(signal, handler);
+    process.off("SIGTSTP", stop).off("SIGCONT", goOn);
+  };
+}
+
+function endWith(signal: AbortSignal | undefined, all: readonly Running[]): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const end = () => {
+    for (const one of all) send(one, "SIGTERM");
+    timer = setTimeout(() => kill(all, startedBy(all)), KILL_AFTER_ABORT_MS);
+  };
+  signal?.addEventListener("abort", end, { once: true });
+  if (signal?.aborted) setImmediate(end);
+  return () => {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  };
+}
+
+function send({ child, hasOwnGroup }: Running, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(hasOwnGroup ? -child.pid : child.pid, signal);
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+interface Known {
+  readonly pid: number;
+  readonly start: string | undefined;
+}
+
+/** Launchers put what they start into groups of its own; whom they leave behind would go on for ever. */
+function startedBy(all: readonly Running[]): readonly Known[] {
+  const alive = all.flatMap(({ child }) => (child.pid !== undefined && child.exitCode === null ? [child.pid] : []));
+  return descendantsOf(alive).map((pid) => ({ pid, start: startOf(pid) }));
+}
+
+function kill(all: readonly Running[], started: readonly Known[]): void {
+  for (const one of all) send(one, "SIGKILL");
+  for (const { pid, start } of started) {
+    try {
+      if (start !== undefined && isAlive(pid, start)) process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
+function descendantsOf(pids: readonly number[]): number[] {
+  const found = pids.flatMap((pid) => childrenOf(pid));
+  return found.length === 0 ? [] : [...found, ...descendantsOf(found)];
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8").split(" ").filter(Boolean).map(Number),
+    );
+  } catch {
+    // It has ended, or this is no Linux.
+    return [];
+  }
+}

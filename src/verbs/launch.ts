@@ -1,0 +1,68 @@
+/** `jobmgr launch`: runs programs in parallel with the launcher of this place, in the foreground. */
+import { availableParallelism } from "node:os";
+import { UsageError } from "../config/config.ts";
+import { EXIT } from "../exit-codes.ts";
+import { isInAllocation } from "../launch/choice.ts";
+import { type Launcher, type LaunchSurroundings, makeLauncher } from "../launch/launcher.ts";
+import { valuesOfOption } from "../launch/option-words.ts";
+import { type Program, totalOf } from "../launch/program.ts";
+import { launchSettingsOf } from "../launch/settings.ts";
+import { countOf, readWords } from "../launch/words.ts";
+import { printable } from "../printable.ts";
+import type { Call } from "./call.ts";
+
+interface Options {
+  readonly backend?: string;
+  readonly np?: string;
+  readonly label?: boolean;
+  readonly dryRun?: boolean;
+  readonly option?: readonly string[];
+}
+
+/** Returns the exit code of what was run. Throws UsageError, and EngineError `unavailable` if the launcher is not here. */
+export async function launch({ words, options, launch: values, around, terminal }: Call<Options>): Promise<number> {
+  const { backend, label = false, dryRun = false } = options;
+  const machine = await around.launchers();
+  const launcher = await makeLauncher(backend, launchSettingsOf(values), machine);
+  const programs = programsOf(words, options, launcher, machine);
+  const lines = launcher.command(programs, { label });
+  if (dryRun) {
+    for (const line of lines) terminal.out(`${line}\n`);
+    return EXIT.ok;
+  }
+  const say = (sentence: string) => terminal.err(`jobmgr: ${sentence}\n`);
+  if (launcher.kind === "srun" && !isInAllocation(machine.env))
+    say("this is not inside of an allocation: srun asks Slurm for one, and waits for it");
+  const { exitCode, fault } = await launcher.run(programs, { label, passSignals: true });
+  if (fault !== undefined) say(printable(fault));
+  const total = totalOf(programs) ?? 1;
+  const cores = availableParallelism();
+  if (exitCode !== 0 && launcher.kind === "openmpi" && total > cores && !isInAllocation(machine.env))
+    say(
+      `${total} processes were asked for, and this machine has ${cores} cores. If mpiexec said so: add --oversubscribe before the program`,
+    );
+  return exitCode;
+}
+
+function programsOf(
+  words: readonly string[],
+  { np, option = [] }: Options,
+  launcher: Launcher,
+  { isOnPath }: LaunchSurroundings,
+): readonly Program[] {
+  const [count, rest] = countIn(np, words);
+  const first = { options: option, ...(count !== undefined && { processes: countOf(count) }) };
+  const { programs, doubtful } = readWords(rest, first, (word) => valuesOfOption(launcher.kind, word));
+  const [program = ""] = programs[0]?.argv ?? [];
+  if (doubtful !== undefined && program !== "" && !isOnPath(program))
+    throw new UsageError(
+      `There is no program ${printable(program)}. If it belongs to ${printable(doubtful)}, say so: --option ${printable(doubtful)} --option ${printable(program)}`,
+    );
+  return programs;
+}
+
+/** "-np 4" is what mpiexec(1) takes, and is read as -n with the value "p" here. */
+function countIn(np: string | undefined, words: readonly string[]): [string | undefined, readonly string[]] {
+  if (np === undefined || !/^p\d*$/.test(np)) return [np, words];
+  return np === "p" ? [words[0] ?? "", words.slice(1)] : [np.slice(1), words];
+}
