@@ -152,7 +152,7 @@ describe("a package", () => {
     await expect(nameOf("fluxx", places("."))).rejects.toMatchObject({
       verdict: "refused",
       message: expect.stringMatching(
-        /^There is no engine "fluxx"\. Did you mean flux\? The engines are: LocalEngine, .*SlurmEngine\. Nor is there a package jobmgr-engine-fluxx or fluxx in node_modules of \/.*, or of a folder above\.$/,
+        /^There is no engine "fluxx"\. Did you mean flux\? The engines are: .*LocalEngine, .*SlurmEngine\. Nor is there a package jobmgr-engine-fluxx or fluxx in node_modules of \/.*, or of a folder above\.$/,
       ),
     });
     await expect(nameOf("LocalEngin")).rejects.toThrow('There is no engine "LocalEngin". Did you mean LocalEngine?');

@@ -52,7 +52,8 @@ describe("sinfo's answer", () => {
   it("is asked for with a sign of its own, of the clusters that jobs go to", () => {
     const args = resourcesArgs("one,two", NONCE);
     expect(args).toContain("--clusters=one,two");
-    expect(args.at(-1)).toMatch(/^--Format=NodeList:\x1fabc,.*GresUsed:\x1eabc$/s);
+    expect(args.at(-1)?.startsWith("--Format=NodeList:\x1fabc,")).toBe(true);
+    expect(args.at(-1)?.endsWith("GresUsed:\x1eabc")).toBe(true);
   });
 
   it.each([
