@@ -89,7 +89,7 @@ describe("wrong usage ends with 2 and a hint, and does nothing", () => {
     ["text where a number belongs", ["--settle", "soon"], /--settle soon: .*a number from 0 to 86400/],
     ["an option without its value", ["--root"], /argument missing/],
     ["a word that is no choice", ["-l", "loud"], /--log-level loud: .*error, warn, info, debug/],
-    ["an unknown engine", ["-e", "OtherEngine"], /no engine "OtherEngine".*SlurmEngine/],
+    ["an unknown engine", ["-e", "NoEngine"], /no engine "NoEngine".*SlurmEngine/],
     [
       "an unknown user",
       ["-e", "LocalEngine", "--allow-owner", "no-such-user"],
