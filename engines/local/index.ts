@@ -15,6 +15,7 @@ import type {
   Machine,
   News,
   Plan,
+  Request,
   Resources,
   Scale,
   Submitted,
@@ -28,6 +29,7 @@ import { EXIT, NOT_RUN, parseExit, parseStarted, quoted, recordName, STARTED, ty
 import type { Script } from "../../src/script.ts";
 import { findByCommand, findByFolder, isAlive, isJobAlive, startOf, thisMachine } from "../process.ts";
 import { remarksOn } from "../sbatch-remarks.ts";
+import { sbatchLines } from "../sbatch-request.ts";
 import { shellFor } from "../shell.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { type Directives, readDirectives } from "./directives.ts";
@@ -115,6 +117,15 @@ export class LocalEngine implements Engine {
 
   remarks(script: Script): readonly string[] {
     return remarksOn(script.text);
+  }
+
+  directives({ nodes = 1, ...others }: Request): readonly string[] {
+    if (nodes > 1)
+      throw new EngineError(
+        "refused",
+        `LocalEngine runs jobs on this machine alone, and ${nodes} nodes are asked for.`,
+      );
+    return sbatchLines(others).filter((line) => !line.startsWith("#SBATCH --nodes="));
   }
 
   diagnose(): Promise<readonly Symptom[]> {

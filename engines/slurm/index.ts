@@ -13,6 +13,7 @@ import type {
   Handle,
   News,
   Plan,
+  Request,
   Resources,
   Scale,
   Submitted,
@@ -29,6 +30,7 @@ import { Submitter } from "../batch/submitter.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
 import { remarksOn } from "../sbatch-remarks.ts";
+import { sbatchLines } from "../sbatch-request.ts";
 import { sbatchOptions } from "../sbatch-script.ts";
 import { shellFor } from "../shell.ts";
 import { idIn, verdictOf } from "./answers.ts";
@@ -106,6 +108,10 @@ export class SlurmEngine implements Engine {
 
   remarks(script: Script): readonly string[] {
     return remarksOn(script.text);
+  }
+
+  directives(request: Request): readonly string[] {
+    return sbatchLines(request);
   }
 
   diagnose(): Promise<readonly Symptom[]> {
