@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** Arguments in, errors to a message and an exit code; nothing else. */
-import { readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { diskErrorText } from "../src/disk-error.ts";
 import { EXIT } from "../src/exit-codes.ts";
 import { commandLine, helpHint } from "./program.ts";
+import { version } from "./version.ts";
 
 // A mask that hides a file from its own maker would make the records unreadable.
 process.umask(process.umask() & 0o077);
@@ -14,21 +14,6 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(EXIT.ok);
   });
-}
-
-/** The version, where all of the program is one file, with no package.json near it; set by release/bundle.ts. */
-declare const JOBMGR_VERSION: string | undefined;
-
-function version(): string {
-  if (typeof JOBMGR_VERSION === "string") return JOBMGR_VERSION;
-  for (const path of ["../package.json", "../../package.json"]) {
-    try {
-      return JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")).version;
-    } catch {
-      // The sources lie one level higher than what is built of them.
-    }
-  }
-  return "unknown";
 }
 
 const CODES: Readonly<Record<string, number>> = {

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { clockOf } from "./clock.ts";
 import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
 import type { Machine } from "./engine.ts";
+import { LockError } from "./errors.ts";
 import { fileSystemNow, type Root, RootError } from "./root.ts";
 
 /** The process that manages a root. */
@@ -22,10 +23,7 @@ export interface Owner extends Machine {
   readonly since: string;
 }
 
-/** Another manager has the root. Exit code 75 (EX_TEMPFAIL). */
-export class LockError extends Error {
-  override readonly name = "LockError";
-}
+export { LockError };
 
 /** How often an owner shows that it lives. */
 export const HEARTBEAT_MS = 10_000;

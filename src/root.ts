@@ -1,8 +1,10 @@
 /** Every name under a root, once; and whether this is the root that it was. */
+
 import { randomUUID } from "node:crypto";
 import { basename, dirname, join, resolve } from "node:path";
 import type { Disk } from "./disk.ts";
 import { moveFolderUnlessTaken, putDurably } from "./disk.ts";
+import { RootError } from "./errors.ts";
 import { PLACES, type Place } from "./stage.ts";
 
 /** The format of everything on disk. A root written by a newer jobmgr is refused. */
@@ -19,10 +21,7 @@ export interface Root {
   readonly own: string;
 }
 
-/** A root that cannot be used, in a sentence that says what to do. Exit code 78 (EX_CONFIG). */
-export class RootError extends Error {
-  override readonly name = "RootError";
-}
+export { RootError };
 
 function identityFile(path: string): string {
   return join(path, ".jobmgr", "root.json");

@@ -2,9 +2,11 @@
  * Which jobs are meant: by name, by pattern (* ? [...]), or by the path of a folder, as a shell completes it. What
  * stands in two places may be told apart: pending/NAME, complete/NAME.
  */
+
 import { basename, dirname, resolve } from "node:path";
 import { finishedNames } from "./archive/finished.ts";
 import type { Disk } from "./disk.ts";
+import { AbsentError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 import { printable } from "./printable.ts";
 import { isIgnoredName, isUnreadableName, jobFolder, type Root, sortByCodePoint } from "./root.ts";
@@ -16,10 +18,7 @@ export interface JobRef {
   readonly name: string;
 }
 
-/** No job has this name. Exit code 3. */
-export class AbsentError extends Error {
-  override readonly name = "AbsentError";
-}
+export { AbsentError };
 
 /** The names of the jobs in one place, in the order in which they are taken. */
 export function namesIn(disk: Disk, root: Root, place: Place): string[] {

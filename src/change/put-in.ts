@@ -3,11 +3,14 @@
  * rename. What a crash leaves of it is hidden, and swept by whoever comes next.
  */
 import { join } from "node:path";
+import { finishedFolderThere } from "../archive/finished.ts";
 import { type Disk, type Look, moveFileUnlessTaken, moveFolderUnlessTaken, removeTree } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { markWhole } from "../inbox/whole.ts";
 import type { Trace } from "../look/trace.ts";
 import { freeName, jobFolder, nowAt, type Root } from "../root.ts";
+import type { JobRef } from "../selection.ts";
+import { PLACES } from "../stage.ts";
 import { copyFile, copyTree, type Keeps } from "./copy-tree.ts";
 import { isAbandoned, type Stager, stagedName } from "./staging.ts";
 
@@ -27,7 +30,12 @@ export interface Additions {
   readonly hold: boolean;
   /** Lines of job_after.txt, behind those that it has. */
   readonly after: readonly string[];
+  /** Its job.sh, in place of the one that it brings. */
+  readonly script?: string;
 }
+
+/** What is done where jobs of that name are: "number" makes it NAME~2; "leave" puts nothing there. */
+type IfThere = "number" | "leave";
 
 const PREFIX = ".jobmgr-submit-";
 const AFTER_BYTES_MAX = 1024 * 1024;
@@ -44,6 +52,46 @@ export async function putIn(
   additions: Additions,
   by: Stager,
 ): Promise<Trace> {
+  const trace = await put(disk, root, name, source, additions, by, "number");
+  if (trace === undefined) throw new Error(`${name} was not put in`);
+  return trace;
+}
+
+/** As putIn, unless there is a job of this very name, in whatever place: then nothing is done, and it is undefined. */
+export async function putInUnlessThere(
+  disk: Disk,
+  root: Root,
+  name: string,
+  source: Exclude<Source, { is: "archive" }>,
+  additions: Additions,
+  by: Stager,
+): Promise<Trace | undefined> {
+  if (jobOfName(disk, root, name)) return undefined;
+  return put(disk, root, name, source, additions, by, "leave");
+}
+
+/**
+ * Where a job of this very name is. Looked for twice, in the order in which jobs go, so that one is found that is moved
+ * meanwhile, also when it is sent back to the inbox.
+ */
+export function jobOfName(disk: Disk, root: Root, name: string): JobRef | undefined {
+  for (const place of [...PLACES, ...PLACES]) {
+    const isThere = disk.look(jobFolder(root, place, name)) !== undefined;
+    if (isThere || (place === "complete" && finishedFolderThere(disk, root, name) !== undefined))
+      return { place, name };
+  }
+  return undefined;
+}
+
+async function put(
+  disk: Disk,
+  root: Root,
+  name: string,
+  source: Source,
+  additions: Additions,
+  by: Stager,
+  ifThere: IfThere,
+): Promise<Trace | undefined> {
   const staged = join(root.inbox, PREFIX + stagedName(by));
   try {
     if (source.is === "archive") {
@@ -58,7 +106,15 @@ export async function putIn(
     await markWhole(disk, staged);
     await Promise.all([disk.sync(join(staged, ".jobmgr")), disk.sync(staged)]);
     const folder = lookAt(disk, staged);
-    return traceFrom(folder, await moveIn(disk, root, name, "", (to) => moveFolderUnlessTaken(disk, staged, to)));
+    const move = (to: string) => moveFolderUnlessTaken(disk, staged, to);
+    if (ifThere === "number") return traceFrom(folder, await moveIn(disk, root, name, "", move));
+    // Nothing may come between this look and the move but what somebody else does in the same millisecond.
+    if (jobOfName(disk, root, name) === undefined && move(jobFolder(root, "inbox", name))) {
+      await disk.sync(root.inbox);
+      return traceFrom(folder, name);
+    }
+    await discard(disk, staged);
+    return undefined;
   } catch (error) {
     await discard(disk, staged);
     throw error;
@@ -83,7 +139,14 @@ function lookAt(disk: Disk, path: string): Look {
   return look;
 }
 
-async function add(disk: Disk, folder: string, { hold, after }: Additions): Promise<void> {
+async function add(disk: Disk, folder: string, { hold, after, script }: Additions): Promise<void> {
+  if (script !== undefined) {
+    const path = join(folder, FILES.script);
+    const mode = disk.look(path)?.mode ?? 0o777;
+    disk.remove(path);
+    disk.create(path, script, mode & 0o777);
+    await disk.sync(path);
+  }
   if (hold && !disk.look(join(folder, FILES.hold))) {
     disk.create(join(folder, FILES.hold), "");
     await disk.sync(join(folder, FILES.hold));

@@ -1,6 +1,8 @@
 /** From options as they were given to settings that can be relied on: every one is checked. */
+
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { ConfigError } from "../errors.ts";
 import { type Level, OCCASIONS, type Occasion } from "../events.ts";
 import { FILES } from "../files.ts";
 import { NO_RETRY, occasionsOf, type RetryRules } from "../retry/retry.ts";
@@ -21,10 +23,7 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** A configuration file, or a variable of the environment, that cannot be used as it is. Exit code 78. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
+export { ConfigError };
 
 const FILE_NAME_BYTES_MAX = 200;
 

@@ -137,24 +137,30 @@ function isConfigurable(name: OptionName): boolean {
 function fileLayer(place: Place, path: string, without: readonly OptionName[]): Layer[] {
   const text = readFile(place, path);
   if (text === undefined) return [];
-  const raw: RawOptions = {};
   const origin = { is: "file", path } as const;
-  let launch: readonly LaunchValue[] = [];
+  const { [LAUNCH]: table, ...options } = parsed(path, text);
+  const launch = table === undefined ? [] : launchValues(table, origin);
+  return [{ raw: optionsIn(options, path, without), origin, launch }];
+}
+
+/** What values say by the keys of a configuration file. `where`: how a message names them. Throws ConfigError. */
+export function optionsIn(
+  values: Readonly<Record<string, unknown>>,
+  where: string,
+  without: readonly OptionName[] = [],
+): RawOptions {
+  const raw: RawOptions = {};
   const known = new Map(NAMES.filter(isConfigurable).map((name) => [keyOf(name), name]));
   for (const name of without) known.delete(keyOf(name));
-  for (const [key, value] of Object.entries(parsed(path, text))) {
-    if (key === LAUNCH) {
-      launch = launchValues(value, origin);
-      continue;
-    }
+  for (const [key, value] of Object.entries(values)) {
     const name = known.get(key);
     if (name === undefined)
       throw new ConfigError(
-        `${path} has the key "${key}", which is no option there.${didYouMean(key, [...known.keys(), LAUNCH])} \`jobmgr --help\` lists the options; a key is the long one without its "--".`,
+        `${where} has the key "${key}", which is no option there.${didYouMean(key, [...known.keys(), LAUNCH])} \`jobmgr --help\` lists the options; a key is the long one without its "--".`,
       );
-    raw[name] = fileValue(name, key, value, path);
+    raw[name] = fileValue(name, key, value, where);
   }
-  return [{ raw, origin, launch }];
+  return raw;
 }
 
 function launchValues(table: unknown, origin: Origin & { is: "file" }): readonly LaunchValue[] {

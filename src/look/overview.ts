@@ -3,12 +3,11 @@
  * are looked into than are shown; of pending/ all, for those that run come first; for --failed all of complete/.
  */
 import { join } from "node:path";
-import { finishedFolder, finishedFolderThere } from "../archive/finished.ts";
+import { finishedFolder, finishedFolderThere, folderOfJob } from "../archive/finished.ts";
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
-import type { Outage } from "../manager-word.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
@@ -16,54 +15,7 @@ import { type JobRef, namesIn } from "../selection.ts";
 import type { Place } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
-
-/** One job, with what is known of it. Times are ISO-8601 UTC. */
-export interface Row {
-  readonly name: string;
-  readonly place: Place;
-  readonly state: string;
-  /** The engine's own. */
-  readonly id?: string;
-  readonly token?: string;
-  readonly engine?: string;
-  readonly why?: string;
-  /** It waits for something that will not come by itself. */
-  readonly stuck?: boolean;
-  /** Since when it is in this state. */
-  readonly since?: string;
-  readonly plannedAt?: string;
-  readonly submittedAt?: string;
-  /** When the engine expects to start it. */
-  readonly expectedStart?: string;
-  readonly startedAt?: string;
-  readonly endedAt?: string;
-  readonly exitCode?: number;
-  readonly signal?: string;
-}
-
-/** The value of `status --json`. */
-export interface Report {
-  readonly schema: 1;
-  readonly root: string;
-  readonly at: string;
-  /** Absent when nobody manages the root. */
-  readonly manager?: {
-    readonly host: string;
-    readonly pid: number;
-    readonly since: string;
-    readonly lastCheckAt?: string;
-    readonly engine?: string;
-    /** It has shown no sign of life since then. */
-    readonly silentSince?: string;
-  };
-  /** When what is known was looked at last, by whatever manager. */
-  readonly lastCheckAt?: string;
-  readonly problems: readonly string[];
-  /** The engine does not answer. */
-  readonly outage?: Outage;
-  readonly counts: { readonly waiting: number; readonly pending: number; readonly complete: number };
-  readonly jobs: readonly Row[];
-}
+import type { Report, Row } from "./report.ts";
 
 /** What is to be shown. */
 export interface View {
@@ -112,6 +64,14 @@ export function reportOf(disk: Disk, root: Root, manager: ManagerState, view: Vi
     counts: { waiting: names.waiting.length, pending: names.pending.length, complete: names.complete.length },
     jobs: view.failedOnly ? failedRows(disk, root, names.complete, view) : rowsOf(disk, root, manager, names, view),
   };
+}
+
+/** The row of one job; undefined if it is not there. */
+export function rowOf(disk: Disk, root: Root, { place, name }: JobRef): Row | undefined {
+  if (disk.look(folderOfJob(disk, root, { place, name })) === undefined) return undefined;
+  if (place === "pending") return pendingRow(disk, root, name);
+  if (place === "inbox") return waitingRow(disk, root, name, undefined);
+  return finishedRow(disk, root, name, () => true);
 }
 
 function rowsOf(

@@ -4,11 +4,12 @@
  */
 import { setTimeout } from "node:timers/promises";
 import type { Disk } from "../disk.ts";
+import { fileSystemKind } from "../file-systems.ts";
 import type { Outcome } from "../outcome.ts";
-import { isRootThere, type Root } from "../root.ts";
+import type { Root } from "../root.ts";
 import type { JobRef } from "../selection.ts";
-import { finishedAs } from "./ended.ts";
-import { acquaint, beginTrace, finishedNameOf, follow, strangersIn, type Trace } from "./trace.ts";
+import { Chase } from "./chase.ts";
+import { acquaint, beginTrace, strangersIn, type Trace } from "./trace.ts";
 
 /** How a job stands when the wait is over. */
 export interface Waited extends JobRef {
@@ -38,18 +39,12 @@ export interface WaitRules {
 /** Looks at most so often, and at least so often; in between, each tenth of the time that it has taken. */
 const LOOK_MS = { least: 200, most: 5000, share: 0.1 } as const;
 
-interface State {
-  at: Trace;
-  missingSinceMs: number | undefined;
-  end: Omit<Waited, keyof JobRef> | undefined;
-}
-
 /** Where jobs are before the wait begins. What else is there then is none of them, whatever its name. */
 export class Waiting {
   readonly #disk: Disk;
   readonly #root: Root;
   readonly #strangers: Set<string>;
-  readonly #states: State[] = [];
+  readonly #jobs: Chase[] = [];
 
   constructor(disk: Disk, root: Root) {
     this.#disk = disk;
@@ -61,7 +56,7 @@ export class Waiting {
   add(job: JobRef | Trace): void {
     const at = "ino" in job ? job : beginTrace(this.#disk, this.#root, job);
     acquaint(this.#strangers, job);
-    this.#states.push({ at, missingSinceMs: undefined, end: undefined });
+    this.#jobs.push(new Chase(this.#disk, this.#root, at));
   }
 
   /** Resolves when all have ended, or the time is over, or it is to stop. */
@@ -72,61 +67,44 @@ export class Waiting {
       this.#look(rules);
       const now = performance.now();
       rules.progress(this.#progress((now - beganMs) / 1000));
-      if (this.#states.every(({ end }) => end) || now >= endMs || rules.stop.aborted) return this.#waited();
+      if (this.#jobs.every(({ end }) => end) || now >= endMs || rules.stop.aborted) return this.#waited();
       const pauseMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - beganMs) * LOOK_MS.share));
       // An abort ends the pause, and is seen at the next look.
       await setTimeout(Math.min(pauseMs, endMs - now), undefined, { signal: rules.stop }).catch(() => {});
     }
   }
 
-  #look(rules: WaitRules): void {
-    for (const state of this.#states) {
+  #look({ patienceS }: WaitRules): void {
+    for (const job of this.#jobs) {
       try {
-        this.#lookAt(state, rules);
+        job.look(this.#strangers, patienceS);
       } catch {
         // A disk that does not answer says nothing about the job.
       }
     }
   }
 
-  #lookAt(state: State, { patienceS }: WaitRules): void {
-    const at = follow(this.#disk, this.#root, state.at, this.#strangers);
-    if (at) {
-      // One with another attempt has been run again.
-      const known = at.token === state.at.token ? state.end : undefined;
-      state.at = at;
-      state.missingSinceMs = undefined;
-      state.end = at.place === "complete" ? (known ?? this.#endOf(at)) : undefined;
-      return;
-    }
-    // One that had ended may be removed.
-    if (state.end || !isRootThere(this.#disk, this.#root)) return;
-    state.missingSinceMs ??= performance.now();
-    if (performance.now() - state.missingSinceMs > patienceS * 1000) state.end = { is: "gone" };
-  }
-
-  /** Undefined for an archive whose job is still on its way. */
-  #endOf(at: Trace): State["end"] {
-    const outcome = finishedAs(this.#disk, this.#root, finishedNameOf(at))?.outcome;
-    if (outcome) return { is: "ended", outcome };
-    return at.kind === "file" ? undefined : { is: "unknown" };
-  }
-
   #progress(elapsedS: number): Progress {
-    const ended = this.#states.filter(({ end }) => end);
+    const ended = this.#jobs.filter(({ end }) => end);
     return {
-      all: this.#states.length,
+      all: this.#jobs.length,
       done: ended.length,
       failed: ended.filter(({ end }) => end?.outcome?.is !== "succeeded").length,
-      pending: this.#states.filter(({ at, end }) => at.place === "pending" && !end).length,
+      pending: this.#jobs.filter(({ at, end }) => at.place === "pending" && !end).length,
       elapsedS,
     };
   }
 
   #waited(): Waited[] {
-    return this.#states.map(({ at, end }) => {
-      const { place } = at;
-      return { place, name: place === "complete" ? finishedNameOf(at) : at.name, ...(end ?? { is: "going" }) };
-    });
+    return this.#jobs.map(({ place, name, end }) => ({ place, name, ...(end ?? { is: "going" }) }));
   }
+}
+
+/** Where others' machines move jobs too, a move shows late: caches of NFS and sshfs live for up to a minute. */
+const PATIENCE_S = { local: 3, shared: 90 } as const;
+
+/** After how many seconds a job has gone that is nowhere to be seen. */
+export function patienceOf(disk: Disk, root: Root): number {
+  const kind = fileSystemKind(disk.fileSystem(root.path).type);
+  return kind.isShared || kind.isUnknown ? PATIENCE_S.shared : PATIENCE_S.local;
 }

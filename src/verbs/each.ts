@@ -62,7 +62,7 @@ export interface ManagedBy {
 }
 
 /** Looks who manages the root now; one that is silent does not count. */
-export function managedBy({ settings, around }: Call, root: Root): ManagedBy {
+export function managedBy({ settings, around }: Pick<Call, "settings" | "around">, root: Root): ManagedBy {
   const isAlive = (pid: number, start: string) => around.isAlive(pid, start);
   const { host } = around.machine;
   const state = managerOf(realDisk, root, { host, isAlive, patienceS: settings.lockPatienceS });

@@ -23,10 +23,27 @@ import type { Call, Surroundings, Terminal } from "./call.ts";
 /** Exit codes of a manager that was stopped by a signal, as a shell would tell it. */
 const SIGNAL_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
+<<<<<<< HEAD
 /** Runs, and returns the exit code. Throws RootError, LockError, UsageError. */
 export async function run(call: Call): Promise<number> {
   const { settings, around, terminal } = call;
   if (settings.dryRun) return (await import("./dry-run.ts")).dryRun(call);
+=======
+/** Runs until a signal stops it, and returns the exit code. Throws RootError, LockError, UsageError. */
+export function run(call: Call): Promise<number> {
+  return manageRoot(call, listenToSignals);
+}
+
+/** What stops a manager, and by which signal, if it was one. It is told of the manager just before that runs. */
+export type Stops = (
+  manager: Manager,
+  log: Log,
+  isIgnored: Surroundings["isIgnored"],
+) => { readonly signal: NodeJS.Signals | undefined };
+
+/** As run, for whoever stops it in a way of their own. */
+export async function manageRoot({ settings, around, terminal }: Call, stops: Stops): Promise<number> {
+>>>>>>> f369a1b (What the library needs of the verbs: one job gone after, a job put in unless one of its name is there, a manager that is stopped otherwise than by signals)
   const root = openRoot(realDisk, settings.root);
   refuseOpenRoot(root, settings);
   const owners = await ownersOf(settings, around);
@@ -54,6 +71,7 @@ export async function run(call: Call): Promise<number> {
       metrics,
       notifier: makeNotifier?.({ assertOwned: () => lock.assertOwned(), say: (event) => log.say(event) }),
       filter: around.filter,
+      stops,
     });
   } finally {
     log.close();
@@ -74,6 +92,7 @@ interface Parts {
   readonly metrics: Metrics | undefined;
   readonly notifier: Notifier | undefined;
   readonly filter: Surroundings["filter"];
+  readonly stops: Stops;
 }
 
 /** With --metrics, the calls of engines are counted, all of them together. */
@@ -160,7 +179,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     log.print("Starting Job Manager: use ctrl-C to quit");
     log.print(`Watching inbox: ${root.inbox}`);
   }
-  const stopped = listenToSignals(manager, log, parts.isIgnored);
+  const stopped = parts.stops(manager, log, parts.isIgnored);
   await runTelling(
     manager,
     settings.once,

@@ -3,10 +3,9 @@ import { UsageError } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
-import { fileSystemKind } from "../file-systems.ts";
 import type { Owner } from "../lock.ts";
 import { startCommand } from "../look/manager-state.ts";
-import { type Progress, type Waited, Waiting } from "../look/wait-for.ts";
+import { type Progress, patienceOf, type Waited, Waiting } from "../look/wait-for.ts";
 import { readWord } from "../manager-word.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
@@ -49,14 +48,6 @@ export function timeoutOf(text: string | undefined): number | undefined {
 
 const SIGNAL_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
-/** Where others' machines move jobs too, a move shows late: caches of NFS and sshfs live for up to a minute. */
-const PATIENCE_S = { local: 3, shared: 90 } as const;
-
-function patienceOf(root: Root): number {
-  const kind = fileSystemKind(realDisk.fileSystem(root.path).type);
-  return kind.isShared || kind.isUnknown ? PATIENCE_S.shared : PATIENCE_S.local;
-}
-
 /** Waits, shows how far it is, and says what did not succeed. Returns the exit code. */
 export async function waitAndTell(
   call: Call<Options>,
@@ -80,7 +71,7 @@ export async function waitAndTell(
   const waited = await waiting.wait({
     timeoutS,
     stop: stop.signal,
-    patienceS: patienceOf(root),
+    patienceS: patienceOf(realDisk, root),
     progress: (progress) => {
       const warning = progress.done < progress.all ? manager.warning() : undefined;
       if (warning) line.interrupt(warning);
