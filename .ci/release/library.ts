@@ -12,6 +12,7 @@ const DIST = join(HOME, "dist");
 
 /** The sources of what package.json exports, by the name of what is made of them. */
 const ENTRIES: Readonly<Record<string, string>> = {
+  library: "bin/library.ts",
   engine: "src/library/engine.ts",
   "engine-contract": "test/contract/engine-contract.ts",
 };

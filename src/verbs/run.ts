@@ -23,14 +23,9 @@ import type { Call, Surroundings, Terminal } from "./call.ts";
 /** Exit codes of a manager that was stopped by a signal, as a shell would tell it. */
 const SIGNAL_CODES: Partial<Record<NodeJS.Signals, number>> = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
 
-<<<<<<< HEAD
-/** Runs, and returns the exit code. Throws RootError, LockError, UsageError. */
-export async function run(call: Call): Promise<number> {
-  const { settings, around, terminal } = call;
-  if (settings.dryRun) return (await import("./dry-run.ts")).dryRun(call);
-=======
 /** Runs until a signal stops it, and returns the exit code. Throws RootError, LockError, UsageError. */
-export function run(call: Call): Promise<number> {
+export async function run(call: Call): Promise<number> {
+  if (call.settings.dryRun) return (await import("./dry-run.ts")).dryRun(call);
   return manageRoot(call, listenToSignals);
 }
 
@@ -43,7 +38,6 @@ export type Stops = (
 
 /** As run, for whoever stops it in a way of their own. */
 export async function manageRoot({ settings, around, terminal }: Call, stops: Stops): Promise<number> {
->>>>>>> f369a1b (What the library needs of the verbs: one job gone after, a job put in unless one of its name is there, a manager that is stopped otherwise than by signals)
   const root = openRoot(realDisk, settings.root);
   refuseOpenRoot(root, settings);
   const owners = await ownersOf(settings, around);

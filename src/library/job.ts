@@ -1,0 +1,171 @@
+/** One job, as a program has it in hand. All that it tells is read off the disk when it is asked. */
+import { folderOfJob } from "../archive/finished.ts";
+import { askToCancel } from "../change/requests.ts";
+import type { Disk } from "../disk.ts";
+import type { Chase } from "../look/chase.ts";
+import { historyOf } from "../look/history.ts";
+import { outputsOf } from "../look/output-files.ts";
+import { rowOf } from "../look/overview.ts";
+import type { Root } from "../root.ts";
+import { userName } from "../user-name.ts";
+import type { Job, JobOutcome, JobRow, JobState, WaitOptions } from "./api.ts";
+import { RequestError, ResultTimeoutError } from "./errors.ts";
+import type { Lookout } from "./lookout.ts";
+
+const OUTPUT_BYTES_MAX = 1_000_000;
+
+/** What its root does for a job. */
+export interface Office {
+  readonly disk: Disk;
+  readonly root: Root;
+  readonly lookout: Lookout;
+  /** The manager should look soon. */
+  nudge(): void;
+}
+
+/** A job that was submitted, adopted or found. */
+export class FollowedJob implements Job {
+  readonly id: string;
+  readonly #office: Office;
+  readonly #chase: Chase;
+
+  constructor(id: string, office: Office, chase: Chase) {
+    this.id = id;
+    this.#office = office;
+    this.#chase = chase;
+  }
+
+  get state(): JobState {
+    this.#look();
+    const { end, place } = this.#chase;
+    if (end) return end.is === "ended" ? (end.outcome?.is ?? "unknown") : end.is;
+    if (place === "complete") return "unknown";
+    const row = this.#row();
+    if (place === "inbox") return row?.state === "held" ? "held" : "waiting";
+    return row && hasStarted(row) ? "running" : "queued";
+  }
+
+  get folder(): string | undefined {
+    const { disk, root } = this.#office;
+    this.#look();
+    const { end, place, name } = this.#chase;
+    return end?.is === "gone" ? undefined : folderOfJob(disk, root, { place, name });
+  }
+
+  look(): JobRow | undefined {
+    this.#look();
+    return this.#row();
+  }
+
+  on(event: "start", listener: (job: Job) => void): () => void;
+  on(event: "end", listener: (outcome: JobOutcome) => void): () => void;
+  on(event: "start" | "end", listener: ((job: Job) => void) | ((outcome: JobOutcome) => void)): () => void {
+    if (event !== "start" && event !== "end")
+      throw new RequestError(`a job has no event ${JSON.stringify(event)}: it must be start or end`);
+    const off = new AbortController();
+    const isOver = event === "start" ? () => this.#hasStarted() : () => this.#chase.end !== undefined;
+    const tell = () => {
+      if (off.signal.aborted) return;
+      if (event === "end") (listener as (outcome: JobOutcome) => void)(this.#outcome());
+      else if (this.#hasEverStarted()) (listener as (job: Job) => void)(this);
+    };
+    this.#office.lookout.until(this.#chase, isOver, { signal: off.signal }).then(
+      // A fault of the listener is the program's, and not that of a promise which it does not know.
+      () => queueMicrotask(tell),
+      () => {},
+    );
+    return () => off.abort();
+  }
+
+  async cancel(reason?: string): Promise<boolean> {
+    const { disk, root } = this.#office;
+    this.#look();
+    if (this.#chase.end) return false;
+    const text = reason?.trim() || `by ${userName()}, through a program (process ${process.pid}).`;
+    const asked = await askToCancel(disk, root, this.#chase.at, text);
+    this.#office.nudge();
+    if (asked.is === "no folder")
+      throw new RequestError(
+        `${this.id} has not been taken in yet: it cannot be cancelled, but removed from the inbox`,
+      );
+    return asked.is === "done" || asked.is === "already";
+  }
+
+  async result({ timeoutMs, signal }: WaitOptions = {}): Promise<JobOutcome> {
+    if (timeoutMs !== undefined && !(timeoutMs >= 0))
+      throw new RequestError(`timeoutMs is ${timeoutMs}: it must be a number of milliseconds`);
+    const late = () => new ResultTimeoutError(`${this.id} has not ended within ${timeoutMs} ms. It goes on.`);
+    await this.#office.lookout.until(this.#chase, () => this.#chase.end !== undefined, { signal, timeoutMs, late });
+    return this.#outcome();
+  }
+
+  async output({ bytesMax = OUTPUT_BYTES_MAX }: { readonly bytesMax?: number | undefined } = {}): Promise<string> {
+    const { disk } = this.#office;
+    const folder = this.folder;
+    const attempt = folder === undefined ? undefined : historyOf(disk, folder).attempts.at(-1);
+    if (folder === undefined || attempt === undefined) return "";
+    const { files } = outputsOf(disk, folder, attempt);
+    return files.map(({ path }) => disk.readTail(path, bytesMax)?.toString("utf8") ?? "").join("");
+  }
+
+  #hasStarted(): boolean {
+    if (this.#chase.end) return true;
+    if (this.#chase.place !== "pending") return false;
+    const row = this.#row();
+    return row !== undefined && hasStarted(row);
+  }
+
+  #look(): void {
+    this.#office.lookout.look(this.#chase);
+  }
+
+  #row(): JobRow | undefined {
+    return this.#chase.end?.is === "gone" ? undefined : rowOf(this.#office.disk, this.#office.root, this.#chase);
+  }
+
+  /** One that was refused or cancelled before has never started. */
+  #hasEverStarted(): boolean {
+    if (!this.#chase.end) return true;
+    const folder = this.folder;
+    const attempt = folder === undefined ? undefined : historyOf(this.#office.disk, folder).attempts.at(-1);
+    return attempt?.startedAt !== undefined;
+  }
+
+  #outcome(): JobOutcome {
+    const { disk, root } = this.#office;
+    const { end, place, name } = this.#chase;
+    const unknown = (is: "gone" | "unknown", why: string) => ({ name, isSuccess: false, is, why });
+    if (end === undefined || end.is === "gone")
+      return { ...unknown("gone", "It was moved away or removed."), folder: undefined };
+    const folder = folderOfJob(disk, root, { place, name });
+    if (!end.outcome)
+      return { ...unknown("unknown", "It lies in complete/ without a record of how it ended."), folder };
+    const { remedy, command: _command, ...outcome } = end.outcome;
+    const attempt = historyOf(disk, folder).attempts.findLast(({ isInForce }) => isInForce);
+    const why = remedy === undefined ? outcome.why : `${outcome.why} ${remedy}`;
+    return {
+      name,
+      folder,
+      isSuccess: outcome.is === "succeeded",
+      ...outcome,
+      why,
+      ...(attempt?.id !== undefined && { engineId: attempt.id }),
+      ...timesOf(attempt ?? {}),
+    };
+  }
+}
+
+/** As status shows those that have started, and not arrived in complete/. */
+const AFTER_START: ReadonlySet<string> = new Set(["running", "ending", "ended"]);
+
+function hasStarted(row: JobRow): boolean {
+  return row.startedAt !== undefined || AFTER_START.has(row.state);
+}
+
+type Times = Pick<JobOutcome, "submittedAt" | "startedAt" | "endedAt">;
+
+function timesOf(texts: { readonly [K in keyof Times]?: string }): Times {
+  const keys = ["submittedAt", "startedAt", "endedAt"] as const;
+  const known = keys.filter((key) => texts[key] !== undefined);
+  return Object.fromEntries(known.map((key) => [key, new Date(texts[key] ?? 0)]));
+}

@@ -1,0 +1,166 @@
+/**
+ * Looks after the jobs that somebody waits for, all in one round, and only while somebody does: otherwise nothing is
+ * open, and no timer runs.
+ */
+import type { Disk } from "../disk.ts";
+import { Chase } from "../look/chase.ts";
+import { acquaint, strangersIn, type Trace } from "../look/trace.ts";
+import { patienceOf } from "../look/wait-for.ts";
+import type { Root } from "../root.ts";
+import { ClosedError } from "./errors.ts";
+
+/** Between two looks: soon at first and after each end, then later and later. */
+const LOOK_MS = { least: 50, most: 1000, share: 0.1 } as const;
+
+/** At most this share of the time goes into looking. */
+const BUSY_SHARE_MAX = 0.2;
+
+/** Somebody's wait for a job: `isOver` is asked after each look. */
+interface Wait {
+  readonly chase: Chase;
+  readonly isOver: () => boolean;
+  readonly done: () => void;
+  readonly fail: (error: unknown) => void;
+}
+
+/** What ends a wait before it is over. */
+export interface Limits {
+  readonly signal?: AbortSignal | undefined;
+  readonly timeoutMs?: number | undefined;
+  /** The error of a wait whose time is over. */
+  readonly late?: () => Error;
+}
+
+/** Longer than any timer of Node's is, which would fire at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** The waits of one open root. */
+export class Lookout {
+  readonly #disk: Disk;
+  readonly #root: Root;
+  readonly #waits = new Set<Wait>();
+  readonly #signals = new Signals();
+  readonly #patienceS: number;
+  #strangers: Set<string> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #newsAtMs = 0;
+  /** When the next round would leave enough time to others. */
+  #fairAtMs = 0;
+  #over: unknown;
+
+  constructor(disk: Disk, root: Root) {
+    this.#disk = disk;
+    this.#root = root;
+    this.#patienceS = patienceOf(disk, root);
+  }
+
+  /** Begins to know a job; nothing is waited for yet. */
+  chase(at: Trace): Chase {
+    // What was there before the first job is none of them, whatever its name.
+    this.#strangers ??= strangersIn(this.#disk, this.#root);
+    acquaint(this.#strangers, at);
+    return new Chase(this.#disk, this.#root, at);
+  }
+
+  /** Looks now. Throws what the disk says. */
+  look(chase: Chase): void {
+    chase.look(this.#strangers ?? new Set(), this.#patienceS);
+  }
+
+  /** Resolves once it is over; rejects with the reason of `signal`, or when nobody looks any more. */
+  async until(chase: Chase, isOver: () => boolean, { signal, timeoutMs, late }: Limits = {}): Promise<void> {
+    signal?.throwIfAborted();
+    this.throwIfOver();
+    this.#tryLook(chase);
+    if (isOver()) return;
+    await new Promise<void>((done, fail) => {
+      const wait: Wait = { chase, isOver, done: () => end(done), fail: (error) => end(() => fail(error)) };
+      const isTimed = timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX;
+      const timer = isTimed ? setTimeout(() => wait.fail(late?.()), timeoutMs) : undefined;
+      const forget = signal && this.#signals.hear(signal, () => wait.fail(signal.reason));
+      const end = (settle: () => void) => {
+        clearTimeout(timer);
+        forget?.();
+        this.#waits.delete(wait);
+        if (this.#waits.size === 0) clearTimeout(this.#timer);
+        settle();
+      };
+      this.#waits.add(wait);
+      this.soon();
+    });
+  }
+
+  /** Somebody knows that something has changed. */
+  soon(): void {
+    this.#newsAtMs = performance.now();
+    this.#lookIn(0);
+  }
+
+  /** Throws what close() was given. */
+  throwIfOver(): void {
+    if (this.#over !== undefined) throw this.#over;
+  }
+
+  /** Ends all waits, now and from now on. */
+  close(error: unknown = new ClosedError(`${this.#root.path} was closed`)): void {
+    this.#over ??= error;
+    for (const { fail } of this.#waits) fail(this.#over);
+  }
+
+  #lookIn(ms: number): void {
+    clearTimeout(this.#timer);
+    if (this.#waits.size === 0 || this.#over !== undefined) return;
+    this.#timer = setTimeout(() => this.#round(), Math.max(ms, this.#fairAtMs - performance.now()));
+  }
+
+  #round(): void {
+    const beganMs = performance.now();
+    const chases = new Set([...this.#waits].map(({ chase }) => chase));
+    for (const chase of chases) this.#tryLook(chase);
+    for (const wait of this.#waits) {
+      if (!wait.isOver()) continue;
+      this.#newsAtMs = performance.now();
+      wait.done();
+    }
+    const now = performance.now();
+    const pauseMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - this.#newsAtMs) * LOOK_MS.share));
+    this.#fairAtMs = now + (now - beganMs) / BUSY_SHARE_MAX;
+    this.#lookIn(pauseMs);
+  }
+
+  #tryLook(chase: Chase): void {
+    try {
+      this.look(chase);
+    } catch {
+      // A disk that does not answer says nothing about the job.
+    }
+  }
+}
+
+/** One listener for each signal, however many wait: Node warns of more than ten. */
+class Signals {
+  readonly #ears = new Map<AbortSignal, { readonly ears: Set<() => void>; readonly listener: () => void }>();
+
+  /** Returns what calls it off. */
+  hear(signal: AbortSignal, ear: () => void): () => void {
+    const heard = this.#ears.get(signal) ?? this.#listen(signal);
+    heard.ears.add(ear);
+    return () => {
+      heard.ears.delete(ear);
+      if (heard.ears.size > 0) return;
+      signal.removeEventListener("abort", heard.listener);
+      this.#ears.delete(signal);
+    };
+  }
+
+  #listen(signal: AbortSignal) {
+    const ears = new Set<() => void>();
+    const listener = () => {
+      for (const ear of ears) ear();
+    };
+    signal.addEventListener("abort", listener);
+    const heard = { ears, listener };
+    this.#ears.set(signal, heard);
+    return heard;
+  }
+}
