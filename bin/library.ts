@@ -2,7 +2,7 @@
 import { builtInNames } from "../engines/index.ts";
 import { settingsOf } from "../src/config/config.ts";
 import { layersOver, optionsIn } from "../src/config/layers.ts";
-import type { EngineUse, EngineUseOptions, JobRoot, RootOptions } from "../src/library/api.ts";
+import type { EngineUse, EngineUseOptions, JobRoot, Launcher, RootOptions } from "../src/library/api.ts";
 import { TemporaryRoot } from "../src/library/engine-use.ts";
 import { type CallOf, openJobRoot } from "../src/library/root.ts";
 import { placeHere } from "./place.ts";
@@ -11,6 +11,7 @@ import { version } from "./version.ts";
 
 export { EngineError, isEngineError } from "../src/engine-error.ts";
 export { AbsentError, ConfigError, LockError, RootError } from "../src/errors.ts";
+export { LaunchError } from "../src/launch/program.ts";
 export type * from "../src/library/api.ts";
 export { asCompleted, type Completed } from "../src/library/as-completed.ts";
 export {
@@ -36,6 +37,20 @@ export async function openRoot(path: string, options: RootOptions = {}): Promise
  */
 export function getEngine(name: string, options: EngineUseOptions = {}): EngineUse {
   return new TemporaryRoot(engineWord(name), options, (path) => callsOf(path, options));
+}
+
+/**
+ * The launcher of that name: "mpi", "srun", "local", or one of a jobmgr.toml ([launch.NAME]); without a name, that of this
+ * place. Throws LaunchError for an unknown name, EngineError, if it is not here, and ConfigError.
+ */
+export async function getLauncher(name?: string): Promise<Launcher> {
+  const [{ makeLauncher }, { launchSettingsOf }] = await Promise.all([
+    import("../src/launch/launcher.ts"),
+    import("../src/launch/settings.ts"),
+  ]);
+  const { raw, origins, launch } = layersOver({}, placeHere());
+  const around = surroundingsOf(settingsOf(raw, origins), version());
+  return makeLauncher(name, launchSettingsOf(launch), await around.launchers());
 }
 
 /** "local" is LocalEngine, and so on; all else is as it is. */

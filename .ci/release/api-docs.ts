@@ -8,7 +8,7 @@ const TYPES = join(HOME, "dist/types");
 /** What one imports, by the files that declare it. */
 const FUNCTIONS = ["bin/library.d.ts", "src/library/as-completed.d.ts"];
 const TYPES_OF = ["src/library/api.d.ts", "src/library/as-completed.d.ts", "src/look/report.d.ts", "src/outcome.d.ts"];
-const ERRORS = ["src/errors.d.ts", "src/engine-error.d.ts", "src/library/errors.d.ts"];
+const ERRORS = ["src/errors.d.ts", "src/engine-error.d.ts", "src/launch/program.d.ts", "src/library/errors.d.ts"];
 
 /** Of src/outcome.d.ts, what the types of the library speak of. */
 const OTHERS = new Set(["Outcome", "RunnerRecords", "Witnesses", "outcomeOf", "durationText"]);

@@ -250,3 +250,60 @@ export interface EngineUse {
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+/** One program to be launched, and how many processes of it. */
+export interface LaunchProgram {
+  /** The program and its arguments, which reach it as they are. */
+  readonly argv: readonly string[];
+  /** Left out: one of several programs has one process, a program alone as many as the launcher makes of itself. */
+  readonly processes?: number;
+  /** Further options of the launcher for this program, as they are. */
+  readonly options?: readonly string[];
+}
+
+/** How programs are launched. */
+export interface LaunchOptions {
+  /** Puts the rank before each line of output. */
+  readonly label?: boolean;
+  /** Beside those of this process; null takes a variable away. */
+  readonly env?: Readonly<Record<string, string | null>>;
+  readonly stdin?: "inherit" | "ignore";
+  /** Where output goes: where that of this process goes (the default), nowhere, or to a stream. */
+  readonly stdout?: "inherit" | "ignore" | NodeJS.WritableStream;
+  readonly stderr?: "inherit" | "ignore" | NodeJS.WritableStream;
+  /** Ends them: TERM, and KILL 5 s later. */
+  readonly signal?: AbortSignal;
+  /** Signals that this process gets are handed on to them. */
+  readonly passSignals?: boolean;
+}
+
+/** How a launch ended. */
+export interface LaunchEnd {
+  /** Of the launcher, or the highest of all copies; 128 + n after signal n, 127 for a program that is not there. */
+  readonly exitCode: number;
+  readonly signal: string | undefined;
+  /** What could not be started, and why. */
+  readonly fault?: string;
+}
+
+/**
+ * Starts programs in parallel, in the foreground, with the launcher of this place: `jobmgr launch` for programs.
+ *
+ * ```ts
+ * import { getLauncher } from "jobmgr";
+ *
+ * const launcher = await getLauncher("local");
+ * console.log(launcher.command([{ argv: ["echo", "Hello, world!"], processes: 4 }]));
+ * const { exitCode } = await launcher.run([{ argv: ["echo", "Hello, world!"], processes: 4 }], { label: true });
+ * console.log(exitCode);
+ * ```
+ */
+export interface Launcher {
+  readonly name: string;
+  /** What it is: which words it understands. */
+  readonly kind: "openmpi" | "mpich" | "srun" | "local" | "other";
+  /** What run() would start, as lines that a person would type. Throws LaunchError. */
+  command(programs: readonly LaunchProgram[], options?: Pick<LaunchOptions, "label">): readonly string[];
+  /** Runs them to their end. Several programs are one launch (MPMD). Throws LaunchError before anything was started. */
+  run(programs: readonly LaunchProgram[], options?: LaunchOptions): Promise<LaunchEnd>;
+}

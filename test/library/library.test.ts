@@ -1,15 +1,18 @@
 /** The library, with LocalEngine and real processes. */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   AbsentError,
   asCompleted,
   ClosedError,
   getEngine,
+  getLauncher,
   type JobOutcome,
   type JobRoot,
   JobThereError,
+  LaunchError,
   LockError,
   ManagerError,
   openRoot,
@@ -392,5 +395,24 @@ describe("an engine without a root", () => {
     const engine = getEngine("no-such-engine", { folder: makeFolder() });
     await expect(engine.submit({ name: "a", commands: ["true"] })).rejects.toThrow(/no-such-engine/);
     await engine.close();
+  });
+});
+
+describe("a launcher", () => {
+  it("runs copies of a program, and hands back what they print", async () => {
+    const launcher = await getLauncher("local");
+    expect([launcher.name, launcher.kind]).toEqual(["local", "local"]);
+    const programs = [{ argv: ["sh", "-c", "echo Hello; exit 3"], processes: 4 }];
+    expect(launcher.command(programs)).toHaveLength(4);
+    let text = "";
+    const stdout = new Writable({
+      write(chunk, _encoding, done) {
+        text += chunk;
+        done();
+      },
+    });
+    expect(await launcher.run(programs, { stdout })).toMatchObject({ exitCode: 3 });
+    expect(text).toBe("Hello\n".repeat(4));
+    await expect(getLauncher("nobody")).rejects.toThrow(LaunchError);
   });
 });
