@@ -1,4 +1,5 @@
 /** A manager in this very process: begun, told to look, stopped. */
+import { EngineError } from "../engine-error.ts";
 import type { Manager } from "../manager.ts";
 import { makePaint } from "../paint.ts";
 import type { Call, Terminal } from "../verbs/call.ts";
@@ -27,6 +28,11 @@ export interface Ears {
  * Signals are the program's own affair: one that ends it leaves the root to the next manager, and jobs go on.
  */
 export async function startManager(call: Omit<Call, "terminal">, ears: Ears): Promise<OwnManager> {
+  if (call.settings.dryRun)
+    throw new EngineError(
+      "refused",
+      "DryRunEngine shows what would be done, and runs no jobs: there is nothing to manage.",
+    );
   let manager: Manager | undefined;
   let isStopping = false;
   let began = () => {};

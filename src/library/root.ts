@@ -115,6 +115,8 @@ export class OpenRoot implements JobRoot {
   ): AsyncGenerator<RootChange, void, undefined> {
     this.#lookout.throwIfOver();
     const { signal, everyMs } = options;
+    if (everyMs !== undefined && !(everyMs > 0))
+      throw new RequestError(`everyMs is ${everyMs}: it must be a number of milliseconds`);
     yield* changesOf({
       everyMs,
       stop: signal === undefined ? this.#closed.signal : AbortSignal.any([signal, this.#closed.signal]),

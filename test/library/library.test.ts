@@ -1,6 +1,6 @@
 /** The library, with LocalEngine and real processes. */
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
@@ -320,6 +320,7 @@ describe("a root that is open", () => {
     await expect(openRoot(path, { settings: { perod: 1 } })).rejects.toThrow(/perod.*period/);
     await expect(openRoot(path, { settings: { period: -1 } })).rejects.toThrow(/period/);
     await expect(openRoot(path, { engine: "none", manage: true })).rejects.toThrow(/There is no engine/);
+    await expect(openRoot(path, { engine: "dryrun", manage: true })).rejects.toThrow(/runs no jobs/);
   });
 
   it("ends what waits with the reason, when its manager stops by itself", async () => {
@@ -389,6 +390,22 @@ describe("an engine without a root", () => {
     expect(lines.at(-1)).toContain(`1 jobs go on in ${join(own, "../..")}`);
     writeFileSync(join(folder, "go"), "");
     await waitUntil("it has ended", () => existsSync(join(own, "job_output.txt")));
+  });
+
+  it("may be anybody's, by its path", async () => {
+    const folder = makeFolder();
+    const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
+    const text = `import { LocalEngine } from ${JSON.stringify(local)};
+export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
+  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
+} };`;
+    writeFileSync(join(folder, "own.mjs"), text);
+    const engine = getEngine(join(folder, "own.mjs"), { folder, settings: QUICK });
+    const job = await engine.submit({ name: "a", commands: ["grep '^#SBATCH' job.sh"], timeLimitS: 100_000 });
+    expect((await job.result()).isSuccess).toBe(true);
+    expect(await job.output()).toBe("#SBATCH --time=1-03:46:40\n");
+    expect(job.look()).toMatchObject({ engine: "OwnEngine" });
+    await engine.close();
   });
 
   it("that there is not, is told when the first job is submitted", async () => {
