@@ -168,6 +168,28 @@ describe("jobs of an engine that somebody else has written", () => {
     expect(stdout).toContain(`To start one: jobmgr --root ${root.path} -e ${root.path}/mine.mjs`);
   });
 
+  it("go on when it throws where nobody waits for it, in a timer or a promise, which status says by its name", async () => {
+    const root = await makeRoot();
+    put(
+      root.path,
+      "mine.mjs",
+      localText(`async submit(...order) {
+        setTimeout(() => { throw new Error("late"); }, 10);
+        Promise.reject(new Error("stray"));
+        return super.submit(...order);
+      }`),
+    );
+    root.dropLedger("job", "while [ ! -e go ]; do sleep 0.05; done");
+    const manager = root.manage(["-e", "./mine.mjs"], { cwd: root.path });
+    const said = /MineEngine is at fault: it threw where nobody waits for it: (stray|late) \(.*mine\.mjs:\d+:\d+\)\./;
+    await waitUntil("it is said", () => said.test(manager.stdout()) || said.test(manager.stderr()));
+    await waitUntil("it is shown", () => said.test(root.read(".jobmgr/manager.json")));
+    writeFileSync(join(root.path, "pending/job/go"), "");
+    await root.completed("job");
+    expect(await manager.stop()).toBe(130);
+    expect(root.runs()).toEqual(["job"]);
+  });
+
   it("stay with it while another is today's; and wait as they are while it is broken, which status says by its name", async () => {
     const root = await makeRoot();
     const file = put(root.path, "mine.mjs", localText());
