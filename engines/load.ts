@@ -77,18 +77,18 @@ const LOAD_LIMIT_S = 30;
 
 async function imported(file: string): Promise<Record<string, unknown>> {
   let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(() => resolve(undefined), LOAD_LIMIT_S * 1000);
+  });
   try {
-    return (await Promise.race([
-      importFile(file),
-      new Promise((_, reject) => {
-        timer = setTimeout(() => reject(new Error(`it has not ended within ${LOAD_LIMIT_S} s`)), LOAD_LIMIT_S * 1000);
-      }),
-    ])) as Record<string, unknown>;
+    const exported = await Promise.race([importFile(file), late]);
+    if (exported !== undefined) return exported as Record<string, unknown>;
   } catch (error) {
     throw unavailable(`${file} cannot be loaded: ${loadFault(error)}`, error);
   } finally {
     clearTimeout(timer);
   }
+  throw unavailable(`${file} cannot be loaded: its own code has not come to an end within ${LOAD_LIMIT_S} s`);
 }
 
 function loadFault(error: unknown): string {

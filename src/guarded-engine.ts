@@ -465,20 +465,24 @@ class LateError extends Error {
 
 /** Waits for an answer, which need not be a promise; the signal tells when nobody waits any more. */
 async function within(limitS: number, ask: (stop: AbortSignal) => unknown, stop?: AbortSignal): Promise<unknown> {
-  const late = new AbortController();
-  const signal = stop === undefined ? late.signal : AbortSignal.any([stop, late.signal]);
+  const own = new AbortController();
+  // AbortSignal.any() would leave something behind in `stop` at each call, as long as the manager lives.
+  const passOn = () => own.abort(stop?.reason);
+  if (stop?.aborted) passOn();
+  stop?.addEventListener("abort", passOn);
   let timer: NodeJS.Timeout | undefined;
   try {
     return await Promise.race([
-      ask(signal),
+      ask(own.signal),
       new Promise((_, reject) => {
         timer = setTimeout(() => {
-          late.abort();
           reject(new LateError(limitS));
+          own.abort();
         }, limitS * 1000);
       }),
     ]);
   } finally {
     clearTimeout(timer);
+    stop?.removeEventListener("abort", passOn);
   }
 }

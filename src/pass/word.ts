@@ -33,11 +33,12 @@ export function leaveWord(parts: Parts): void {
 }
 
 function wordOf({ limits, inbox, lines, places, brakes, problems }: Parts): ManagerWord {
-  const { engine, outage } = lines.today;
+  const { world, engine, outage } = lines.today;
   const pausedMs = brakes.pausedForMs(performance.now());
   return {
     schema: 1,
     engine: engine.name,
+    ...(world.origin?.from !== undefined && { engineFrom: world.origin.from }),
     at: new Date().toISOString(),
     problems: Object.fromEntries(problems.all),
     ...(outage && { outage }),

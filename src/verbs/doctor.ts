@@ -32,7 +32,7 @@ async function symptomsOf(call: Call): Promise<Symptom[]> {
   const [limits, session, engines] = await Promise.all([
     limitSymptoms(around.runProgram),
     sessionSymptom(around.runProgram),
-    engine.diagnose?.() ?? [],
+    engine.diagnose?.() ?? absenceSymptoms(around),
   ]);
   const configuration: Symptom = {
     level: "ok",
@@ -49,6 +49,13 @@ async function symptomsOf(call: Call): Promise<Symptom[]> {
     temporarySymptom(disk),
     session,
   ];
+}
+
+/** Of an engine that tells no more of itself. */
+async function absenceSymptoms(around: Call["around"]): Promise<Symptom[]> {
+  const absence = await around.engineAbsence();
+  if (absence !== undefined) return [{ level: "error", about: "here", says: absence }];
+  return [{ level: "ok", about: "here", says: "it can run jobs, as far as it says" }];
 }
 
 const LEVEL_COLUMNS = "warning".length;

@@ -36,15 +36,7 @@ function whatOf({ word, name, summary, from }: EngineEntry): string {
   return printable(from === undefined || name === word ? summary : `${name}: ${summary}`);
 }
 
-function jsonOf({ word, name, version, summary, from, isInForce, absence }: EngineEntry) {
-  return {
-    word,
-    name: name ?? null,
-    version: version ?? null,
-    summary: summary ?? null,
-    from: from ?? null,
-    inForce: isInForce,
-    runsHere: absence === undefined,
-    why: absence ?? null,
-  };
+/** What is not known is left out, as JSON does with undefined. */
+function jsonOf({ isInForce, absence, ...known }: EngineEntry) {
+  return { ...known, inForce: isInForce, runsHere: absence === undefined, why: absence };
 }

@@ -17,6 +17,7 @@ import { type Limits, type LoadEngine, Pass } from "../pass/index.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { PLACES } from "../stage.ts";
 import type { EngineOrigin, World } from "../steps/world.ts";
+import { StrayErrors } from "../stray-errors.ts";
 import { userName } from "../user-name.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 
@@ -158,7 +159,12 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     for (const ear of [notifier, metrics]) if (pass) ear?.hear(event, pass);
   };
   const makePass = (wake: () => void) => {
-    pass = new Pass(worldOf(settings, parts), limitsOf(settings, engine), brakesOf(settings), say, wake, parts.load);
+    const load: LoadEngine = async (name, from) => {
+      const other = await parts.load(name, from);
+      stray.listenTo(name, from);
+      return other;
+    };
+    pass = new Pass(worldOf(settings, parts), limitsOf(settings, engine), brakesOf(settings), say, wake, load);
     return pass;
   };
   const schedule = {
@@ -166,6 +172,8 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     once: settings.once,
     inbox: root.inbox,
   };
+  const stray = new StrayErrors((text) => pass?.problem("outside of a call", text));
+  stray.listenTo(engine.name, parts.origin.from);
   const manager = new Manager(makePass, lock, schedule);
   engine.onNews?.(() => manager.hint());
 
@@ -181,6 +189,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     () => pass,
     () => stopped.signal !== undefined,
   );
+  stray.close();
   const { signal } = stopped;
   const left = leftText(pass?.running ?? 0);
   if (signal) {

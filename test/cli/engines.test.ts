@@ -25,5 +25,9 @@ it("engines, found and given, those of no use with the reason", async () => {
   const env = { PATH: "/nonexistent" };
   const calls = [["engines"], ["engines", "-e", "flux"], ["engines", "--json", "-e", "LocalEngine"], ["engines", "x"]];
   const text = await transcript(root, "pipes", calls, env);
-  await expect(text.replaceAll(/\b\d+\.\d+\.\d+\b/g, "X.Y.Z")).toMatchFileSnapshot("golden/engines-pipes.txt");
+  // Two of those that come with jobmgr are enough.
+  const few = text
+    .replaceAll(/^(?!Slurm|Local)\w+Engine[ :].*\n/gm, "")
+    .replaceAll(/^ {2}\{\n {3}"word": "(?!Slurm|Local)\w+Engine"[^}]*\},\n/gm, "");
+  await expect(few.replaceAll(/\b\d+\.\d+\.\d+\b/g, "X.Y.Z")).toMatchFileSnapshot("golden/engines-pipes.txt");
 });

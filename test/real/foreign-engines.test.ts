@@ -1,8 +1,8 @@
 /** Engines of others, with the real program: from where one is loaded, and what becomes of jobs when it cannot be. */
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd } from "../harness.ts";
+import { jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
 
 /** A module's text: an engine of this name that can do nothing. */
 const engineText = (name: string, how = "export default") =>
@@ -136,5 +136,81 @@ describe("where an engine is loaded from", () => {
     put(root.path, "mine.mjs", engineText("Mine"));
     const { stdout } = await jobmgr(["--root", root.path, "-e", "./mine.mjs", "service", "cron"], { cwd: root.path });
     expect(stdout).toContain(`--engine ${root.path}/mine.mjs`);
+  });
+});
+
+describe("jobs of an engine that somebody else has written", () => {
+  /** LocalEngine under another name, with these members in place of its own. */
+  const localText = (members = "") => `
+    import { LocalEngine } from ${JSON.stringify(join(import.meta.dirname, "../../dist/engines/local/index.js"))};
+    class Mine extends LocalEngine {
+      name = "MineEngine";
+      ${members}
+    }
+    const make = (options) => new Mine({ places: 2, graceS: options.graceS });
+    export default { contract: 1, name: "MineEngine", version: "2.3", summary: "this machine", make };
+  `;
+
+  it("run as those of others; their records say which version of what file it was", async () => {
+    const root = await makeRoot();
+    put(root.path, "mine.mjs", localText());
+    root.dropLedger("job", "exit 3");
+    const manager = root.manage(["-e", "./mine.mjs"], { cwd: root.path });
+    await root.completed("job");
+    expect(await manager.stop()).toBe(130);
+    expect(root.runs()).toEqual(["job"]);
+    expect(root.status("job")).toMatchObject({ state: "failed", exitCode: 3, engine: "MineEngine" });
+    const records = join(root.path, "complete/job/.jobmgr");
+    const [attempt] = readdirSync(records).filter((name) => name.startsWith("attempt-"));
+    const intent = JSON.parse(readFileSync(join(records, attempt ?? "", "intent"), "utf8"));
+    expect(intent).toMatchObject({ engine: "MineEngine", engineVersion: "2.3", engineFrom: `${root.path}/mine.mjs` });
+    const { stdout } = await jobmgr(["--root", root.path, "status"]);
+    expect(stdout).toContain(`To start one: jobmgr --root ${root.path} -e ${root.path}/mine.mjs`);
+  });
+
+  it("go on when it throws where nobody waits for it, in a timer or a promise, which status says by its name", async () => {
+    const root = await makeRoot();
+    put(
+      root.path,
+      "mine.mjs",
+      localText(`async submit(...order) {
+        setTimeout(() => { throw new Error("late"); }, 10);
+        Promise.reject(new Error("stray"));
+        return super.submit(...order);
+      }`),
+    );
+    root.dropLedger("job", "while [ ! -e go ]; do sleep 0.05; done");
+    const manager = root.manage(["-e", "./mine.mjs"], { cwd: root.path });
+    const said = /MineEngine is at fault: it threw where nobody waits for it: (stray|late) \(.*mine\.mjs:\d+:\d+\)\./;
+    await waitUntil("it is said", () => said.test(manager.stdout()) || said.test(manager.stderr()));
+    await waitUntil("it is shown", () => said.test(root.read(".jobmgr/manager.json")));
+    writeFileSync(join(root.path, "pending/job/go"), "");
+    await root.completed("job");
+    expect(await manager.stop()).toBe(130);
+    expect(root.runs()).toEqual(["job"]);
+  });
+
+  it("stay with it while another is today's; and wait as they are while it is broken, which status says by its name", async () => {
+    const root = await makeRoot();
+    const file = put(root.path, "mine.mjs", localText());
+    root.dropLedger("job", "while [ ! -e go ]; do sleep 0.05; done");
+    const first = root.manage(["-e", "./mine.mjs"], { cwd: root.path });
+    await waitUntil("it runs", () => root.runs().length === 1);
+    await first.stop();
+    writeFileSync(file, localText("async poll() { throw new TypeError('x is not a function'); }"));
+    const second = root.manage();
+    const said = "MineEngine is at fault: poll() threw: x is not a function";
+    await waitUntil("it is said", () => second.stdout().includes(said) || second.stderr().includes(said));
+    const { stdout } = await jobmgr(["--root", root.path, "status"]);
+    expect(stdout).toContain(said);
+    expect(root.names("pending")).toEqual(["job"]);
+    await second.stop();
+    writeFileSync(file, localText());
+    writeFileSync(join(root.path, "pending/job/go"), "");
+    const third = root.manage();
+    await root.completed("job");
+    await third.stop();
+    expect(root.status("job")).toMatchObject({ state: "succeeded", engine: "MineEngine" });
+    expect(root.runs()).toEqual(["job"]);
   });
 });
