@@ -8,6 +8,8 @@ import type { Root } from "./root.ts";
 export interface ManagerWord {
   readonly schema: 1;
   readonly engine: string;
+  /** Where it was loaded from, if it does not come with jobmgr. */
+  readonly engineFrom?: string;
   /** When it last checked. */
   readonly at: string;
   /** What is wrong, by what it is about. */
@@ -38,6 +40,7 @@ export interface QueueWord {
 /** As it is read: whatever of it is there. */
 export interface WordRead {
   readonly engine: string | undefined;
+  readonly engineFrom: string | undefined;
   readonly at: string | undefined;
   readonly problems: ReadonlyMap<string, string>;
   readonly outage: Outage | undefined;
@@ -51,6 +54,7 @@ export function readWord(disk: Disk, root: Root): WordRead {
   const word = jsonObject(disk, join(root.own, "manager.json"));
   return {
     engine: textIn(word.engine),
+    engineFrom: textIn(word.engineFrom),
     at: timeIn(word.at),
     problems: textsIn(word.problems),
     outage: outageIn(word.outage),

@@ -23,7 +23,7 @@ export function managerSymptoms(
   const lock = join(root.own, "lock");
   const beat = disk.look(join(lock, "heartbeat")) ?? disk.look(lock);
   const about = "manager";
-  const toStart = `To start one: ${startCommand(root, readWord(disk, root).engine)}`;
+  const toStart = `To start one: ${startCommand(root, readWord(disk, root))}`;
   const symptoms: Symptom[] = [...leftovers(disk, root, nowMs), ...pauseSymptoms(disk, settings)];
   if (!beat) return [{ level: "ok", about, says: `none is running. ${toStart}` }, ...symptoms];
   const owner = readOwner(disk, root);

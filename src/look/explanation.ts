@@ -154,7 +154,7 @@ function noManager({ manager, root, now }: Scene): string[] {
     ];
   if (owner) return [];
   const last = word.at === undefined ? "" : `; the last check was ${ago(word.at, now)} ago`;
-  return [`No manager is running${last}. To start one: ${startCommand(root, word.engine)}`];
+  return [`No manager is running${last}. To start one: ${startCommand(root, word)}`];
 }
 
 // -- pending --

@@ -36,8 +36,9 @@ export function managerOf(disk: Disk, root: Root, observer: Observer): ManagerSt
 }
 
 /** What starts a manager of this root: with the engine of the last one, or its jobs would go to another. */
-export function startCommand(root: Root, engine: string | undefined): string {
-  const which = engine === undefined || engine === OPTIONS.engine.default ? "" : ` -e ${shellWord(engine)}`;
+export function startCommand(root: Root, { engine, engineFrom }: Pick<WordRead, "engine" | "engineFrom">): string {
+  const isDefault = engine === undefined || engine === OPTIONS.engine.default;
+  const which = isDefault ? "" : ` -e ${shellWord(engineFrom ?? engine)}`;
   return `jobmgr --root ${shellWord(root.path)}${which}`;
 }
 
@@ -46,7 +47,7 @@ export function managerLines(root: Root, { owner, silentSince, word }: ManagerSt
   const checked = word.at === undefined ? undefined : ago(word.at, now);
   if (!owner) {
     const last = checked === undefined ? "" : `; the last check was ${checked} ago`;
-    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word.engine)}`];
+    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word)}`];
   }
   const who = `${word.engine ?? "a manager"} on ${owner.host} (process ${owner.pid})`;
   const lines = [`${root.path}: ${who}${checked === undefined ? "" : `, last check ${checked} ago`}`];

@@ -33,11 +33,13 @@ export function leaveWord(parts: Parts): void {
 }
 
 function wordOf({ limits, inbox, lines, places, brakes, problems }: Parts): ManagerWord {
-  const { engine, outage } = lines.today;
+  const { engine, outage, world } = lines.today;
+  const { origin } = world;
   const pausedMs = brakes.pausedForMs(performance.now());
   return {
     schema: 1,
     engine: engine.name,
+    ...(origin?.from !== undefined && { engineFrom: origin.from }),
     at: new Date().toISOString(),
     problems: Object.fromEntries(problems.all),
     ...(outage && { outage }),

@@ -118,7 +118,7 @@ class ManagerWatch {
   warning(): string | undefined {
     if (this.#hasWarned || this.#look()) return undefined;
     this.#hasWarned = true;
-    return `No manager is running, so that no job goes on until one is started: ${startCommand(this.#root, readWord(realDisk, this.#root).engine)}\n`;
+    return `No manager is running, so that no job goes on until one is started: ${startCommand(this.#root, readWord(realDisk, this.#root))}\n`;
   }
 
   #look(): Owner | undefined {
