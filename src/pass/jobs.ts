@@ -35,6 +35,10 @@ export class Jobs {
     return [...this];
   }
 
+  get(name: string): Job | undefined {
+    return this.#jobs.get(name);
+  }
+
   has(name: string): boolean {
     return this.#jobs.has(name);
   }

@@ -3,8 +3,11 @@ import { join } from "node:path";
 import type { News, Token } from "../engine.ts";
 import type { Say } from "../events.ts";
 import { FILES } from "../files.ts";
+import { attemptFolder } from "../records.ts";
 import { jobFolder } from "../root.ts";
+import { mayStart } from "../steps/behind.ts";
 import { giveUp, noteCancel } from "../steps/cancel.ts";
+import type { World } from "../steps/world.ts";
 import type { Behind } from "./behind.ts";
 import type { Guard } from "./guard.ts";
 import { expectedOf, isBehind, type Job, sayStarted, submittedOf, whyBehind, whyOf } from "./job.ts";
@@ -105,11 +108,16 @@ export class Rounds {
       });
     }
     const cancelled = jobs
-      // One that has started after all, for those before it have ended well by now, goes on.
-      .filter((job) => job.cancelled && !(job.seen?.recalled && job.news?.is === "running"))
+      .filter((job) => job.cancelled && !this.#hasStartedAfterAll(world, job))
       .map((job) => submittedOf(job))
       .filter((one) => one !== undefined);
     if (cancelled.length > 0) await world.engine.cancel(cancelled, life.signal);
+  }
+
+  /** It was to be taken out of the queue, and has started before that was done, as it may. */
+  #hasStartedAfterAll(world: World, { name, seen, news }: Job): boolean {
+    if (!seen?.recalled || !seen.token) return false;
+    return news?.is === "running" || mayStart(world, attemptFolder(jobFolder(world.root, "pending", name), seen.token));
   }
 
   /** Who asks for more by rule, and so for more than there is, would wait for ever without a person's fault. */

@@ -107,10 +107,21 @@ export class Walks {
     job.fresh = true;
   }
 
+  /** A job behind which it was submitted has ended, or is gone, and has no outcome yet. */
+  #isOneBeforeEnding({ seen }: Job): boolean {
+    return (seen?.intent?.after ?? []).some(({ name, token }) => {
+      const before = this.#parts.jobs.get(name);
+      if (before?.seen?.token !== token || before.seen.outcome) return false;
+      return before.news !== undefined && before.news.is !== "queued" && before.news.is !== "running";
+    });
+  }
+
   async #settle(job: Job): Promise<void> {
     const { seen } = job;
     if (!seen?.attempt || !job.unweighed) return;
     job.unweighed = false;
+    // Why it has ended may be told by how those before it did, which is known when they have been weighed.
+    if (job.news?.is === "ended" && this.#isOneBeforeEnding(job)) return;
     const { lines, problems } = this.#parts;
     const done = await settle(lines.of(job).world, { ...seen, attempt: seen.attempt }, job.news);
     if (done === undefined) return postpone(job);

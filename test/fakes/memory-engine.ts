@@ -49,6 +49,8 @@ export class MemoryScheduler {
   readonly events: string[] = [];
   /** It starts jobs at once, whatever they are to wait for; for the variant that must be found out. */
   withoutWaiting = false;
+  /** It ends jobs that can never start for one before them, as some schedulers do. */
+  dropsInvalid = false;
   down = false;
   /** Without the claim of the runner; for the variant that must be found out. */
   withoutClaim = false;
@@ -80,7 +82,16 @@ export class MemoryScheduler {
 
   /** Starts all that wait for nothing any more. One that waits for what has failed waits for ever. */
   #startAll(): void {
-    for (const job of this.jobs.values()) if (job.state === "queued" && this.#mayStart(job)) this.#runner(job);
+    for (const job of this.jobs.values()) {
+      if (job.state !== "queued") continue;
+      if (this.#mayStart(job)) this.#runner(job);
+      else if (this.dropsInvalid && job.after.some((before) => this.#isBroken(before))) this.cancel(job.id);
+    }
+  }
+
+  #isBroken({ handle, needs }: Dependency): boolean {
+    const before = this.jobs.get(handle);
+    return needs === "success" && before?.state === "ended" && before.code !== 0;
   }
 
   #mayStart({ after }: Job): boolean {

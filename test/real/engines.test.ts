@@ -1,5 +1,8 @@
 /** Jobs of two engines on one root: a manager with another engine than the last one, in the midst of its jobs. */
+import { readdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { makeFolder, makeRoot, waitUntil } from "../harness.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
 import { makeSlurmRoot, PATIENCE_MS, PROMPT, type SlurmRoot } from "./slurm.ts";
 
@@ -10,7 +13,6 @@ beforeAll(async () => {
   if (!missingSlurm(false)) cluster = await startCluster({ settings: PROMPT });
 });
 afterAll(() => cluster?.stop());
-beforeEach((context) => needSlurm(context));
 
 const ENGINES = ["LocalEngine", "SlurmEngine"] as const;
 
@@ -31,7 +33,71 @@ async function changeEngines(root: SlurmRoot, from: string, to: string) {
   return second;
 }
 
+/** An engine of somebody's own, which starts processes and knows of them what their records say. */
+const OWN_ENGINE = `
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+const plan = ({ folderName }) => ({
+  jobName: folderName, shell: "/bin/sh", directives: "", args: [], identity: { job: "-", restart: "0", task: "" },
+  limitS: 0, graceS: 0, tasks: [], tasksAtOnce: 1, places: 1, outputs: [], ignored: [],
+});
+const newsOf = ({ records }) => (existsSync(join(records, "exit")) ? { is: "ended", word: "over" } : { is: "running" });
+export default {
+  contract: 1, name: "OwnEngine", version: "4.2", summary: "processes",
+  make: () => ({
+    name: "OwnEngine", maxJobsDefault: 5, hasQueue: false, plan, outputId: () => "1", command: ({ runner }) => "sh " + runner,
+    async submit({ runner, folder }) {
+      const child = spawn("sh", [runner], { cwd: folder, detached: true, stdio: "ignore" });
+      child.unref();
+      return String(child.pid);
+    },
+    find: async (where) =>
+      "token" in where && existsSync(join(where.records, "started"))
+        ? { is: "found", handle: "1", token: where.token }
+        : { is: "absent" },
+    poll: async (jobs) => new Map(jobs.map((job) => [job.token, newsOf(job)])),
+    cancel: async () => {},
+    check: async () => {},
+  }),
+};
+`;
+
+describe("an engine of somebody's own", () => {
+  it("is loaded for its jobs from where it was, by a manager with another one", async () => {
+    const root = await makeRoot();
+    const folder = makeFolder();
+    writeFileSync(join(folder, "own.mjs"), OWN_ENGINE);
+    root.drop("a", `echo a >> '${root.ledger}'\nwhile [ ! -e go ]; do sleep 0.05; done\n`);
+    const first = root.manage(["-e", "./own.mjs"], { cwd: folder });
+    await waitUntil("a runs", () => root.runs().length === 1);
+    await first.stop();
+    renameSync(join(folder, "own.mjs"), join(folder, "gone.mjs"));
+
+    const second = root.manage();
+    await waitUntil("it is missed", () => second.stderr().includes("Jobs of OwnEngine stay in pending"));
+    expect(second.stderr()).toContain(`-e ${folder}/own.mjs where it can`);
+    await second.stop();
+    expect(root.names("pending")).toEqual(["a"]);
+
+    renameSync(join(folder, "gone.mjs"), join(folder, "own.mjs"));
+    root.manage();
+    root.dropLedger("b");
+    writeFileSync(join(root.path, "pending/a/go"), "");
+    await root.completed("a", "b");
+    expect(root.status("a")).toMatchObject({ state: "succeeded", engine: "OwnEngine" });
+    expect(root.status("b")).toMatchObject({ state: "succeeded", engine: "LocalEngine" });
+    const [attempt = ""] = readdirSync(join(root.path, "complete/a/.jobmgr")).filter((name) =>
+      name.startsWith("attempt"),
+    );
+    const intent = JSON.parse(root.read(`complete/a/.jobmgr/${attempt}/intent`));
+    expect(intent).toMatchObject({ engineVersion: "4.2", engineFrom: join(folder, "own.mjs") });
+  });
+});
+
 describe("a manager with another engine than the one before it", () => {
+  beforeEach((context) => needSlurm(context));
+
   it.each([
     [ENGINES[0], ENGINES[1]],
     [ENGINES[1], ENGINES[0]],

@@ -104,6 +104,70 @@ describe("job.sh is run", () => {
   });
 });
 
+describe("behind other jobs", () => {
+  const BEFORE = "20251231T235959-ba9876543210" as Token;
+  const END = (code: number) => `jobmgr-exit 1 ${BEFORE} ${code} host end\n`;
+
+  /** A job behind one whose odd name is another word for every shell, in a root of its own; and where that one's records lie. */
+  function makeBehind(needs: "success" | "end", tasks: readonly number[] = []) {
+    const root = makeFolder();
+    const name = "it's\n$(touch x) *";
+    const job = makeJob("#!/bin/sh\necho ran\n", {}, join(root, "pending", "me"));
+    const after = [{ name, token: BEFORE, needs, tasks }];
+    const command = commandOfScript("#!/bin/sh\n");
+    writeFileSync(job.runner, runnerText({ token: TOKEN, folder: job.folder, command, plan: PLAN, after }));
+    const recordsIn = (place: string, record: string, text: string) => {
+      const records = join(root, place.replace("NAME", name), ".jobmgr", `attempt-${BEFORE}`);
+      mkdirSync(records, { recursive: true });
+      if (record !== "") writeFileSync(join(records, record), text);
+    };
+    return { job, recordsIn };
+  }
+
+  it.each([
+    ["success", "pending/NAME", "exit", 0],
+    ["success", "complete/NAME", "exit", 0],
+    ["success", "complete/NAME~2", "exit", 0],
+    ["success", "complete/.NAME", "exit-r1", 0],
+    ["end", "pending/NAME", "exit", 3],
+  ] as const)(
+    "starts when one that must end (%s) has its record in %s: %s, code %i",
+    async (needs, place, record, code) => {
+      const { job, recordsIn } = makeBehind(needs);
+      recordsIn(place, record, END(code));
+      for (const shell of ["dash", "bash"]) {
+        expect(await runToEnd(shell, [job.runner])).toMatchObject({ code: 0, stdout: "ran\n" });
+        for (const name of ["started", "exit"]) rmSync(join(job.records, name));
+      }
+    },
+  );
+
+  it("does not start when there is no record that shows it", async () => {
+    const odd = {
+      "it has failed": ["success", "exit", END(3)],
+      "half a record": ["success", "exit", END(0).slice(0, -4)],
+      "the record of another attempt": ["end", "exit", END(0).replace(BEFORE, TOKEN)],
+      "no record": ["end", "", ""],
+    } as const;
+    const tries = Object.entries(odd).map(async ([what, [needs, record, text]]) => {
+      const { job, recordsIn } = makeBehind(needs);
+      recordsIn("pending/NAME", record, text);
+      expect(await run(job), what).toMatchObject({ code: NOT_RUN, stdout: "" });
+      expect(existsSync(join(job.records, "started")), what).toBe(false);
+      writeFileSync(join(job.records, "met"), "");
+      expect(await run(job), what).toMatchObject({ code: 0, stdout: "ran\n" });
+    });
+    const array = async () => {
+      const { job, recordsIn } = makeBehind("success", [0, 7]);
+      recordsIn("pending/NAME", "exit.0", END(0));
+      expect(await run(job), "one task of two").toMatchObject({ code: NOT_RUN });
+      recordsIn("pending/NAME", "exit.7", END(0));
+      expect(await run(job), "both tasks").toMatchObject({ code: 0 });
+    };
+    await Promise.all([...tries, array()]);
+  });
+});
+
 describe("the claim", () => {
   it("is written before job.sh starts, and says who it is", async () => {
     const job = makeJob(`#!/bin/sh\ncat .jobmgr/attempt-${TOKEN}/started\n`);
