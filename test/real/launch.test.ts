@@ -24,8 +24,8 @@ describe.each(BACKENDS)("with %s", (backend) => {
   });
 
   it("odd arguments of an odd program reach it as they are", async (context) => {
-    const { path } = makeWitness();
-    const { code, stdout } = await launch(context, ["-n", "1", path, "show", ...ODD]);
+    const { oddPath } = makeWitness();
+    const { code, stdout } = await launch(context, ["-n", "1", oddPath, "show", ...ODD]);
     expect({ code, stdout }).toEqual({ code: 0, stdout: `${shown(ODD)}\n` });
   });
 
