@@ -33,6 +33,7 @@ function version(): string {
 
 const CODES: Readonly<Record<string, number>> = {
   UsageError: EXIT.usage,
+  LaunchError: EXIT.usage,
   AbsentError: EXIT.absent,
   RootError: EXIT.config,
   ConfigError: EXIT.config,
