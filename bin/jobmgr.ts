@@ -18,6 +18,7 @@ for (const stream of [process.stdout, process.stderr]) {
 
 const CODES: Readonly<Record<string, number>> = {
   UsageError: EXIT.usage,
+  LaunchError: EXIT.usage,
   AbsentError: EXIT.absent,
   RootError: EXIT.config,
   ConfigError: EXIT.config,

@@ -124,7 +124,8 @@ function verbsFirst(help: string): string {
 
 /** What the list of verbs shows of it. */
 function addVerb(main: Command, name: VerbName, verb: VerbDefinition): void {
-  const usage = ["[options]", verb.arguments, verb.takesCommand ? "[-- command...]" : ""].filter(Boolean).join(" ");
+  const rest = verb.takesProgram ? "[launcher's options] <program> [args...] [: ...]" : verb.arguments;
+  const usage = ["[options]", rest, verb.takesCommand ? "[-- command...]" : ""].filter(Boolean).join(" ");
   main
     .command(verb.arguments ? `${name} ${verb.arguments}` : name)
     .usage(usage)

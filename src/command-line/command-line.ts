@@ -248,7 +248,7 @@ export const VERBS = {
   },
   launch: {
     group: "Run",
-    arguments: "<word...>",
+    arguments: "<program...>",
     completes: "path",
     takesProgram: true,
     help: "run a program in parallel with this place's launcher (mpiexec, srun), or in copies",

@@ -44,6 +44,8 @@ export function planOf(launcher: KnownLauncher, given: readonly Program[], label
   const total = totalOf(programs);
   const head = [
     launcher.executable,
+    // Without it the first ctrl-C makes srun tell how its tasks do, and go on.
+    ...(launcher.kind === "srun" ? ["--quit-on-interrupt"] : []),
     ...expanded(launcher.defaultOptions, total, launcher),
     ...(label ? labelFlags(launcher) : []),
   ];

@@ -12,8 +12,7 @@ export interface Program {
 
 /** A launch that cannot be made as it was asked for. Exit code 2. */
 export class LaunchError extends Error {
-  // It is the caller's mistake, and is told as such.
-  override readonly name = "UsageError";
+  override readonly name = "LaunchError";
 }
 
 /** More than any machine has: beyond it somebody has mistyped. */

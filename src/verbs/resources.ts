@@ -26,7 +26,8 @@ export async function resources({ options, around, terminal }: Call<{ json?: boo
 const UNKNOWN = "-";
 
 function partitionRows({ nodes, partitions }: Resources): string[][] {
-  const rows = partitions.map((partition) => {
+  const defaultFirst = [...partitions].sort((a, b) => Number(b.isDefault) - Number(a.isDefault));
+  const rows = defaultFirst.map((partition) => {
     const own = nodes.filter((node) => node.partitions.includes(partition.name));
     const up = own.filter(({ isUp }) => isUp);
     return [

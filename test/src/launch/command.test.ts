@@ -31,7 +31,7 @@ describe("the command line", () => {
     expect(
       lines(known({ kind: "srun" }), [{ ...A, options: ["--exact"] }, B, { argv: ["it's"], processes: 3 }]),
     ).toEqual([
-      "srun -n 6 --exact --multi-prog MULTI_PROG",
+      "srun --quit-on-interrupt -n 6 --exact --multi-prog MULTI_PROG",
       "# MULTI_PROG:",
       "0-1 a 'x y'",
       "2 b ''",
@@ -63,7 +63,7 @@ describe("the command line", () => {
     [{ kind: "openmpi", version: 4 }, "mpiexec --tag-output -n 2 a 'x y'"],
     [{ kind: "openmpi", version: 5 }, "mpiexec --output tag -n 2 a 'x y'"],
     [{ kind: "mpich" }, "mpiexec -prepend-rank -n 2 a 'x y'"],
-    [{ kind: "srun" }, "srun --label -n 2 a 'x y'"],
+    [{ kind: "srun" }, "srun --quit-on-interrupt --label -n 2 a 'x y'"],
   ])("asks for labels in the launcher's own way: %j", (launcher, line) => {
     expect(lines(known(launcher), [A], true)).toEqual([line]);
   });
