@@ -106,6 +106,8 @@ export interface Dialect {
   readonly scheduler: string;
   /** The submit command: "qsub". */
   readonly submitter: string;
+  /** What was in its queue for so long outlives a crash of it; a minute where this is left out. */
+  readonly savedMs?: number;
 
   /** As Engine.plan. */
   plan(script: Script, means: Means, scale: Scale): Plan;

@@ -263,7 +263,7 @@ export class BatchEngine implements Engine {
   #livesOn(job: Submitted, ends: Ends): void {
     this.#notes.clear(job);
     if (job.plan.tasks.length > 0) this.#notes.keepEnds(job, ends);
-    if (Date.now() - plannedAtMs(job.token) > SAVED_MS) this.#notes.keepSeen(job);
+    if (Date.now() - plannedAtMs(job.token) > (this.#dialect.savedMs ?? SAVED_MS)) this.#notes.keepSeen(job);
   }
 
   /** Tells of jobs that are over: what their runners left, and the history for the rest, in one question. */

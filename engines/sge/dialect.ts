@@ -35,6 +35,8 @@ export const sgeDialect: Dialect = {
   engine: "SgeEngine",
   scheduler: "Grid Engine",
   submitter: "qsub",
+  // A job is on the master's disk before qsub has its answer.
+  savedMs: 0,
 
   plan: planOf,
   checkEngineArgs,
