@@ -110,7 +110,7 @@ const TABLE: readonly VerdictRow[] = [
   ],
   [/invalid task id|more than \d+ tasks|-t option/i, "refused", "Its tasks are not possible; change #$ -t."],
   [
-    /is not a valid object name|not allowed in objectname|-N option/i,
+    /is not a valid object name|not allowed in objectname|argument to -N option/i,
     "refused",
     "Its name is not possible: no digit first, and no / : @ * \\ in it. Change #$ -N, or job_name.txt.",
   ],
