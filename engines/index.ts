@@ -7,6 +7,7 @@ import { EngineError } from "../src/engine-error.ts";
 import { didYouMean } from "../src/nearest.ts";
 import type { EngineEntry } from "../src/verbs/call.ts";
 import type { Foreign, Places } from "./load.ts";
+import { absence as absenceOfSge } from "./sge/absence.ts";
 
 /** An engine that comes with jobmgr has the contract and the version of jobmgr itself. */
 type BuiltIn = Omit<EngineDefinition, "contract" | "version">;
@@ -28,6 +29,15 @@ const BUILT_IN: readonly BuiltIn[] = [
     async make(options) {
       const { PbsEngine } = await import("./pbs/index.ts");
       return PbsEngine.forThisMachine(options);
+    },
+  },
+  {
+    name: "SgeEngine",
+    summary: "Grid Engine, through qsub, qstat and qdel",
+    absence: () => absenceOfSge(),
+    async make(options) {
+      const { SgeEngine } = await import("./sge/index.ts");
+      return new SgeEngine(options);
     },
   },
   {

@@ -304,10 +304,13 @@ if [ "$jm_limit" -gt 0 ]; then
 fi
 
 # A trap interrupts wait, whose answer then is not the job's; asked again, it tells of a job that has ended as well.
+jm_code=''
 while :; do
-  jm_got=''
+  jm_got='' jm_last=$jm_code
   wait "$jm_job"
   jm_code=$?
+  # Where a signal ended the job at once, bash 5.2 has told of it in the wait before, and now says -1.
+  case $jm_code in -*) jm_code=$jm_last ;; esac
   [ "$jm_got" ] || break
   # (Of a job that has ended, wait forgets the code when anything else is started before it is asked again.)
   if [ "$jm_term$jm_cont" ] && kill -0 "$jm_job" 2>/dev/null; then

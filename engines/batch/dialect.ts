@@ -39,7 +39,11 @@ export interface Answer {
 /** What a row says of a job: that it is alive, or how it ended. A word never seen is `unknown`, and the job is alive. */
 export type RowNews =
   | Extract<News, { readonly is: "queued" | "running" | "unknown" }>
-  | ({ readonly is: "ended" } & End);
+  | ({
+      readonly is: "ended";
+      /** It only tells how it ended where the runner has left no record of that. */
+      readonly ifNoRecord?: boolean;
+    } & End);
 
 /** One job in the queue or in the history, one task of an array, or tasks that wait together. */
 export interface Row {
@@ -102,6 +106,8 @@ export interface Dialect {
   readonly scheduler: string;
   /** The submit command: "qsub". */
   readonly submitter: string;
+  /** What was in its queue for so long outlives a crash of it; a minute where this is left out. */
+  readonly savedMs?: number;
 
   /** As Engine.plan. */
   plan(script: Script, means: Means, scale: Scale): Plan;

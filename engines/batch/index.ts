@@ -228,6 +228,7 @@ export class BatchEngine implements Engine {
     const queue = await this.#queueNow(maxAgeMs, jobs);
     const open: Open[] = [];
     const extra: string[] = [];
+    const left: string[] = [];
     for (const job of jobs) {
       ofOneJob(job, news, () => {
         const rows = queue.byToken.get(job.token) ?? [];
@@ -235,15 +236,14 @@ export class BatchEngine implements Engine {
         const copies = copiesOf(rows, job.handle, this.#claimOf(runs));
         extra.push(...copies.extra);
         const living = livingNews(copies.own.filter(isAlive));
-        if (living === undefined || this.#hasLeft(job, copies.own, runs, queue.askedAtMs)) {
-          open.push({ job, id: copies.id, runs, ends: this.#notes.withKept(job, endsOf(copies.own)) });
-          return undefined;
-        }
-        return living;
+        if (living?.is === "queued" && isLeftOver(copies.own, runs)) left.push(copies.id);
+        else if (living !== undefined && !this.#hasLeft(job, copies.own, runs, queue.askedAtMs)) return living;
+        open.push({ job, id: copies.id, runs, ends: this.#notes.withKept(job, endsOf(copies.own)) });
+        return undefined;
       });
     }
     // One that has started by now steps aside, or has the claim; one that goes on waiting is seen at the next poll.
-    if (extra.length > 0) await this.#client.cancel(extra).catch(() => {});
+    if (extra.length + left.length > 0) await this.#client.cancel([...extra, ...left]).catch(() => {});
     await this.#weigh(open, queue, news);
     return news;
   }
@@ -263,7 +263,7 @@ export class BatchEngine implements Engine {
   #livesOn(job: Submitted, ends: Ends): void {
     this.#notes.clear(job);
     if (job.plan.tasks.length > 0) this.#notes.keepEnds(job, ends);
-    if (Date.now() - plannedAtMs(job.token) > SAVED_MS) this.#notes.keepSeen(job);
+    if (Date.now() - plannedAtMs(job.token) > (this.#dialect.savedMs ?? SAVED_MS)) this.#notes.keepSeen(job);
   }
 
   /** Tells of jobs that are over: what their runners left, and the history for the rest, in one question. */
@@ -302,6 +302,13 @@ export class BatchEngine implements Engine {
     const { scheduler } = this.#dialect;
     const gone = `it is not in the queue of ${scheduler} any more`;
     if (times < 2) return { is: "ending", why: `${gone}, and is looked for again` };
+    // What was cancelled while it waited leaves no trace in some histories.
+    if (isCancelledByUs(job) && (runs.size === 0 || goneMs >= lagMs))
+      return this.#over(job, {
+        is: "ended",
+        word: `${scheduler} job ${id}: removed from the queue`,
+        cause: "cancelled",
+      });
     if (history.is === "down") return { is: "ending", why: `${gone}, and the history of jobs does not answer` };
     if (goneMs < this.#options.lostAfterS * 1000)
       return { is: "ending", why: `${gone}, and has left no result; it is looked for` };
@@ -314,9 +321,10 @@ export class BatchEngine implements Engine {
     return this.#over(job, { is: "ended", word, ...known, cause: "gone", why });
   }
 
-  #endOf({ job, ends, runs }: Open, askedAtMs: number): News {
+  #endOf({ job, id, ends, runs }: Open, askedAtMs: number): News {
     // The exit records say all that is known.
-    if (ends.size === 0) return this.#over(job, { is: "missing" });
+    if (ends.size === 0)
+      return this.#over(job, { is: "ended", word: `${this.#dialect.scheduler} job ${id}: it has left the queue` });
     const news = endedNews(job.plan, ends, runs, false);
     const isPassing = [...ends.values()].some((end) => end.cause === "preempted" || end.cause === "node");
     if (news.is !== "ending" && !isPassing) return this.#over(job, news);
@@ -386,6 +394,12 @@ function tasksOf(job: Attempt): readonly (number | undefined)[] {
   return job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
 }
 
+/** The scheduler keeps a job that has ended, as one that cannot be started: Grid Engine does so after an exit code of 100. */
+function isLeftOver(rows: readonly Row[], runs: Runs): boolean {
+  const living = rows.filter(isAlive);
+  return living.every(({ news, task }) => news.is === "queued" && news.stuck && runs.get(task)?.exit !== undefined);
+}
+
 /** Every runner has left its exit record. */
 function isWhole(job: Attempt, runs: Runs): boolean {
   return tasksOf(job).every((task) => runs.get(task)?.exit);
@@ -399,11 +413,15 @@ function isComplete(job: Attempt, ends: Ends, runs: Runs): boolean {
 /** What its runners left does not tell all: one has left nothing, or was told of a signal, and nobody says who sent it. */
 function needsHistory({ job, ends, runs }: Open): boolean {
   if (isComplete(job, ends, runs)) return false;
-  const isOurs = existsSync(join(job.records, "cancel"));
+  const isOurs = isCancelledByUs(job);
   return tasksOf(job).some((task) => {
     const exit = runs.get(task)?.exit;
     return exit === undefined || (exit.code >= SIGNALLED && !isOurs);
   });
+}
+
+function isCancelledByUs(job: Attempt): boolean {
+  return existsSync(join(job.records, "cancel"));
 }
 
 /** As it was left on disk by a submit command whose end nobody saw. */

@@ -5,7 +5,7 @@ import type { Row } from "./dialect.ts";
 import type { Runs } from "./records.ts";
 
 /** How often it had been started before when it ended so; undefined where that is not known. */
-type RowEnd = End & { readonly restarts?: number };
+type RowEnd = End & { readonly restarts?: number; readonly ifNoRecord?: boolean };
 /** How an attempt ended, by task (undefined: a plain job, or all tasks that have no row of their own). */
 export type Ends = ReadonlyMap<number | undefined, RowEnd>;
 
@@ -68,11 +68,15 @@ export function endedNews(plan: Plan, ends: Ends, runs: Runs, waited: boolean): 
   for (const task of tasks) {
     const found = ends.get(task) ?? ends.get(undefined);
     if (!found) continue;
-    const { restarts, ...end } = found;
+    const { restarts, ifNoRecord, ...end } = found;
     const seen = runs.get(task);
     // What an earlier start left says nothing of the last one.
     const isEarlier = seen?.started !== undefined && restarts !== undefined && seen.started.restart < restarts;
     const run: Partial<Run> | undefined = isEarlier ? { started: seen.started } : seen;
+    if (ifNoRecord && run?.exit) {
+      judged.set(task, { word: end.word });
+      continue;
+    }
     const endedByItself = end.cause === "itself" && !run?.exit;
     const mayBeLate = end.signal === undefined || !run?.started;
     if (endedByItself && mayBeLate && !waited)

@@ -10,5 +10,5 @@ export const GOOD_ANSWERS = 3;
 export const TRIES = 3;
 /** How long an unknown text is taken for an outage, if nothing else gets through. */
 export const UNKNOWN_MS = 900_000;
-/** A scheduler saves its state within this time: what was in the queue so long after cannot be lost by a crash. */
+/** Most schedulers save their state within this time: what was in the queue so long after cannot be lost by a crash. */
 export const SAVED_MS = 60_000;

@@ -338,6 +338,21 @@ exit 4
     },
   );
 
+  it.each(["dash", "bash", "bash --posix"])("that go to all of a job leave its code, under %s", async (shell) => {
+    for (const [name, code] of [
+      ["SIGUSR1", 138],
+      ["SIGUSR2", 140],
+      ["SIGXCPU", 152],
+    ] as const) {
+      const job = makeJob("#!/bin/sh\necho > ready\nexec sleep 60\n");
+      const running = start("setsid", [...shell.split(" "), job.runner]);
+      await waitUntil("job.sh is ready", () => job.read("ready") !== "");
+      process.kill(-running.pid, name);
+      expect(await running.ended, name).toBe(code);
+      expect(job.exit()?.code, name).toBe(code);
+    }
+  });
+
   it("let a stopped job.sh go on with CONT", async () => {
     const job = makeJob("#!/bin/sh\necho > ready\nkill -STOP $$\nsleep 0.3\nexit 8\n");
     const running = start("sh", [job.runner]);

@@ -2,8 +2,9 @@
 import { cpSync, existsSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Daemon } from "../daemons.ts";
 import { type Running, waitUntil } from "../harness.ts";
-import { type Cluster, type Daemon, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
+import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
 import { makeSlurmRoot, PATIENCE_MS, type SlurmRoot, said } from "./slurm.ts";
 
 const LIMIT_MS = 240_000;

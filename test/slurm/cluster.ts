@@ -1,36 +1,25 @@
 /** Real Slurm for tests: private clusters, each out of a temporary folder and on ports of its own, and nothing else touched. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes, randomInt } from "node:crypto";
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
-import { connect, createServer, type Server } from "node:net";
-import { tmpdir, userInfo } from "node:os";
+import { randomBytes } from "node:crypto";
+import { chmodSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { userInfo } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
-
-export interface Daemon {
-  pid(): number;
-  /** Ends it, SIGKILL unless told otherwise, and waits until it is dead. */
-  kill(signal?: NodeJS.Signals): Promise<void>;
-  /** It goes on to exist, and answers nobody. */
-  freeze(): void;
-  thaw(): void;
-  /** Starts it, after a kill too; resolves when it answers. */
-  start(): Promise<void>;
-}
+import {
+  type Daemon,
+  type DaemonPlan,
+  freePorts,
+  isInstalled,
+  type Keeper,
+  listens,
+  MARK,
+  makeDaemon,
+  makeKeptFolder,
+  runProgram,
+  SEARCH_PATH,
+  START_MS,
+  until,
+} from "../daemons.ts";
 
 export interface Cluster {
   readonly name: string;
@@ -88,6 +77,8 @@ export interface ClusterOptions {
   name?: string;
 }
 
+const KIND = { prefix: "jobmgr-slurm-", variable: "SLURM_CONF", value: "slurm.conf", ofAJob: "SLURM_JOB_ID" };
+
 const PACKAGES: Readonly<Record<string, string>> = {
   munged: "munge",
   slurmctld: "slurmctld",
@@ -99,20 +90,6 @@ const ACCOUNTING_PACKAGES: Readonly<Record<string, string>> = {
   mariadbd: "mariadb-server",
   "mariadb-install-db": "mariadb-server",
 };
-
-/** Daemons lie where only root's PATH leads. */
-const SEARCH_PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
-
-function isInstalled(program: string): boolean {
-  return SEARCH_PATH.split(":").some((folder) => {
-    try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** Which programs are not installed, and what installs them; undefined if all are there. */
 export function missingSlurm(accounting: boolean): string | undefined {
@@ -132,15 +109,6 @@ export function needSlurm(context: Pick<TestContext, "skip">, accounting = false
   context.skip(missing);
 }
 
-async function until(what: () => boolean | Promise<boolean>, limitMs: number, pauseMs = 10): Promise<boolean> {
-  const end = performance.now() + limitMs;
-  while (!(await what())) {
-    if (performance.now() > end) return false;
-    await new Promise((done) => setTimeout(done, pauseMs));
-  }
-  return true;
-}
-
 /** Does somebody accept a connection on this socket and, if asked for, say something? */
 function answers(path: string, greets = false): Promise<boolean> {
   return new Promise((done) => {
@@ -152,178 +120,6 @@ function answers(path: string, greets = false): Promise<boolean> {
     socket.on(greets ? "data" : "connect", () => end(true));
     for (const event of ["error", "timeout", "end"]) socket.on(event, () => end(false));
   });
-}
-
-const LISTENING = "0A";
-
-/** Does this very process listen on the port? A connection would not tell it from another that was there first. */
-function listens(pid: number, port: number): boolean {
-  const inodes = readFileSync("/proc/net/tcp", "utf8")
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .filter((fields) => fields[3] === LISTENING && Number.parseInt(fields[1]?.split(":")[1] ?? "", 16) === port)
-    .map((fields) => `socket:[${fields[9]}]`);
-  const folder = `/proc/${pid}/fd`;
-  try {
-    return inodes.length > 0 && readdirSync(folder).some((fd) => inodes.includes(readlinkSync(join(folder, fd))));
-  } catch {
-    // It has closed one of them just now, or ended.
-    return false;
-  }
-}
-
-function listen(port: number): Promise<Server | undefined> {
-  return new Promise((done) => {
-    const server = createServer();
-    server.on("error", () => done(undefined));
-    server.listen({ port, host: "0.0.0.0" }, () => done(server));
-  });
-}
-
-/** Below those that the kernel gives to clients, or a client would take the port of a daemon that is down for a while. */
-const PORTS = [10_000, 32_000] as const;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = new Map<number, Server>();
-  while (servers.size < count) {
-    const port = randomInt(...PORTS);
-    const server = await listen(port);
-    if (server) servers.set(port, server);
-  }
-  await Promise.all([...servers.values()].map((server) => new Promise((done) => server.close(done))));
-  return [...servers.keys()];
-}
-
-function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv): ReturnType<Cluster["run"]> {
-  const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-  const said = { stdout: "", stderr: "" };
-  child.stdout.setEncoding("utf8").on("data", (data) => {
-    said.stdout += data;
-  });
-  child.stderr.setEncoding("utf8").on("data", (data) => {
-    said.stderr += data;
-  });
-  return new Promise((done, fail) => {
-    child.on("error", fail);
-    child.on("close", (code, signal) => done({ code: code ?? signal ?? "?", ...said }));
-  });
-}
-
-/** In the environment of all that a cluster starts. */
-const MARK = "JOBMGR_TEST_CLUSTER";
-
-/**
- * Waits until the one who started it closes its standard input, or is dead; then kills all that belongs to the cluster
- * whose folder is $1, and removes the folder. What belongs to it: processes that bear its mark (daemons, and the
- * slurmstepds that slurmd starts), their descendants, and what a job has let go.
- */
-const KEEPER = `
-while read -r line; do :; done
-ours() {
-  roots=$(
-    cd /proc || exit
-    grep -lzxF "${MARK}=$1" [0-9]*/environ
-    for one in $(grep -lzxF "SLURM_CONF=$1/slurm.conf" [0-9]*/environ); do grep -lz "^SLURM_JOB_ID=" "$one"; done
-  )
-  [ -n "$roots" ] || return
-  cat /proc/[0-9]*/status | awk -v roots="$(echo $roots)" '
-    BEGIN { count = split(roots, list, " "); for (i = 1; i <= count; i++) ours[list[i] + 0] = 1 }
-    $1 == "Pid:" { pid = $2 }
-    $1 == "PPid:" { parent[pid] = $2 }
-    END {
-      for (pid in parent) {
-        for (up = pid; up > 1 && !(up in ours); ) up = parent[up]
-        if (up > 1) print pid
-      }
-    }'
-}
-while pids=$(ours "$1"); [ -n "$pids" ]; do
-  kill -KILL $pids
-  sleep 0.02
-done
-rm -rf "$1"
-`;
-
-interface Keeper {
-  readonly folder: string;
-  end(): Promise<void>;
-}
-
-/** A folder, and the one who clears it up even if this process is killed. */
-function makeKeptFolder(): Keeper {
-  const folder = mkdtempSync(join(tmpdir(), "jobmgr-slurm-"));
-  const child = spawn("sh", ["-c", KEEPER, "keeper", folder], {
-    // Ctrl-C is for the tests; this one must outlive them.
-    detached: true,
-    stdio: ["pipe", "ignore", "ignore"],
-  });
-  const ended = new Promise<void>((done) => child.on("exit", () => done()));
-  child.unref();
-  return {
-    folder,
-    async end() {
-      child.ref();
-      child.stdin.end();
-      await ended;
-      if (existsSync(folder)) throw new Error(`${folder} could not be removed`);
-    },
-  };
-}
-
-interface DaemonPlan {
-  readonly name: string;
-  readonly command: readonly [string, ...string[]];
-  readonly folder: string;
-  readonly env: NodeJS.ProcessEnv;
-  answers(pid: number): boolean | Promise<boolean>;
-}
-
-const START_MS = 20_000;
-
-function makeDaemon({ name, command, folder, env, answers }: DaemonPlan): Daemon {
-  const [program, ...args] = command;
-  const said = join(folder, "log", `${name}.err`);
-  let child: ChildProcess | undefined;
-  let isDead = true;
-  let dead: Promise<void> = Promise.resolve();
-  const signal = (what: NodeJS.Signals) => {
-    if (isDead || !child?.kill(what)) throw new Error(`${name} does not run`);
-  };
-  return {
-    pid() {
-      if (isDead || child?.pid === undefined) throw new Error(`${name} does not run`);
-      return child.pid;
-    },
-    async kill(what = "SIGKILL") {
-      signal(what);
-      // One that is frozen would heed no other signal before it is thawed.
-      if (!isDead) child?.kill("SIGCONT");
-      child?.ref();
-      await dead;
-    },
-    freeze: () => signal("SIGSTOP"),
-    thaw: () => signal("SIGCONT"),
-    async start() {
-      if (!isDead) throw new Error(`${name} runs already`);
-      const output = openSync(said, "w");
-      const started = spawn(program, args, { cwd: folder, env, detached: true, stdio: ["ignore", output, output] });
-      closeSync(output);
-      child = started;
-      isDead = false;
-      dead = new Promise((done) => {
-        const end = () => {
-          isDead = true;
-          done();
-        };
-        started.on("exit", end);
-        started.on("error", end);
-      });
-      started.unref();
-      // The kernel goes through all its connections to say who listens, so it is asked seldom.
-      const answered = await until(async () => isDead || (await answers(started.pid ?? 0)), START_MS, 50);
-      if (isDead || !answered) throw new Error(`${name} did not start:\n${readFileSync(said, "utf8").slice(-2000)}`);
-    },
-  };
 }
 
 function confText(lines: Readonly<Record<string, string>>): string {
@@ -524,7 +320,7 @@ const ATTEMPTS = 5;
 
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   for (let attempt = 1; ; attempt++) {
-    const keeper = makeKeptFolder();
+    const keeper = makeKeptFolder(KIND);
     try {
       return await launch(keeper, options);
     } catch (error) {

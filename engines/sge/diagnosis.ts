@@ -1,0 +1,86 @@
+/** Is Grid Engine there and well? A few small questions, and nothing is changed. */
+import type { Symptom } from "../../src/engine.ts";
+import { type Ran, runProgram } from "../run-program.ts";
+import { accountingQuestion, accountingRows } from "./accounting.ts";
+import { queueQuestion, queueRows } from "./queue.ts";
+
+/** qstat of a master that is down gives up at once; of one that hangs, never. */
+const TIMEOUT_MS = 10_000;
+/** Users notice what takes longer than this. */
+const SLOW_MS = 3000;
+
+const NEEDED = ["qsub", "qstat", "qdel"] as const;
+
+/** Never throws. */
+export async function diagnosis(environment: NodeJS.ProcessEnv, user: string): Promise<readonly Symptom[]> {
+  const ask = (program: string, args: readonly string[]) => runProgram(program, args, TIMEOUT_MS, environment);
+  const helps = await Promise.all(NEEDED.map((program) => ask(program, ["-help"])));
+  const commands = commandsSymptom(helps);
+  if (commands.level === "error") return [commands];
+  const askedAtMs = performance.now();
+  const question = queueQuestion(user);
+  const answers = answersSymptom(await ask(question.program, question.args), Math.round(performance.now() - askedAtMs));
+  if (answers.level === "error") return [commands, answers];
+  const accounting = accountingQuestion(["0"]);
+  const kept = accounting && accountingRows(await ask(accounting.program, accounting.args));
+  const hosts = await ask("qconf", ["-ss"]);
+  return [commands, answers, accountingSymptom(kept), ...hostSymptoms(hosts)];
+}
+
+function commandsSymptom(helps: readonly Ran[]): Symptom {
+  const about = "Grid Engine's commands";
+  const missing = NEEDED.filter((_, at) => helps[at]?.errorCode === "ENOENT");
+  if (missing.length > 0)
+    return {
+      level: "error",
+      about,
+      says: `${missing.join(", ")} not found. Put them on the PATH (on some clusters: . SGE_ROOT/default/common/settings.sh), or run the jobs on this machine: -e LocalEngine`,
+    };
+  const [version = ""] = helps[0]?.stdout.split("\n") ?? [];
+  if (!/^\S*(?:GE|UGE|OGS|SGE|OCS)\b/i.test(version))
+    return {
+      level: "error",
+      about,
+      says: `qsub does not say that it is Grid Engine's (${version.trim() || "it says nothing"}); there are others of that name: -e PbsEngine`,
+    };
+  return { level: "ok", about, says: `${NEEDED.join(", ")} of ${version.trim()}` };
+}
+
+function answersSymptom(ran: Ran, tookMs: number): Symptom {
+  const about = "the master";
+  if (ran.exitCode !== 0 || queueRows(ran.stdout) === undefined) {
+    const why = ran.timedOut ? `no answer in ${TIMEOUT_MS / 1000} s` : (ran.stderr.trim().split("\n")[0] ?? "");
+    return {
+      level: "error",
+      about,
+      says: `qstat failed: ${why || "it gave no whole answer"}. Jobs wait until it answers. SGE_ROOT, SGE_CELL and SGE_QMASTER_PORT say where it is.`,
+    };
+  }
+  if (tookMs > SLOW_MS)
+    return {
+      level: "warning",
+      about,
+      says: `answers, but took ${(tookMs / 1000).toFixed(1)} s. Ask it less often: -p 300`,
+    };
+  return { level: "ok", about, says: `answers in ${tookMs} ms` };
+}
+
+function accountingSymptom(kept: ReturnType<typeof accountingRows> | undefined): Symptom {
+  const about = "accounting";
+  return typeof kept === "string"
+    ? {
+        level: "warning",
+        about,
+        says: "its file (SGE_ROOT/SGE_CELL/common/accounting) cannot be read on this machine: why a job was killed will not be known",
+      }
+    : { level: "ok", about, says: "can be read, and tells why jobs are killed" };
+}
+
+/** Only a guess: names of one machine differ. */
+function hostSymptoms(hosts: Ran): Symptom[] {
+  if (hosts.exitCode !== 0) return [];
+  const isAny = hosts.stdout.trim() !== "";
+  return isAny
+    ? []
+    : [{ level: "warning", about: "submit hosts", says: "there are none; `qconf -as HOST` makes this machine one" }];
+}
