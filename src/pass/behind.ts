@@ -16,7 +16,7 @@ interface Parts {
 }
 
 /** Looks after them. */
-export class Behind {
+export class Waiters {
   readonly #parts: Parts;
 
   constructor(parts: Parts) {

@@ -21,11 +21,12 @@
  */
 import { type BrakeRules, Brakes } from "../brakes.ts";
 import type { Say } from "../events.ts";
+import type { Behind } from "../inbox/after.ts";
 import { Inbox } from "../inbox/inbox.ts";
 import { isRootThere } from "../root.ts";
 import { beforesOf } from "../steps/behind.ts";
 import type { World } from "../steps/world.ts";
-import { Behind } from "./behind.ts";
+import { Waiters } from "./behind.ts";
 import { Beside } from "./beside.ts";
 import { Ends } from "./ends.ts";
 import { type Facts, factsOf } from "./facts.ts";
@@ -68,6 +69,8 @@ export class Pass {
   readonly #guard: Guard;
   readonly #walks: Walks;
   readonly #intake: Intake;
+  /** Folders of the inbox that were let go behind others in the queue since the last step forward. */
+  readonly #goBehind = new Set<string>();
   #lookMs = 0;
 
   /** `load`: how other engines than today's are loaded, for jobs that they were given before. */
@@ -75,9 +78,7 @@ export class Pass {
     this.#world = world;
     this.#limits = limits;
     this.#say = say;
-    const mayGoBehind = (name: string, behind: Parameters<typeof beforesOf>[2]) =>
-      this.#places.mayGoBehind && beforesOf(world, { place: "inbox", name }, behind) !== undefined;
-    this.#inbox = new Inbox(world.disk, world.root, world.rules, mayGoBehind);
+    this.#inbox = new Inbox(world.disk, world.root, world.rules, (name, behind) => this.#mayGoBehind(name, behind));
     this.#brakes = new Brakes(brakes);
     this.#problems = new Problems(say);
     this.#lines = new Lines(new Line(world, limits, this.#life, this.#problems));
@@ -99,7 +100,7 @@ export class Pass {
       wake,
     };
     this.#others = new Others({ ...known, world }, load);
-    this.#rounds = new Rounds({ ...known, behind: new Behind(known), goOn: () => this.#walks.startAll() });
+    this.#rounds = new Rounds({ ...known, behind: new Waiters(known), goOn: () => this.#walks.startAll() });
     this.#beside = new Beside({ ...known, world });
     const submissions = new Submissions(known);
     const ends = new Ends({ ...known, beside: this.#beside });
@@ -132,6 +133,7 @@ export class Pass {
   /** Does all that can be done with what is known, asking these engines, if they may be asked. */
   async advance(asked: Asked): Promise<void> {
     this.#life.throwIfTakenOver();
+    this.#goBehind.clear();
     await this.#rounds.ask(asked);
     this.#places.lookAgain();
     this.#walks.startAll();
@@ -165,6 +167,15 @@ export class Pass {
       brakes: this.#brakes,
       problems: this.#problems,
     });
+  }
+
+  /** Thousands may wait for one job: no more are looked into than may go into the queue behind it. */
+  #mayGoBehind(name: string, behind: readonly Behind[]): boolean {
+    const isKnown = this.#goBehind.has(name);
+    if (this.#places.freeBehind <= (isKnown ? 0 : this.#goBehind.size)) return false;
+    if (!beforesOf(this.#world, { place: "inbox", name }, behind)) return false;
+    this.#goBehind.add(name);
+    return true;
   }
 
   // -- how it begins and ends --

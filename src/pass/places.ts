@@ -58,12 +58,12 @@ export class Places {
   }
 
   /**
-   * Whether one more may go behind others in the queue: those that wait there for others take at most half of the places,
-   * so that they keep out none that could run.
+   * How many more may go behind others in the queue: those that wait there for others take at most half of the places, so
+   * that they keep out none that could run.
    */
-  get mayGoBehind(): boolean {
+  get freeBehind(): number {
     const { jobsMax, pendingMax } = this.#limits;
-    return this.#ofToday.filter(isBehind).length < Math.floor(Math.min(jobsMax, pendingMax) / 2);
+    return Math.floor(Math.min(jobsMax, pendingMax) / 2) - this.#ofToday.filter(isBehind).length;
   }
 
   /** Where one is submitted after the other, only the next few leave the inbox: a late one with an early name goes first. */

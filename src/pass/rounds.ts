@@ -8,7 +8,7 @@ import { jobFolder } from "../root.ts";
 import { mayStart } from "../steps/behind.ts";
 import { giveUp, noteCancel } from "../steps/cancel.ts";
 import type { World } from "../steps/world.ts";
-import type { Behind } from "./behind.ts";
+import type { Waiters } from "./behind.ts";
 import type { Guard } from "./guard.ts";
 import { expectedOf, isBehind, type Job, sayStarted, submittedOf, whyBehind, whyOf } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
@@ -25,7 +25,7 @@ interface Parts {
   readonly lines: Lines;
   readonly places: Places;
   readonly guard: Guard;
-  readonly behind: Behind;
+  readonly behind: Waiters;
   readonly problems: Problems;
   readonly say: Say;
   /** Lets jobs set out of which there is news. */

@@ -7,7 +7,7 @@ import { Brakes } from "../../../src/brakes.ts";
 import { realDisk } from "../../../src/disk.ts";
 import type { Engine, Handle, Submitted, Token } from "../../../src/engine.ts";
 import { EngineError } from "../../../src/engine-error.ts";
-import { Behind } from "../../../src/pass/behind.ts";
+import { Waiters } from "../../../src/pass/behind.ts";
 import { Guard } from "../../../src/pass/guard.ts";
 import type { Job } from "../../../src/pass/job.ts";
 import { Jobs } from "../../../src/pass/jobs.ts";
@@ -70,7 +70,7 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
     places,
     guard,
     problems,
-    behind: new Behind({ guard, problems }),
+    behind: new Waiters({ guard, problems }),
     say: () => {},
     goOn: () => {},
   });
