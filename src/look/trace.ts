@@ -91,10 +91,9 @@ function isSame(one: Trace, other: Trace): boolean {
 
 /** Looks among all jobs whose names could have come from this one's; not at "place/name" `left`. */
 function search(disk: Disk, root: Root, last: Trace, left?: string): Trace | undefined {
-  const stem = stemOf(last.name);
   for (const place of ahead(last.place)) {
     for (const name of disk.list(root[place])) {
-      if (stemOf(name) !== stem && stemOf(name) !== hiddenName(stem)) continue;
+      if (!isKin(name, last.name) && !isKin(name, hiddenName(last.name))) continue;
       if (`${place}/${name}` === left) continue;
       const other = traceOf(disk, root, { place, name });
       if (other && (isSame(other, last) || (last.token !== undefined && other.token === last.token))) return other;
@@ -115,9 +114,18 @@ function otherNames({ kind, name }: Trace, place: Place): string[] {
   return [job, ...(place === "complete" ? [hiddenName(job)] : [])].filter((one) => one !== name);
 }
 
-/** Without the number that a name gets where it is taken. */
+/** A name longer than this may have lost its end to a number. */
+const LONG_BYTES = 240;
+
+/** Whether one of two names may have been made of the other by the number that a name gets where it is taken. */
+function isKin(one: string, other: string): boolean {
+  const [short = "", long = ""] = [stemOf(one), stemOf(other)].sort((a, b) => a.length - b.length);
+  return short === long || (Buffer.byteLength(long) > LONG_BYTES && long.startsWith(short));
+}
+
+/** Without its numbers: NAME~2, taken again, is NAME~2~2. */
 function stemOf(name: string): string {
-  return name.replace(/~[1-9]\d*$/, "");
+  return name.replace(/(?:~[1-9]\d*)+$/, "");
 }
 
 function tokenOf(disk: Disk, folder: string, look: Look): Token | undefined {

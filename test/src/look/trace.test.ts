@@ -45,6 +45,20 @@ it("through other names, though others have its name by then", () => {
   expect(shown(follow(realDisk, root, third as Trace))).toBe("inbox/a~3");
 });
 
+it("when its number got a number, and when its name was too long for one", () => {
+  for (const [first, next] of [
+    ["a~2", "a~2~2"],
+    ["a~2~2", "a~2~3"],
+    ["n".repeat(255), `${"n".repeat(253)}~2`],
+    [`${"n".repeat(252)}~10`, `${"n".repeat(252)}~~2`],
+  ] as const) {
+    make("inbox", first);
+    const trace = begin("inbox", first);
+    renameSync(at("inbox", first), at("complete", next));
+    expect(shown(follow(realDisk, root, trace))).toBe(`complete/${next}`);
+  }
+});
+
 it("by the token of its attempt where inodes are made up, and by its name where it has none yet", () => {
   let next = 1;
   const sshfs: Disk = {
