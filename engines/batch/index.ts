@@ -182,9 +182,6 @@ export class BatchEngine implements Engine {
     const isHere = where.madeOn.boot === thisMachine().boot;
     // Its file is made before the submit command starts, and lasts as long as the machine that made it.
     if (isHere && answers.every((answer) => this.#isDefinite(answer))) return { is: "absent" };
-    const words = this.#dialect.submitArgs(where).join(" ");
-    if (findByCommand(`/attempt-${token}/run.sh`).some(({ command }) => command.includes(words)))
-      return { is: "unsure", why: `its ${this.#dialect.submitter} is still trying` };
     return this.#lookFor(where);
   }
 
@@ -193,6 +190,12 @@ export class BatchEngine implements Engine {
     const queue = await this.#queueNow(Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
     if (row) return { is: "found", token, handle: row.id as Handle };
+    // It may have started and left the queue while that was asked.
+    const claim = this.#claimOf(readRuns(attempt));
+    if (claim !== undefined) return { is: "found", token, handle: claim as Handle };
+    const words = this.#dialect.submitArgs(attempt).join(" ");
+    if (findByCommand(`/attempt-${token}/run.sh`).some(({ command }) => command.includes(words)))
+      return { is: "unsure", why: `its ${this.#dialect.submitter} is still trying` };
     const { times, sinceMs } = this.#notes.add(attempt, "doubted", queue.askedAtMs);
     if (times < GOOD_ANSWERS || sinceMs < this.#options.doubtS * 1000)
       return { is: "unsure", why: "whether it was submitted is not known; it is looked for in the queue" };

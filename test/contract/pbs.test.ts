@@ -1,8 +1,10 @@
-/** PbsEngine keeps the contract: with Slurm's own commands of PBS' names, over a real Slurm. */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+/** PbsEngine keeps the contract: with Slurm's own commands of PBS' names, over a real Slurm; and with a small PBS of our own. */
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { PbsEngine } from "../../engines/pbs/index.ts";
+import { type FakePbs, makeFakePbs } from "../fakes/pbs-server.ts";
 import { type Cluster, startCluster } from "../slurm/cluster.ts";
 import { missingPbs, type PbsCommands, pbsCommands } from "../slurm/pbs.ts";
 import { engineContract } from "./engine-contract.ts";
@@ -18,6 +20,24 @@ rm "\${0%/*}/lose" 2>/dev/null || { echo "$id"; exit; }
 echo "qsub: End of File" >&2
 exit 1
 `;
+
+const OPTIONS = { engineArgs: [], queryS: 0.1, doubtS: 2, lostAfterS: 3 };
+
+const COMMON = {
+  scripts: {
+    exit0: `${RUN}exit 0\n`,
+    exit3: `${RUN}exit 3\n`,
+    killedBy9: `${RUN}kill -9 $$\n`,
+    endless: `${RUN}exec sleep 1000\n`,
+    limited: `#PBS -l walltime=0:05:00\n${RUN}exit 0\n`,
+    impossible: "#PBS -I\n",
+  },
+  patienceMs: 60_000,
+  runsOf(folder: string) {
+    const runs = join(folder, "runs");
+    return existsSync(runs) ? readFileSync(runs, "utf8").split("\n").length - 1 : 0;
+  },
+};
 
 describe.skipIf(!process.env.CI && missingPbs() !== undefined)("on a cluster", () => {
   let cluster: Cluster;
@@ -39,10 +59,8 @@ describe.skipIf(!process.env.CI && missingPbs() !== undefined)("on a cluster", (
     await cluster?.stop();
   });
 
-  const options = { engineArgs: [], queryS: 0.1, doubtS: 2, lostAfterS: 3 };
-
   it("tells of nodes and queues", async () => {
-    expect(await new PbsEngine(options, "slurm").resources()).toEqual({
+    expect(await new PbsEngine(OPTIONS, "slurm").resources()).toEqual({
       partitions: [{ name: "debug", isDefault: false, isUp: true }],
       nodes: [
         {
@@ -59,20 +77,12 @@ describe.skipIf(!process.env.CI && missingPbs() !== undefined)("on a cluster", (
   });
 
   it("is known for what it is", async () => {
-    expect((await PbsEngine.forThisMachine(options)).directives({ cpus: 2 })).toEqual(["#PBS -l nodes=1:ppn=2"]);
+    expect((await PbsEngine.forThisMachine(OPTIONS)).directives({ cpus: 2 })).toEqual(["#PBS -l nodes=1:ppn=2"]);
   });
 
   engineContract("PbsEngine with Slurm's commands", () => ({
-    makeEngine: () => new PbsEngine(options, "slurm"),
-    scripts: {
-      exit0: `${RUN}exit 0\n`,
-      exit3: `${RUN}exit 3\n`,
-      killedBy9: `${RUN}kill -9 $$\n`,
-      endless: `${RUN}exec sleep 1000\n`,
-      limited: `#PBS -l walltime=0:05:00\n${RUN}exit 0\n`,
-      impossible: "#PBS -I\n",
-    },
-    patienceMs: 60_000,
+    ...COMMON,
+    makeEngine: () => new PbsEngine(OPTIONS, "slurm"),
     async makeUnavailable() {
       await cluster.daemons.slurmctld.kill();
       return () => cluster.daemons.slurmctld.start();
@@ -85,9 +95,34 @@ describe.skipIf(!process.env.CI && missingPbs() !== undefined)("on a cluster", (
       mkdirSync(state);
       await cluster.daemons.slurmctld.start();
     },
-    runsOf(folder) {
-      const runs = join(folder, "runs");
-      return existsSync(runs) ? readFileSync(runs, "utf8").split("\n").length - 1 : 0;
+  }));
+});
+
+describe.each(["openpbs", "torque"] as const)("with a small PBS that speaks like %s", (flavour) => {
+  const { PATH } = process.env;
+  let folder: string;
+  let pbs: FakePbs;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "jobmgr-pbs-"));
+    pbs = makeFakePbs(flavour, folder);
+    process.env.PATH = `${pbs.folder}:${PATH}`;
+  });
+
+  afterAll(() => {
+    process.env.PATH = PATH;
+    pbs.end();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  });
+
+  engineContract(`PbsEngine with ${flavour}`, () => ({
+    ...COMMON,
+    makeEngine: () => new PbsEngine(OPTIONS, flavour),
+    async makeUnavailable() {
+      pbs.answers(false);
+      return async () => pbs.answers(true);
     },
+    loseNextAnswer: () => pbs.loseNextAnswer(),
+    forget: async ({ handle }) => pbs.forget(Number(handle)),
   }));
 });

@@ -3,21 +3,45 @@
  * environment), and qstat prints in the forms of test/engines/pbs-transcripts.ts. For what Slurm's commands of these names
  * cannot show: the JSON of OpenPBS, history, exit statuses, arrays.
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
-import { makeFolder } from "../harness.ts";
 
 const PROGRAM = String.raw`
-number() { local digits=$1; echo "$digits" | sed 's/^\([0-9]*\).*/\1/'; }
-fact() { cat "$job/$1" 2>/dev/null || echo "$2"; }
+number() { echo "\${1%%[!0-9]*}"; }
+fact() { if [ -e "$job/$1" ]; then echo "$(<"$job/$1")"; else echo "$2"; fi; }
+# As OpenPBS escapes what it prints, in JSON and in text.
+escaped() {
+  local value
+  value=$(fact "$@") && value=\${value//\\/\\\\} && value=\${value//\"/\\\"}
+  echo "\${value//$'\n'/\\n}"
+}
+shown() {
+  local value
+  value=$(fact "$@")
+  echo "\${value//$'\n'/^J}"
+}
+
+if [ -e "$state/down" ] && [ "$1" != --version ]; then
+  echo "Connection refused" >&2
+  echo "$self: cannot connect to server pbs (errno=15010)" >&2
+  exit 2
+fi
 
 case $self in
 qsub)
   if [ -s "$state/qsub-says" ]; then cat "$state/qsub-says" >&2; rm "$state/qsub-says"; exit 170; fi
-  args="$*" name=STDIN
+  args="$*" name=STDIN depend=''
   while [ $# -gt 1 ]; do
-    case $1 in -N) name=$2 ;; -W) depend=$2 ;; esac
+    case $1 in -N) name=$2 ;; -W) depend=\${2#depend=} ;; esac
     shift
   done
   folder=$PWD range=$(sed -n 's/^#PBS -[Jt] \([0-9]*-[0-9]*\)$/\1/p' "$1")
@@ -35,7 +59,15 @@ qsub)
     wait $!
     echo $? >"$job/exit"
   }
+  [ "$depend" ] && echo "$depend" >"$job/depend" && echo H >"$job/letter"
   (
+    for one in \${depend//,/ }; do
+      for before in $(echo "\${one#*:}" | tr : ' '); do
+        while [ ! -e "$state/jobs/$(number "$before")/ended" ]; do sleep 0.05; done
+        case $one in afterok*) [ "$(cat "$state/jobs/$(number "$before")/exit")" = 0 ] || { echo 91 >"$job/substate"; touch "$job/ended"; exit; } ;; esac
+      done
+    done
+    rm -f "$job/letter"
     if [ "$range" ]; then
       for task in $(seq \${range%-*} \${range#*-}); do run "$n[$task]" $task & done
       wait
@@ -46,9 +78,12 @@ qsub)
   echo "$id.pbs"
   ;;
 qselect)
-  for job in "$state"/jobs/*; do
+  # Torque keeps for a while what has ended (keep_completed).
+  all=("$state"/jobs/*)
+  for job in "\${all[@]}"; do
     [ -e "$job/id" ] || continue
-    [ -e "$job/ended" ] && [ $flavour = openpbs ] || echo "$(fact id).pbs"
+    if [ -e "$job/ended" ]; then [ $flavour = torque ] && ((\${job##*/} > \${#all[@]} - 4)) || continue; fi
+    echo "$(fact id).pbs"
   done
   ;;
 qdel)
@@ -89,16 +124,19 @@ qstat)
     fi
     exit=$(fact status "$(fact exit)")
     [ -e "$job/ended" ] || exit=''
+    depend=$(fact depend) && [ "$depend" ] && depend="            \"depend\":\"$depend\",
+"
     if [ $form = json ]; then
       [ "$printed" ] && [ -e "$state/first-only" ] && continue
       printed=yes
       # 005 is no JSON (openpbs issue 1255).
-      printf '%s\n        "%s.pbs":{\n            "Job_Name":"%s",\n            "job_state":"%s",\n            "Hold_Types":"n",\n            "Resource_List":{\n                "mem":"4gb",\n                "walltime":"00:02:00"\n            },\n            "resources_used":{\n                "walltime":"00:00:10"\n            },\n            "substate":%s,\n            "Variable_List":{\n                "foo":005,\n                "PBS_O_WORKDIR":"%s"\n            },\n            "comment":"%s",\n%s            "Submit_arguments":"%s"\n        }' \
-        "$comma" "$(fact id)" "$(fact name)" $letter $substate "$(fact workdir)" "$(fact comment 'Job run')" "\${exit:+            \"Exit_status\":$exit,
-}" "$(fact args)"
+      printf '%s\n        "%s.pbs":{\n            "Job_Name":"%s",\n            "job_state":"%s",\n            "Hold_Types":"n",\n            "Resource_List":{\n                "mem":"4gb",\n                "walltime":"00:02:00"\n            },\n            "resources_used":{\n                "walltime":"00:00:10"\n            },\n            "substate":%s,\n            "Variable_List":{\n                "foo":005,\n                "PBS_O_WORKDIR":"%s"\n            },\n            "comment":"%s",\n%s%s            "Submit_arguments":"%s"\n        }' \
+        "$comma" "$(fact id)" "$(fact name)" $letter $substate "$(escaped workdir)" "$(fact comment 'Job run')" "\${exit:+            \"Exit_status\":$exit,
+}" "$depend" "$(fact args)"
       comma=,
     else
-      printf 'Job Id: %s.pbs\n    Job_Name = %s\n    job_state = %s\n    Hold_Types = n\n    Resource_List.walltime = 00:02:00\n    Variable_List = PBS_O_HOME=/,PBS_O_WORKDIR=%s,\n\tPBS_O_QUEUE=batch\n' "$(fact id)" "$(fact name)" $letter "$(fact workdir)"
+      printf 'Job Id: %s.pbs\n    Job_Name = %s\n    job_state = %s\n    Hold_Types = n\n    Resource_List.walltime = 00:02:00\n    Variable_List = PBS_O_HOME=/,PBS_O_WORKDIR=%s,\n\tPBS_O_QUEUE=batch\n' "$(fact id)" "$(fact name)" $letter "$(shown workdir)"
+      [ -e "$job/depend" ] && echo "    depend = $(fact depend)"
       [ -e "$job/comment" ] && echo "    comment = $(fact comment)"
       [ "$exit" ] && echo "    exit_status = $exit"
       echo "    submit_args = $(fact args)"
@@ -124,12 +162,18 @@ export interface FakePbs {
   tellOfOneOnly(): void;
   /** Kills what runs of a job with KILL, so that its runner leaves no word. */
   kill(id: number): void;
+  /** Whether the server can be reached. */
+  answers(does: boolean): void;
+  /** The server does not know the job any more. It goes on, or not. */
+  forget(id: number): void;
   /** How many jobs were taken in. */
   taken(): number;
+  /** Kills all that runs. */
+  end(): void;
 }
 
-export function makeFakePbs(flavour: "openpbs" | "torque"): FakePbs {
-  const state = makeFolder();
+/** In a folder of its own. Whoever makes it ends it. */
+export function makeFakePbs(flavour: "openpbs" | "torque", state: string): FakePbs {
   const folder = join(state, "programs");
   for (const one of [folder, join(state, "jobs")]) mkdirSync(one);
   const [index, between] = flavour === "openpbs" ? ["PBS_ARRAY_INDEX", "."] : ["PBS_ARRAYID", "-"];
@@ -139,11 +183,7 @@ export function makeFakePbs(flavour: "openpbs" | "torque"): FakePbs {
   for (const program of ["qsub", "qstat", "qselect", "qdel", "pbsnodes"])
     symlinkSync(join(state, "pbs"), join(folder, program));
   const at = (id: number, fact: string) => join(state, "jobs", String(id), fact);
-  const taken = () => {
-    let count = 0;
-    while (existsSync(at(count + 1, "id"))) count++;
-    return count;
-  };
+  const taken = () => readdirSync(join(state, "jobs")).length;
   const kill = (id: number) => {
     for (const pid of (existsSync(at(id, "pids")) ? readFileSync(at(id, "pids"), "utf8") : "")
       .split("\n")
@@ -155,9 +195,6 @@ export function makeFakePbs(flavour: "openpbs" | "torque"): FakePbs {
       }
     }
   };
-  onTestFinished(() => {
-    for (let id = taken(); id > 0; id--) kill(id);
-  });
   return {
     folder,
     refuse: (text) => writeFileSync(join(state, "qsub-says"), `${text}\n`),
@@ -165,6 +202,17 @@ export function makeFakePbs(flavour: "openpbs" | "torque"): FakePbs {
     tell: (id, fact, value) => writeFileSync(at(id, fact), `${value}\n`),
     tellOfOneOnly: () => writeFileSync(join(state, "first-only"), ""),
     kill,
+    forget(id) {
+      kill(id);
+      rmSync(at(id, "id"));
+    },
+    answers(does) {
+      if (does) rmSync(join(state, "down"), { force: true });
+      else writeFileSync(join(state, "down"), "");
+    },
     taken,
+    end() {
+      for (let id = taken(); id > 0; id--) kill(id);
+    },
   };
 }

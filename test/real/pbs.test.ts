@@ -1,7 +1,7 @@
 /** The manager with PbsEngine: over a real Slurm through Slurm's commands of PBS' names, and with a small PBS of our own. */
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { type FakePbs, makeFakePbs } from "../fakes/pbs-server.ts";
 import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
 import { type Cluster, startCluster } from "../slurm/cluster.ts";
@@ -65,7 +65,8 @@ describe("over a real Slurm", () => {
 
 describe("with a small PBS", () => {
   async function makePbsRoot(flavour: "openpbs" | "torque") {
-    const pbs: FakePbs = makeFakePbs(flavour);
+    const pbs: FakePbs = makeFakePbs(flavour, makeFolder());
+    onTestFinished(pbs.end);
     const root = await makeRoot();
     const env = { PATH: `${pbs.folder}:${process.env.PATH}` };
     return { pbs, root, manage: (...args: string[]) => root.manage([...QUICK, ...args], { env }) };
