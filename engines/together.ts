@@ -31,16 +31,34 @@ interface Running {
 export const runTogether: RunTogether = async (starts, options) => {
   const isShared = options.isLauncher === true && options.passSignals === true && process.stdin.isTTY === true;
   const all: Running[] = [];
+  let forget = () => {};
   const release = options.passSignals ? passSignals(all, isShared, options.isLauncher === true) : () => {};
   const abandon = endWith(options.signal, all);
   try {
     for (const start of starts) all.push(begin(start, options, !isShared));
+    if (!isShared) forget = endWithUs(all);
     return await Promise.all(all.map(({ ended }) => ended));
   } finally {
+    forget();
     release();
     abandon();
   }
 };
+
+/** Waits for a word; if there never is one, whoever was to say it was killed, and these groups end too. */
+const HEIR = 'read -r word || { kill -s TERM -- "$@"; sleep 2; kill -s KILL -- "$@"; }';
+
+/** What kills this process may not know of theirs: an engine ends the group of its job, and they are in others. */
+function endWithUs(all: readonly Running[]): () => void {
+  const groups = all.flatMap(({ child }) => (child.pid === undefined ? [] : [`-${child.pid}`]));
+  if (groups.length === 0) return () => {};
+  const heir = spawn("sh", ["-c", HEIR, "heir", ...groups], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  // It is a comfort, and nothing fails without it.
+  heir.on("error", () => {});
+  heir.stdin.on("error", () => {});
+  heir.unref();
+  return () => heir.stdin.end("done\n");
+}
 
 function begin(start: Start, options: TogetherOptions, hasOwnGroup: boolean): Running {
   const [program = "", ...args] = start.argv;

@@ -111,6 +111,15 @@ describe("copies on this machine", () => {
     });
   });
 
+  it("that are deaf end with a jobmgr that is killed, as by an engine that knows its group alone", async () => {
+    const witness = makeWitness();
+    const args = [PROGRAM, "launch", "--backend", "local", "-n", "2", witness.path, "deaf"];
+    const running = start(process.execPath, args);
+    await witness.up(2);
+    running.signal("SIGKILL");
+    await witness.gone();
+  });
+
   it("have their lines whole, each with its label, also the last one without an end", async () => {
     const script = "for i in $(seq 200); do echo $RANK $i; done; printf 'end %s' $RANK; echo oops >&2";
     const { stdout, stderr } = await local("--label", "-n", "3", "sh", "-c", script);
