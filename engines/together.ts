@@ -31,33 +31,51 @@ interface Running {
 export const runTogether: RunTogether = async (starts, options) => {
   const isShared = options.isLauncher === true && options.passSignals === true && process.stdin.isTTY === true;
   const all: Running[] = [];
-  let forget = () => {};
+  const heir = isShared ? undefined : appointHeir();
   const release = options.passSignals ? passSignals(all, isShared, options.isLauncher === true) : () => {};
   const abandon = endWith(options.signal, all);
   try {
-    for (const start of starts) all.push(begin(start, options, !isShared));
-    if (!isShared) forget = endWithUs(all);
+    for (const start of starts) {
+      const running = begin(start, options, !isShared);
+      heir?.knows(running.child);
+      all.push(running);
+    }
     return await Promise.all(all.map(({ ended }) => ended));
   } finally {
-    forget();
+    heir?.dismiss();
     release();
     abandon();
   }
 };
 
-/** Waits for a word; if there never is one, whoever was to say it was killed, and these groups end too. */
-const HEIR = 'read -r word || { kill -s TERM -- "$@"; sleep 2; kill -s KILL -- "$@"; }';
+/** Reads groups, and waits for a word; if it never comes, whoever was to say it was killed, and these groups end too. */
+const HEIR = `groups=
+while read -r word; do
+  [ "$word" != done ] || exit 0
+  groups="$groups -$word"
+done
+[ -n "$groups" ] || exit 0
+kill -s TERM -- $groups
+sleep 2
+kill -s KILL -- $groups`;
+
+interface Heir {
+  /** This one leads a group that is to end with this process. */
+  knows(child: ChildProcess): void;
+  dismiss(): void;
+}
 
 /** What kills this process may not know of theirs: an engine ends the group of its job, and they are in others. */
-function endWithUs(all: readonly Running[]): () => void {
-  const groups = all.flatMap(({ child }) => (child.pid === undefined ? [] : [`-${child.pid}`]));
-  if (groups.length === 0) return () => {};
-  const heir = spawn("sh", ["-c", HEIR, "heir", ...groups], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
+function appointHeir(): Heir {
+  const heir = spawn("sh", ["-c", HEIR], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
   // It is a comfort, and nothing fails without it.
   heir.on("error", () => {});
   heir.stdin.on("error", () => {});
   heir.unref();
-  return () => heir.stdin.end("done\n");
+  return {
+    knows: ({ pid }) => void (pid !== undefined && heir.stdin.write(`${pid}\n`)),
+    dismiss: () => void heir.stdin.end("done\n"),
+  };
 }
 
 function begin(start: Start, options: TogetherOptions, hasOwnGroup: boolean): Running {

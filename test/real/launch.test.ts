@@ -3,7 +3,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
 import { quoted } from "../../src/runner.ts";
-import { jobmgr, makeFolder, PROGRAM, start } from "../harness.ts";
+import { jobmgr, makeFolder, PROGRAM, start, waitUntil } from "../harness.ts";
 import { openScreen } from "../tmux.ts";
 import { makeWitness, mpi, ODD, shown } from "./launchers.ts";
 
@@ -113,9 +113,9 @@ describe("copies on this machine", () => {
 
   it("that are deaf end with a jobmgr that is killed, as by an engine that knows its group alone", async () => {
     const witness = makeWitness();
-    const args = [PROGRAM, "launch", "--backend", "local", "-n", "2", witness.path, "deaf"];
+    const args = [PROGRAM, "launch", "--backend", "local", "--label", "-n", "2", witness.path, "deaf"];
     const running = start(process.execPath, args);
-    await witness.up(2);
+    await waitUntil("jobmgr hears of both", () => sorted(running.stdout()).join() === "0: up,1: up");
     running.signal("SIGKILL");
     await witness.gone();
   });

@@ -59,6 +59,7 @@ for signal in INT TERM; do
   [ "$1" != deaf ] || trap "echo $signal >>'\${here}/log'" $signal
 done
 echo up >>"\${here}/log"
+echo up
 while :; do sleep 0.05; done
 `,
   );

@@ -74,6 +74,12 @@ describe("what may stand there", () => {
     expect(words("pause", "")).toEqual([]);
   });
 
+  it("is the program's from the program on", () => {
+    expect(words("launch", "--")).toContain("--dry-run");
+    expect(words("launch", "--backend", "")).toEqual(["mpi", "srun", "local"]);
+    expect([words("launch", "./a", "--"), paths("launch", "./a", "--")]).toEqual([[], "any"]);
+  });
+
   it("is a job behind its place", () => {
     expect(words("explain", "complete/")).toEqual(["complete/complete-1", "complete/complete 2", "complete/-dash"]);
     expect(words("check", "complete/x")).toEqual([]);
