@@ -1,5 +1,6 @@
 /** Where engines, processes and users come from: what src knows by the contract only. */
 import { realpathSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { absenceOf, dryRunOf, engineNamed, listEngines, makeEngine, makeReader } from "../engines/index.ts";
 import type { Places } from "../engines/load.ts";
@@ -42,7 +43,14 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     },
     async launchers() {
       const { isProgram, runTogether } = await import("../engines/together.ts");
-      return { disk: realDisk, env: process.env, isOnPath: isProgram, runProgram: around.runProgram, runTogether };
+      return {
+        disk: realDisk,
+        env: process.env,
+        cores: availableParallelism(),
+        isOnPath: isProgram,
+        runProgram: around.runProgram,
+        runTogether,
+      };
     },
     async filter(argv, source, consume, stop) {
       const { runFilter } = await import("../engines/run-program.ts");

@@ -8,6 +8,8 @@ import type { Kind, LauncherSettings, LaunchSettings } from "./settings.ts";
 /** What must be known of this machine. */
 export interface LaunchMachine {
   readonly env: NodeJS.ProcessEnv;
+  /** Processors that this process may use. */
+  readonly cores: number;
   isOnPath(program: string): boolean;
   runProgram(
     program: string,
@@ -45,6 +47,9 @@ export function isInAllocation(env: NodeJS.ProcessEnv): boolean {
   return Boolean(env.SLURM_JOB_ID);
 }
 
+/** Variables by which a scheduler tells a process where it may start others. */
+const ALLOCATIONS = ["SLURM_JOB_ID", "PBS_JOBID", "PE_HOSTFILE", "LSB_JOBID"] as const;
+
 /** Throws LaunchError for a name that there is not, EngineError `unavailable` if its executable is not here. */
 export async function knownLauncher(
   name: string,
@@ -67,7 +72,15 @@ export async function knownLauncher(
       `There is no ${executable} on this machine, so that launcher ${name} cannot start anything. On many clusters: module load; to start plain copies on this machine: --backend local`,
     );
   const version = said.kind === "srun" || said.kind === "other" ? "" : await versionOf(executable, machine);
-  return { ...said, name, executable, kind: said.kind ?? kindIn(version), version: numberIn(version) };
+  const isAlone = !ALLOCATIONS.some((variable) => machine.env[variable]);
+  return {
+    ...said,
+    name,
+    executable,
+    kind: said.kind ?? kindIn(version),
+    version: numberIn(version),
+    ...(isAlone && { cores: machine.cores }),
+  };
 }
 
 async function versionOf(executable: string, { runProgram }: LaunchMachine): Promise<string> {

@@ -11,6 +11,8 @@ export interface KnownLauncher extends LauncherSettings {
   readonly executable: string;
   /** The first number of its version; 0 where it is not known. */
   readonly version: number;
+  /** The processors of this machine, where it is all that there is: no scheduler has given others. */
+  readonly cores?: number;
 }
 
 /** One process to start. */
@@ -46,6 +48,7 @@ export function planOf(launcher: KnownLauncher, given: readonly Program[], label
     launcher.executable,
     // Without it the first ctrl-C makes srun tell how its tasks do, and go on.
     ...(launcher.kind === "srun" ? ["--quit-on-interrupt"] : []),
+    ...(isMoreThanCores(launcher, total) ? ["--oversubscribe"] : []),
     ...expanded(launcher.defaultOptions, total, launcher),
     ...(label ? labelFlags(launcher) : []),
   ];
@@ -58,6 +61,11 @@ export function planOf(launcher: KnownLauncher, given: readonly Program[], label
   ]);
   const argv = [...head, ...words.flatMap((part, i) => (i === 0 ? part : [":", ...part]))];
   return { starts: [{ argv, env: {}, readsInput: true, prefix: "" }] };
+}
+
+/** Open MPI alone refuses to start more processes than there are processors. */
+function isMoreThanCores({ kind, cores }: KnownLauncher, total: number | undefined): boolean {
+  return kind === "openmpi" && cores !== undefined && total !== undefined && total > cores;
 }
 
 /** Plain copies. As with mpiexec, the first one reads what is typed. */

@@ -1,11 +1,10 @@
 /** `jobmgr launch`: runs programs in parallel with the launcher of this place, in the foreground. */
-import { availableParallelism } from "node:os";
 import { UsageError } from "../config/config.ts";
 import { EXIT } from "../exit-codes.ts";
 import { isInAllocation } from "../launch/choice.ts";
 import { type Launcher, type LaunchSurroundings, makeLauncher } from "../launch/launcher.ts";
 import { valuesOfOption } from "../launch/option-words.ts";
-import { type Program, totalOf } from "../launch/program.ts";
+import type { Program } from "../launch/program.ts";
 import { launchSettingsOf } from "../launch/settings.ts";
 import { countOf, readWords } from "../launch/words.ts";
 import { printable } from "../printable.ts";
@@ -35,12 +34,6 @@ export async function launch({ words, options, launch: values, around, terminal 
     say("this is not inside of an allocation: srun asks Slurm for one, and waits for it");
   const { exitCode, fault } = await launcher.run(programs, { label, passSignals: true });
   if (fault !== undefined) say(printable(fault));
-  const total = totalOf(programs) ?? 1;
-  const cores = availableParallelism();
-  if (exitCode !== 0 && launcher.kind === "openmpi" && total > cores && !isInAllocation(machine.env))
-    say(
-      `${total} processes were asked for, and this machine has ${cores} cores. If mpiexec said so: add --oversubscribe before the program`,
-    );
   return exitCode;
 }
 

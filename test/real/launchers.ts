@@ -20,7 +20,6 @@ export function mpi(context: TestContext, which: "openmpi" | "mpich"): NodeJS.Pr
     PATH: `${folder}:${process.env.PATH}`,
     OMPI_ALLOW_RUN_AS_ROOT: "1",
     OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
-    OMPI_MCA_rmaps_base_oversubscribe: "1",
   };
 }
 

@@ -7,7 +7,7 @@ import { realDisk } from "../../../src/disk.ts";
 import { makeLauncher } from "../../../src/launch/launcher.ts";
 import { makeWitness } from "../../real/launchers.ts";
 
-const around = { disk: realDisk, env: {}, isOnPath: isProgram, runProgram, runTogether };
+const around = { disk: realDisk, env: {}, cores: 2, isOnPath: isProgram, runProgram, runTogether };
 const local = () => makeLauncher("local", { launchers: {} }, around);
 
 /** A stream, and what was written to it. */
