@@ -15,12 +15,9 @@ afterAll(() => cluster?.stop());
 beforeEach((context) => needSlurm(context));
 
 /** A job that writes its name into the ledger, and waits for these. */
-function dropAfter(root: SlurmRoot, name: string, after: string, more: Readonly<Record<string, string>> = {}): void {
-  root.drop(name, {
-    "job.sh": `#!/bin/bash\necho '${name}' >> '${root.ledger}'\n`,
-    "job_after.txt": `${after}\n`,
-    ...more,
-  });
+function dropAfter(root: SlurmRoot, name: string, after: string, directive = ""): void {
+  const script = `#!/bin/bash\n${directive}\necho '${name}' >> '${root.ledger}'\n`;
+  root.drop(name, { "job.sh": script, "job_after.txt": `${after}\n` });
 }
 
 const dependencies = (root: SlurmRoot) => root.calls("sbatch").filter((call) => call.includes("--dependency=after"));
@@ -29,26 +26,30 @@ describe("a chain in Slurm's queue", () => {
   it("goes on from job to job without a check", async () => {
     const root = await makeSlurmRoot(cluster);
     root.dropGated("a");
-    dropAfter(root, "b", "a");
+    dropAfter(root, "b", "a", "#SBATCH --array=0-1");
     dropAfter(root, "c", "b\nany a");
     const manager = root.manage(["-p", "3600"]);
     const [b, c] = [await root.id("b"), await root.id("c")];
     await root.ran("a");
-    expect((await root.queue()).filter(({ id }) => [b, c].includes(id)).map(({ state }) => state)).toEqual([
-      "PENDING",
-      "PENDING",
-    ]);
+    const states = (await root.queue()).map(({ id, state }) => [id, state]);
+    expect(states).toEqual(
+      expect.arrayContaining([
+        [`${b}_0`, "PENDING"],
+        [`${b}_1`, "PENDING"],
+        [c, "PENDING"],
+      ]),
+    );
     const asked = root.calls("squeue").length;
     root.openGate();
-    await root.runsReach(3);
-    expect(root.runs()).toEqual(["a", "b", "c"]);
+    await root.runsReach(4);
+    expect(root.runs()).toEqual(["a", "b", "b", "c"]);
     expect(root.calls("squeue")).toHaveLength(asked);
     await waitUntil("c has ended", () => root.job("c").has("exit"));
     await manager.stop();
     root.manage();
     for (const status of await root.done("a", "b", "c")) expect(status).toMatchObject({ state: "succeeded" });
     expect(dependencies(root)).toHaveLength(2);
-    expect(root.runs()).toEqual(["a", "b", "c"]);
+    expect(root.runs()).toEqual(["a", "b", "b", "c"]);
   });
 
   it("is refused from the first job on that did not succeed, and leaves nothing in the queue", async () => {
