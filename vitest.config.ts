@@ -9,6 +9,8 @@ const LONG = [
   "slurm-limits",
   "slurm-doubt",
   "contract/slurm",
+  "sge-sweep",
+  "contract/sge",
   "contract/pbs",
   "memory-sweep",
   "archive-sweep",

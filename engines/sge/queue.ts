@@ -23,8 +23,8 @@ export function queueRows(xml: string): Row[] | undefined {
       ...(/^\d+$/.test(tasks) && { task: Number(tasks) }),
       news,
       ...(state.includes("d") && { isEnding: true }),
-      // An id that is given out again has another time; and a job that gets stuck has a reason then.
-      version: [textOf(job, "JB_submission_time"), news.is === "queued" && news.stuck ? state : ""].join(" "),
+      // A job that gets stuck has a reason then. (Its time of submission is not told any more once it runs.)
+      version: [textOf(job, "JB_name"), news.is === "queued" && news.stuck ? state : ""].join(" "),
     });
   }
   return rows;
