@@ -93,7 +93,7 @@ export async function withEach<T, R>(
 }
 
 /** Some of all, spread evenly. */
-function some<T>(all: readonly T[], count: number): T[] {
+export function some<T>(all: readonly T[], count: number): T[] {
   const step = Math.max(1, all.length / count);
   return Array.from({ length: Math.min(count, all.length) }, (_, i) => all[Math.floor(i * step)] as T);
 }
@@ -114,7 +114,7 @@ async function tracedOnce(
 }
 
 /** All effects of one pass from here. */
-async function effectsOf(from: Scene): Promise<Call[]> {
+export async function effectsOf(from: Scene): Promise<Call[]> {
   const effects = [];
   for (const calls of [CALLS, SYNCS]) {
     const scene = copyOf(from);
@@ -123,7 +123,7 @@ async function effectsOf(from: Scene): Promise<Call[]> {
   return effects;
 }
 
-interface Trial {
+export interface Trial {
   readonly what: string;
   readonly killedAt: (Call | undefined)[];
   /** How many of the cuts took place: a count may lead past the last call. */
@@ -132,7 +132,7 @@ interface Trial {
 }
 
 /** Passes that are cut, one after the other; then the program is started again, and all is judged. */
-async function trial(from: Scene, cuts: readonly Injection[]): Promise<Trial> {
+export async function trial(from: Scene, cuts: readonly Injection[]): Promise<Trial> {
   const scene = copyOf(from);
   const killedAt: (Call | undefined)[] = [];
   let hits = 0;
