@@ -105,10 +105,27 @@ class Listing {
   /** OpenPBS' JSON is asked for until it is found wanting (see listing.ts). */
   #isJson: boolean;
   #asked: readonly string[] = [];
+  /** Jobs of this user that are none of ours: what they are need not be asked again. */
+  #strangers = new Set<string>();
 
   constructor(flavour: Flavour) {
     this.#flavour = flavour;
     this.#isJson = flavour === "openpbs";
+  }
+
+  /** What is in the queue, by its ids. What ours are is asked anew each time, for the version is another. */
+  queueRows(stdout: string): BatchRow[] {
+    const ids = [...new Set(idsIn(stdout).map(handleOf))];
+    this.#strangers = new Set(ids.filter((id) => this.#strangers.has(id)));
+    const now = String(performance.now());
+    const news = { is: "unknown", word: "in the queue" } as const;
+    return ids.map((id) => ({ id, news, version: this.#strangers.has(id) ? "stranger" : now }));
+  }
+
+  details(said: Said): ReadonlyMap<string, Details> | undefined {
+    const rows = this.rows(said);
+    for (const row of rows ?? []) if (row.runner === "") this.#strangers.add(row.id);
+    return rows && new Map(rows.map((row) => [row.id, { runner: row.runner ?? "", row }]));
   }
 
   args(ids: readonly string[], withHistory: boolean): string[] {
@@ -191,16 +208,9 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     },
     queueQuestion: (user) =>
       flavour === "slurm" ? { program: "qstat", args: ["-u", user] } : { program: "qselect", args: ["-u", user] },
-    // What they are is always asked anew.
-    queueRows: ({ stdout }) => {
-      const version = String(performance.now());
-      return idsIn(stdout).map((id) => ({ id: handleOf(id), version, news: { is: "unknown", word: "in the queue" } }));
-    },
+    queueRows: ({ stdout }) => listing.queueRows(stdout),
     detailsQuestion: (ids) => ({ program: "qstat", args: listing.args(ids, false) }),
-    details: (said) => {
-      const rows = listing.rows(said);
-      return rows && new Map(rows.map((row): [string, Details] => [row.id, { runner: row.runner ?? "", row }]));
-    },
+    details: (said) => listing.details(said),
     ...(flavour === "openpbs" && {
       history: {
         // All of a user would be all of two weeks.

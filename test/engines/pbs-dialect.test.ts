@@ -104,6 +104,18 @@ describe("what is in the queue", () => {
     ).toEqual(ids),
   );
 
+  it("tasks of an array are one job, and what is none of ours is asked about twice at the most", () => {
+    const dialect = pbsDialect("torque", {});
+    const versions = (stdout: string) => dialect.queueRows(said(stdout))?.map(({ id, version }) => `${id} ${version}`);
+    expect(dialect.queueRows(said("7[0].t\n7[1].t\n42940.t\n"))?.map(({ id }) => id)).toEqual(["7[]", "42940"]);
+    dialect.detailsQuestion?.(["42940"]);
+    dialect.details?.(said(torqueJob("R")));
+    expect(versions("42940.t\n")).toEqual(versions("42940.t\n"));
+    expect(versions("42940.t\n")).toEqual(["42940 stranger"]);
+    expect(versions("1.t\n")).not.toEqual(["1 stranger"]);
+    expect(versions("42940.t\n")).not.toEqual(["42940 stranger"]);
+  });
+
   it("OpenPBS: JSON, until that lacks a job", () => {
     const dialect = pbsDialect("openpbs", {});
     expect(dialect.detailsQuestion?.(["3472664", "41"]).args).toEqual(["-f", "-F", "json", "3472664", "41"]);

@@ -152,21 +152,22 @@ describe("with a small PBS", () => {
 });
 
 describe("whose qsub it is", () => {
-  /** Why PbsEngine cannot run jobs where these programs are; null if it can. */
-  const absence = async (...programs: string[]): Promise<string | null | undefined> => {
+  /** Why PbsEngine cannot run jobs where these programs are. */
+  const absence = async (...programs: string[]): Promise<string> => {
     const folder = makeFolder();
     for (const program of programs) {
       writeFileSync(join(folder, program), "#!/bin/sh\nexit 1\n");
       chmodSync(join(folder, program), 0o755);
     }
     const { stdout } = await jobmgr(["engines", "--json"], { env: { PATH: folder } });
-    const { engines } = JSON.parse(stdout) as { engines: { name: string; why: string | null }[] };
-    return engines.find(({ name }) => name === "PbsEngine")?.why;
+    const { engines } = JSON.parse(stdout) as { engines: { name: string; runsHere: boolean; why?: string }[] };
+    const pbs = engines.find(({ name }) => name === "PbsEngine");
+    return pbs?.runsHere ? "it can" : String(pbs?.why);
   };
 
   it("is told by what lies beside it", async () => {
-    expect(await absence("qsub", "pbsnodes", "qconf")).toBeNull();
-    expect(await absence("qsub")).toBeNull();
+    expect(await absence("qsub", "pbsnodes", "qconf")).toBe("it can");
+    expect(await absence("qsub")).toBe("it can");
     expect(await absence("qsub", "qconf", "qselect")).toContain("is Grid Engine's");
     expect(await absence("qstat")).toContain("There is no qsub");
   });
