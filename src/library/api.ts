@@ -68,6 +68,12 @@ export interface JobRequest {
   readonly ifThere?: "refuse" | "adopt" | "number" | undefined;
 }
 
+/** How a job is submitted. */
+export interface SubmitOptions {
+  /** Ends the copy of a folder, between two files. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Where a job is in its life. "waiting": in the inbox; "held": there, until job_hold is removed; "queued": claimed or
  * submitted; "running": until it is known how it ended, also while it is suspended or being completed. The others are
@@ -202,9 +208,9 @@ export interface JobRoot {
   /**
    * Makes the job's folder and puts it into the inbox, whole, by one rename: on the device when this resolves, and not
    * there at all if it throws. RequestError for what cannot be a job, JobThereError, AbsentError for a job in `after`
-   * that is not there.
+   * that is not there; the reason of `signal`, if that aborts before it is there.
    */
-  submit(request: JobRequest): Promise<Job>;
+  submit(request: JobRequest, options?: SubmitOptions): Promise<Job>;
   /** The job of that name: of several the one under way, then the one that waits. Throws AbsentError. */
   job(name: string): Promise<Job>;
   /** Looks at the root now. */
@@ -245,7 +251,7 @@ export interface EngineUseOptions extends Pick<RootOptions, "settings" | "log"> 
 export interface EngineUse {
   readonly name: string;
   /** As JobRoot.submit(). Throws EngineError, too, where the engine cannot run jobs here. */
-  submit(request: JobRequest): Promise<Job>;
+  submit(request: JobRequest, options?: SubmitOptions): Promise<Job>;
   /** Ends what waits with ClosedError, and removes the root, unless jobs of it are under way: these go on, and it is told where. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;

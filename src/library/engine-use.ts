@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { realDisk } from "../disk.ts";
 import { setUpRoot } from "../root.ts";
 import { namesIn } from "../selection.ts";
-import type { EngineUse, EngineUseOptions, Job, JobRequest } from "./api.ts";
+import type { EngineUse, EngineUseOptions, Job, JobRequest, SubmitOptions } from "./api.ts";
 import { ClosedError } from "./errors.ts";
 import { type CallOf, OpenRoot } from "./root.ts";
 
@@ -34,7 +34,7 @@ export class TemporaryRoot implements EngineUse {
     this.#callOf = callOf;
   }
 
-  submit(request: JobRequest): Promise<Job> {
+  submit(request: JobRequest, options?: SubmitOptions): Promise<Job> {
     return this.#inTurn(async () => {
       if (this.#isClosed) throw new ClosedError(`${this.name} was closed`);
       this.#root ??= await this.#open();
@@ -43,7 +43,7 @@ export class TemporaryRoot implements EngineUse {
       this.#isManaged = true;
       this.#underWay++;
       try {
-        const job = await root.submit(request);
+        const job = await root.submit(request, options);
         job.result().then(
           () => this.#ended(),
           () => this.#ended(),

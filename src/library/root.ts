@@ -17,7 +17,16 @@ import { faultOfScript, SCRIPT_BYTES_MAX } from "../script.ts";
 import { AbsentError, type JobRef, lookForJobs } from "../selection.ts";
 import type { Call } from "../verbs/call.ts";
 import { managedBy, stagerOf } from "../verbs/each.ts";
-import type { Job, JobRequest, JobRoot, RootChange, RootOptions, RootStatus, StatusOptions } from "./api.ts";
+import type {
+  Job,
+  JobRequest,
+  JobRoot,
+  RootChange,
+  RootOptions,
+  RootStatus,
+  StatusOptions,
+  SubmitOptions,
+} from "./api.ts";
 import { JobThereError, RequestError } from "./errors.ts";
 import { FollowedJob } from "./job.ts";
 import { checkRequest, directivesOf, scriptOfCommands, scriptWith } from "./job-script.ts";
@@ -27,6 +36,8 @@ import { changesOf } from "./watch.ts";
 
 /** What a verb is given, but for what is printed. `engine`: in place of the one that is configured. */
 export type CallOf = (engine: string | undefined) => Omit<Call, "terminal">;
+
+type JobSource = Exclude<Source, { is: "archive" }>;
 
 /** So many that have ended are shown, as by `jobmgr status --json`. */
 const FINISHED_SHOWN = 10;
@@ -79,12 +90,15 @@ export class OpenRoot implements JobRoot {
     this.#manager = undefined;
   }
 
-  async submit(request: JobRequest): Promise<Job> {
+  async submit(request: JobRequest, { signal }: SubmitOptions = {}): Promise<Job> {
     this.#lookout.throwIfOver();
+    signal?.throwIfAborted();
     checkRequest(request);
     const there = request.ifThere === "number" ? undefined : jobOfName(this.#disk, this.#root, request.name);
     if (there) return this.#adopted(request, there);
-    const { source, script } = await this.#sourceOf(request);
+    const made = await this.#sourceOf(request);
+    const { script } = made;
+    const source = signal === undefined ? made.source : abortable(made.source, signal);
     const additions = { hold: false, after: this.#afterLines(request), ...(script !== undefined && { script }) };
     this.#swept ??= sweepSubmissions(this.#disk, this.#root, this.#by);
     await this.#swept;
@@ -180,7 +194,7 @@ export class OpenRoot implements JobRoot {
   }
 
   /** What it is made of; and its job.sh, where that is not as it lies there. */
-  async #sourceOf(request: JobRequest): Promise<{ source: Exclude<Source, { is: "archive" }>; script?: string }> {
+  async #sourceOf(request: JobRequest): Promise<{ source: JobSource; script?: string }> {
     const directives = directivesOf(request, await this.#readerOfJobs());
     if (request.commands) return { source: { is: "command", text: scriptOfCommands(request, directives) } };
     if (request.script !== undefined)
@@ -240,6 +254,17 @@ function jobInPlaces(disk: Disk, root: Root, name: string): JobRef | undefined {
   if (first?.place !== "inbox") return first;
   const isPending = disk.look(join(root.pending, name)) !== undefined;
   return isPending ? { place: "pending", name } : first;
+}
+
+/** Each file is asked for before it is copied. */
+function abortable(source: JobSource, signal: AbortSignal): JobSource {
+  signal.throwIfAborted();
+  if (source.is !== "folder") return source;
+  const keeps: typeof source.keeps = (...file) => {
+    signal.throwIfAborted();
+    return source.keeps(...file);
+  };
+  return { ...source, keeps };
 }
 
 /** What cannot be copied. */

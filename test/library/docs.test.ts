@@ -44,7 +44,7 @@ describe("docs/api.md", () => {
 });
 
 describe("the examples", () => {
-  it("are right by their types, and those of the guides run", async () => {
+  it("are right by their types, and those of the guides run", { timeout: 180_000 }, async () => {
     const project = await makeProject();
     const guides = [...examplesIn("README.md"), ...examplesIn("docs/library.md")];
     const all = [...guides, ...examplesIn("docs/api.md")];

@@ -1,5 +1,5 @@
 /** The library, with LocalEngine and real processes. */
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -115,6 +115,18 @@ describe("a job that a program submits", () => {
     await expect(root.submit({ name: "a", commands: ["true"], nodes: 2 })).rejects.toThrow(/2 nodes/);
     await expect(root.submit({ name: "a", commands: ["true"], after: ["b"] })).rejects.toThrow(AbsentError);
     expect(files.names("inbox")).toEqual([]);
+  });
+
+  it("is not put in once its signal has aborted, and nothing is left of it", async () => {
+    const { files, root } = await opened();
+    const folder = makeFolder();
+    for (const name of ["job.sh", "a", "b", "c"]) writeFileSync(join(folder, name), "true\n");
+    const stop = new AbortController();
+    const submitted = root.submit({ name: "one", folder }, { signal: stop.signal });
+    stop.abort(new Error("enough"));
+    await expect(submitted).rejects.toThrow("enough");
+    await expect(root.submit({ name: "one", folder }, { signal: stop.signal })).rejects.toThrow("enough");
+    expect(readdirSync(join(files.path, "inbox"))).toEqual([]);
   });
 
   it("starts after those that it is to run after", async () => {

@@ -33,7 +33,12 @@ await Promise.all([started(late), started(cancelled)]);
 const states = [late.state, cancelled.state];
 execFileSync("scontrol", ["update", "jobid=" + late.look().id, "EndTime=now"]);
 execFileSync("scontrol", ["suspend", cancelled.look().id]);
-await new Promise((done) => setTimeout(done, 1500));
+// Two checks later the manager has asked for a job that was suspended before.
+for (let seen = 0, last; seen < 3; await new Promise((done) => setTimeout(done, 100))) {
+  const { lastCheckAt } = await root.status();
+  if (lastCheckAt !== last) seen++;
+  last = lastCheckAt;
+}
 states.push(cancelled.state);
 await cancelled.cancel("not needed");
 const ends = {};
