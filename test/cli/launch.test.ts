@@ -20,7 +20,8 @@ it("launch, in pipes", async () => {
     join(root.path, "jobmgr.toml"),
     '[launch.site]\nkind = "other"\nexecutable = "srun"\nprocesses-flag = "--tasks=%(np)d"\ndefault-options = ["-v"]\n',
   );
-  const env = { PATH: `${bin}:${process.env.PATH}`, SLURM_JOB_ID: "" };
+  // In an allocation the number of this machine's processors does not matter.
+  const env = { PATH: `${bin}:${process.env.PATH}`, SLURM_JOB_ID: "", PBS_JOBID: "1" };
   const dry = (...args: string[]) => ["launch", "--dry-run", ...args];
   const calls = [
     ["launch", "--help"],

@@ -27,6 +27,15 @@ describe("the command line", () => {
     ]);
   });
 
+  it.each([
+    [{ kind: "openmpi", cores: 1 }, "mpiexec --oversubscribe -n 2 a 'x y'"],
+    [{ kind: "openmpi", cores: 2 }, "mpiexec -n 2 a 'x y'"],
+    [{ kind: "openmpi" }, "mpiexec -n 2 a 'x y'"],
+    [{ kind: "mpich", cores: 1 }, "mpiexec -n 2 a 'x y'"],
+  ] as const)("asks Open MPI for more processes than %j has cores, where it is alone", (launcher, line) => {
+    expect(lines(known(launcher), [A])).toEqual([line]);
+  });
+
   it("of srun for several programs names a file with a line for each", () => {
     expect(
       lines(known({ kind: "srun" }), [{ ...A, options: ["--exact"] }, B, { argv: ["it's"], processes: 3 }]),
