@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { dirname } from "node:path";
 import { absenceOf, dryRunOf, engineNamed, listEngines, makeEngine, makeReader } from "../engines/index.ts";
 import type { Places } from "../engines/load.ts";
-import { isAlive, isIgnored, startOf, thisMachine } from "../engines/process.ts";
+import { isAlive, outlivesTerminal, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
 import { realDisk } from "../src/disk.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
@@ -31,7 +31,7 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     version,
     processStart: startOf(process.pid) ?? "",
     isAlive,
-    isIgnored,
+    outlivesTerminal,
     uidOf,
     async runProgram(program, args, timeoutMs) {
       const { runProgram } = await import("../engines/run-program.ts");

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename } from "node:path";
+import { isatty } from "node:tty";
 import type { Machine } from "../src/engine.ts";
 
 const HAS_PROC = existsSync("/proc/self/stat");
@@ -143,8 +144,12 @@ function workingFolder(pid: number): string | undefined {
   }
 }
 
-/** True if whoever started this process wants it to survive that signal (nohup). Not known without /proc. */
-export function isIgnored(signal: number): boolean {
-  const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readProc("self/status") ?? "")?.[1] ?? "0";
-  return (BigInt(`0x${mask}`) & (1n << BigInt(signal - 1))) !== 0n;
+/**
+ * True if this process is to survive its terminal: it has one, and none of its streams leads there, as nohup has it. Which
+ * signals it was started to ignore cannot be asked, for Node forgets them when it starts. Not known without /proc.
+ */
+export function outlivesTerminal(): boolean {
+  const text = readProc("self/stat") ?? "";
+  const terminal = text.slice(text.lastIndexOf(")") + 2).split(" ")[4] ?? "0";
+  return terminal !== "0" && ![0, 1, 2].some((stream) => isatty(stream));
 }

@@ -87,8 +87,8 @@ export interface Surroundings {
   readonly version: string;
   readonly processStart: string;
   isAlive(pid: number, start: string): boolean;
-  /** True if this process was started so that it survives that signal (nohup). */
-  isIgnored(signal: number): boolean;
+  /** True if this process was started so that it survives the end of its terminal (nohup). */
+  outlivesTerminal(): boolean;
   /** The uid of a user, by name or number; undefined if there is none. */
   uidOf(user: string): Promise<number | undefined>;
   /** Runs a program to its end, without a shell. Never throws. */

@@ -1,5 +1,4 @@
 /** `jobmgr --root R`: the manager itself, until it is stopped, or for one pass. */
-import { constants } from "node:os";
 import type { BrakeRules } from "../brakes.ts";
 import type { Settings } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
@@ -34,7 +33,7 @@ export async function run(call: Call): Promise<number> {
 export type Stops = (
   manager: Manager,
   log: Log,
-  isIgnored: Surroundings["isIgnored"],
+  outlivesTerminal: Surroundings["outlivesTerminal"],
 ) => { readonly signal: NodeJS.Signals | undefined };
 
 /** As run, for whoever stops it in a way of their own. */
@@ -62,7 +61,7 @@ export async function manageRoot({ settings, around, terminal }: Call, stops: St
       owners,
       lock,
       log,
-      isIgnored: around.isIgnored,
+      outlivesTerminal: around.outlivesTerminal,
       metrics,
       notifier: makeNotifier?.({ assertOwned: () => lock.assertOwned(), say: (event) => log.say(event) }),
       filter: around.filter,
@@ -83,7 +82,7 @@ interface Parts {
   readonly owners: ReadonlySet<number> | undefined;
   readonly lock: Lock;
   readonly log: Log;
-  readonly isIgnored: Surroundings["isIgnored"];
+  readonly outlivesTerminal: Surroundings["outlivesTerminal"];
   readonly metrics: Metrics | undefined;
   readonly notifier: Notifier | undefined;
   readonly filter: Surroundings["filter"];
@@ -181,7 +180,7 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     log.print("Starting Job Manager: use ctrl-C to quit");
     log.print(`Watching inbox: ${root.inbox}`);
   }
-  const stopped = parts.stops(manager, log, parts.isIgnored);
+  const stopped = parts.stops(manager, log, parts.outlivesTerminal);
   await runTelling(
     manager,
     settings.once,
@@ -258,16 +257,18 @@ function brakesOf(settings: Settings): BrakeRules {
   };
 }
 
-/** The first INT, TERM or HUP stops at the next step's end, the second at once. USR1: look now. */
+/** The first INT, TERM or HUP stops at the next step's end, the second at once; under nohup no HUP does. USR1: look now. */
 function listenToSignals(
   manager: Manager,
   log: Log,
-  isIgnored: Surroundings["isIgnored"],
+  outlivesTerminal: Surroundings["outlivesTerminal"],
 ): { signal: NodeJS.Signals | undefined } {
   const stopped: { signal: NodeJS.Signals | undefined } = { signal: undefined };
   const names = Object.keys(SIGNAL_CODES) as NodeJS.Signals[];
-  for (const name of names.filter((one) => !isIgnored(constants.signals[one]))) {
+  const goesOn = outlivesTerminal();
+  for (const name of names) {
     process.on(name, () => {
+      if (name === "SIGHUP" && goesOn) return;
       if (stopped.signal) return dieOf(name);
       stopped.signal = name;
       log.print("Stopping: the step under way is finished, jobs are left running. Once more: stop at once.");

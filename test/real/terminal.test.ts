@@ -1,5 +1,5 @@
 /** What a person sees in a real terminal, and what keys, signals and a closed terminal do to the manager and its jobs. */
-import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
@@ -305,6 +305,29 @@ describe("a terminal that is closed", () => {
     expect(root.runs().sort()).toEqual(["a", "b"]);
     for (const name of ["a", "b"]) expect(root.status(name)).toMatchObject({ state: "succeeded" });
     expect(next.stderr()).toBe("");
+  });
+
+  it("does not stop a manager that was started by nohup", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    const line = `${process.execPath} ${PROGRAM} --root ${root.path} -e LocalEngine -p 0.1 --settle 0`;
+    terminal.run(`nohup ${line} >${root.ledger}.out 2>&1 &`);
+    const owner = join(root.path, ".jobmgr/lock/owner.json");
+    await waitUntil("it manages the root", () => existsSync(owner));
+    const { pid, start } = JSON.parse(readFileSync(owner, "utf8"));
+    onTestFinished(() => {
+      if (isAlive(pid, start)) process.kill(pid, "SIGKILL");
+    });
+    const shell = Number(/^PPid:\s*(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+    const shellStart = startOf(shell) ?? "";
+    terminal.close();
+    await waitUntil("the shell has gone", () => !isAlive(shell, shellStart));
+    process.kill(pid, "SIGHUP");
+    root.dropLedger("a");
+    await root.completed("a");
+    expect(isAlive(pid, start)).toBe(true);
+    process.kill(pid, "SIGTERM");
+    await waitUntil("it has gone", () => !isAlive(pid, start));
   });
 });
 
