@@ -3,7 +3,7 @@
  * "qsub: submit error (TEXT MSG=more)" (pbs_error_db.h), Slurm's qsub quotes sbatch. The texts are those of the two tables;
  * what public logs show of them is in test/engines/pbs-answers.test.ts.
  */
-import type { Verdict } from "../../src/engine-error.ts";
+import { type Answer, isNotStarted, type Said } from "../batch/verdicts.ts";
 
 /** "123.server", "123[].server" for an array, "123[]" or "123" where a server leaves its name out. */
 const ID_LINE = /^(\d{1,12})(\[\])?(\.[A-Za-z0-9][\w.-]*)?$/;
@@ -12,26 +12,6 @@ const ID_LINE = /^(\d{1,12})(\[\])?(\.[A-Za-z0-9][\w.-]*)?$/;
 export function idIn(stdout: string): string | undefined {
   const found = stdout.split("\n").flatMap((line) => (ID_LINE.test(line.trim()) ? [line.trim()] : []));
   return found.length === 1 ? found[0] : undefined;
-}
-
-/** How a run of qsub ended. */
-export interface Said {
-  /** undefined where a signal ended it, or it could not be started. */
-  readonly exitCode: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Of the call that should have started it: "ENOENT". */
-  readonly errorCode?: string | undefined;
-}
-
-/** What a message of qsub means. */
-export interface Answer {
-  /** As in EngineError; `unknown` is a text never seen, after which it is looked for and tried again a few times. */
-  readonly verdict: Verdict | "unknown";
-  /** What it means and what to change, for a person. */
-  readonly remedy?: string;
-  /** Of `full`: it is not ours alone, and may last though nothing of ours is queued. */
-  readonly isGroupLimit?: boolean;
 }
 
 /** A text and its answer; $1 in the remedy is what the first parentheses caught. */
@@ -60,11 +40,6 @@ const CLOSED: Answer = {
     "Its queue takes no jobs at the moment. It is submitted when the queue is opened again; qstat -Q lists the others.",
 };
 const AMBIGUOUS: Answer = { verdict: "ambiguous", remedy: UNSURE };
-
-/** Error codes of a start that failed, so that nothing ran (execve(2), fork(2)). Any other code may come later. */
-const NOT_STARTED = new Set(
-  "ENOENT EACCES EPERM ENOTDIR ELOOP ENOEXEC ETXTBSY EAGAIN ENOMEM EMFILE ENFILE EIO ESTALE E2BIG".split(" "),
-);
 
 /** In this order: what a text says of a connection comes before what it says of a job. */
 const ROWS: readonly Row[] = [
@@ -168,7 +143,7 @@ const ROWS: readonly Row[] = [
 
 /** What kind of "no" it was. For a qsub that gave no id, or gave one and failed all the same. */
 export function verdictOf(said: Said): Answer {
-  if (said.errorCode !== undefined && NOT_STARTED.has(said.errorCode)) return unavailable(NOT_INSTALLED);
+  if (isNotStarted(said)) return unavailable(NOT_INSTALLED);
   const { exitCode } = said;
   if (exitCode === 0 || idIn(said.stdout) !== undefined) return AMBIGUOUS;
   const text = `${said.stderr}\n${said.stdout}`;

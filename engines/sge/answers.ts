@@ -2,7 +2,7 @@
  * What a finished qsub said: the id, or what kind of "no" it was. Pure. The texts are what qsub of Grid Engine 8.1.9
  * printed when it was made to, and those in its message catalogue (msg_sgeobjlib.h, msg_qmaster.h, msg_gdilib.h).
  */
-import { type Answer, firstOf, type Said, type VerdictRow } from "../batch/verdicts.ts";
+import { type Answer, firstOf, isNotStarted, type Said, type VerdictRow } from "../batch/verdicts.ts";
 
 const TERSE = /^([1-9]\d*)(?:\.\d+-\d+:\d+)?$/;
 const SENTENCE = /Your job(?:-array)? ([1-9]\d*)(?:\.\d+-\d+:\d+)? \("[^\n]*"\) has been submitted/;
@@ -25,11 +25,6 @@ const SETTINGS =
   "This machine is not set up for Grid Engine; nothing was submitted. SGE_ROOT and SGE_CELL name the installation (on many clusters: . SGE_ROOT/default/common/settings.sh).";
 const NOT_INSTALLED = "qsub cannot be started on this machine; is a module not loaded?";
 const FULL = "As many jobs wait and run as this cluster allows; it is submitted when others have ended.";
-
-/** Error codes of a start that failed, so that nothing ran (execve(2), fork(2)). */
-const NOT_STARTED = new Set(
-  "ENOENT EACCES EPERM ENOTDIR ELOOP ENOEXEC ETXTBSY EAGAIN ENOMEM EMFILE ENFILE EIO ESTALE E2BIG".split(" "),
-);
 
 /** The first that fits decides. */
 const TABLE: readonly VerdictRow[] = [
@@ -146,8 +141,7 @@ const TABLE: readonly VerdictRow[] = [
 
 /** What kind of "no" it was. */
 export function verdictOf(said: Said): Answer {
-  if (said.errorCode !== undefined && NOT_STARTED.has(said.errorCode))
-    return { verdict: "unavailable", remedy: NOT_INSTALLED };
+  if (isNotStarted(said)) return { verdict: "unavailable", remedy: NOT_INSTALLED };
   const { exitCode } = said;
   if (!exitCode || exitCode >= 128) return { verdict: "ambiguous", remedy: UNSURE };
   return firstOf(TABLE, `${said.stderr}\n${said.stdout}`) ?? { verdict: "unknown" };

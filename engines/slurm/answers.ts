@@ -2,7 +2,7 @@
  * What a finished sbatch said: the id, or what kind of "no" it was. Pure. The texts are what sbatch 22.05.8 printed when
  * it was made to (test/slurm/answers.test.ts), and the rest of Slurm's table of errors (slurm_errno.c, 22.05 and 25.11).
  */
-import type { Verdict } from "../../src/engine-error.ts";
+import { type Answer, filled, firstOf, isNotStarted, type Said, type VerdictRow } from "../batch/verdicts.ts";
 import { limitNamed, requestSentence } from "./reasons.ts";
 
 const ID_LINE = /^([1-9]\d{0,9})(?:;([\w.-]+))?$/;
@@ -22,29 +22,6 @@ export function idIn(stdout: string): { readonly id: string; readonly cluster?: 
   return cluster === undefined ? { id } : { id, cluster };
 }
 
-/** How a run of sbatch ended. */
-export interface Said {
-  /** undefined where a signal ended it, or it could not be started. */
-  readonly exitCode: number | undefined;
-  readonly stdout: string;
-  readonly stderr: string;
-  /** Of the call that should have started it: "ENOENT". */
-  readonly errorCode?: string | undefined;
-}
-
-/** What a message of sbatch means. */
-export interface Answer {
-  /** As in EngineError; `unknown` is a text never seen, after which it is looked for and tried again a few times. */
-  readonly verdict: Verdict | "unknown";
-  /** What it means and what to change, for a person. */
-  readonly remedy?: string;
-  /** Of `full`: it is not ours alone, and may last though nothing of ours is queued. */
-  readonly isGroupLimit?: boolean;
-}
-
-/** A text and its answer; $1 in the remedy is what the first parentheses caught. */
-type Row = readonly [text: RegExp, verdict: Answer["verdict"], remedy?: string];
-
 const UNREACHABLE = "Slurm is out of reach; nothing was submitted.";
 const UNSURE = "The answer of Slurm was lost, so that it may have been submitted.";
 const CONFIGURATION = "Slurm's configuration cannot be read on this machine; nothing was submitted.";
@@ -52,17 +29,12 @@ const CREDENTIALS = "munge, which proves to Slurm who you are, does not work on 
 const DATABASE = "Slurm's database is out of reach, and #SBATCH --clusters needs it; nothing was submitted.";
 const NOT_INSTALLED = "sbatch cannot be started on this machine; is a module not loaded?";
 
-/** Error codes of a start that failed, so that nothing ran (execve(2), fork(2)). Any other code may come later. */
-const NOT_STARTED = new Set(
-  "ENOENT EACCES EPERM ENOTDIR ELOOP ENOEXEC ETXTBSY EAGAIN ENOMEM EMFILE ENFILE EIO ESTALE E2BIG".split(" "),
-);
-
 /**
  * Lines that decide before Slurm's last line does, for that line is the same in both cases. What could not be signed
  * was not sent. What came back and could not be checked was an answer: the job is there (Slurm 22.05.8: "Batch job
  * submission failed: Unspecified error", munge having died in between, and the job ran).
  */
-const BEFORE_ALL: readonly Row[] = [
+const BEFORE_ALL: readonly VerdictRow[] = [
   [/slurm_unpack_received_msg|auth_g_verify|auth_g_unpack|Munge decode failed/, "ambiguous", UNSURE],
   [/auth_g_create: REQUEST_SUBMIT\w+ has authentication error/, "unavailable", CREDENTIALS],
   [/Unable to establish control machine address/, "unavailable", UNREACHABLE],
@@ -323,7 +295,7 @@ const DETAILS: readonly (readonly [text: RegExp, remedy: string])[] = [
  * also where all that is known is what a killed manager left of its stderr; what sbatch says before it tries again
  * ("cannot stat file ..., retrying in 1sec up to 60sec") must not stand here.
  */
-const WITHOUT_LAST_LINE: readonly Row[] = [
+const WITHOUT_LAST_LINE: readonly VerdictRow[] = [
   [
     /fatal: (?:Unable to process configuration file|Could not establish a configuration source)/i,
     "unavailable",
@@ -409,9 +381,7 @@ const WITHOUT_LAST_LINE: readonly Row[] = [
  * the exit code of the job.
  */
 export function verdictOf(said: Said): Answer {
-  if (said.errorCode !== undefined && NOT_STARTED.has(said.errorCode)) {
-    return { verdict: "unavailable", remedy: NOT_INSTALLED };
-  }
+  if (isNotStarted(said)) return { verdict: "unavailable", remedy: NOT_INSTALLED };
   // From 128 on a shell tells of a signal; 255 is sbatch's own for a wrong option.
   const { exitCode } = said;
   if (!exitCode || (exitCode >= 128 && exitCode < 255) || idIn(said.stdout))
@@ -452,16 +422,4 @@ function policyAnswer(text: string): Answer {
   }
   const sentence = requestSentence(limit);
   return { verdict: "refused", remedy: sentence.charAt(0).toUpperCase() + sentence.slice(1) };
-}
-
-function firstOf(table: readonly Row[], text: string): Answer | undefined {
-  for (const [pattern, verdict, remedy] of table) {
-    const match = pattern.exec(text);
-    if (match) return remedy === undefined ? { verdict } : { verdict, remedy: filled(remedy, match) };
-  }
-  return undefined;
-}
-
-function filled(remedy: string, match: RegExpExecArray): string {
-  return remedy.replaceAll("$1", () => match[1]?.trim() ?? "");
 }

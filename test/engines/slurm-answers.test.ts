@@ -1,6 +1,7 @@
 /** The id in what sbatch printed, and what kind of "no" its texts are. The texts are sbatch's own, of 22.05.8. */
 import { describe, expect, it } from "vitest";
-import { type Answer, idIn, type Said, verdictOf } from "../../engines/slurm/answers.ts";
+import type { Answer, Said } from "../../engines/batch/verdicts.ts";
+import { idIn, verdictOf } from "../../engines/slurm/answers.ts";
 
 describe("the id", () => {
   it.each<[stdout: string, found: ReturnType<typeof idIn>]>([

@@ -4,7 +4,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { type Answer, idIn, verdictOf } from "../../engines/slurm/answers.ts";
+import type { Answer } from "../../engines/batch/verdicts.ts";
+import { idIn, verdictOf } from "../../engines/slurm/answers.ts";
 import { whyItWaits } from "../../engines/slurm/reasons.ts";
 import { type Exit, exitOf, isLaunchFailure, stateOf } from "../../engines/slurm/states.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "./cluster.ts";
