@@ -3,24 +3,25 @@
  * runner is what the scheduler knows it by, so that whatever happened between the submission and our records, the job is
  * found again; an id alone is no identity.
  */
-import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, statSync, writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
-import { basename, dirname, join } from "node:path";
 import type { Attempt, Engine, Found, Handle, News, Plan, Scale, Submitted, Token } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
-import { quoted } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { runProgram } from "../run-program.ts";
 import { shellFor } from "../shell.ts";
 import { Client, type Ended, type Queue } from "./client.ts";
 import type { Dialect, Row, Said } from "./dialect.ts";
+import { isSameFolder, tailOf } from "./folders.ts";
 import { folderIn, plannedAtMs, tokenIn } from "./identity.ts";
-import { copiesOf, type Ends, endedNews, endsOf, isAlive, livingNews } from "./judge.ts";
+import { copiesOf, endedNews, endsOf, isAlive, livingNews } from "./judge.ts";
 import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "./limits.ts";
+import { type Ends, isComplete, ofOneJob, tasksOf } from "./news.ts";
 import { Notes } from "./notes.ts";
-import { type Answer, answerPaths, answersOf, type Runs, readHead, readRuns } from "./records.ts";
+import { type Answer, answerPaths, answersOf, isCancelledByUs, type Runs, readHead, readRuns } from "./records.ts";
 import { Submitter } from "./submitter.ts";
+import { asRefused, commandText, withStop } from "./texts.ts";
 
 /** What is configured of an engine with a queue. Times in seconds. */
 export interface BatchOptions {
@@ -383,20 +384,6 @@ interface Open {
   readonly ends: Ends;
 }
 
-/** A fault of one job's own records concerns no other. */
-function ofOneJob(job: Submitted, news: Map<Token, News>, judge: () => News | undefined): void {
-  try {
-    const one = judge();
-    if (one) news.set(job.token, one);
-  } catch (error) {
-    news.set(job.token, { is: "ending", why: `its records cannot be read or written: ${(error as Error).message}` });
-  }
-}
-
-function tasksOf(job: Attempt): readonly (number | undefined)[] {
-  return job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
-}
-
 /** The scheduler keeps a job that has ended, as one that cannot be started: Grid Engine does so after an exit code of 100. */
 function isLeftOver(rows: readonly Row[], runs: Runs): boolean {
   const living = rows.filter(isAlive);
@@ -406,11 +393,6 @@ function isLeftOver(rows: readonly Row[], runs: Runs): boolean {
 /** Every runner has left its exit record. */
 function isWhole(job: Attempt, runs: Runs): boolean {
   return tasksOf(job).every((task) => runs.get(task)?.exit);
-}
-
-/** How each task ended is known, from its row or its record. */
-function isComplete(job: Attempt, ends: Ends, runs: Runs): boolean {
-  return ends.size > 0 && tasksOf(job).every((task) => ends.has(task) || ends.has(undefined) || runs.get(task)?.exit);
 }
 
 /** What its runners left does not tell all: one has left nothing, or was told of a signal, and nobody says who sent it. */
@@ -423,10 +405,6 @@ function needsHistory({ job, ends, runs }: Open): boolean {
   });
 }
 
-function isCancelledByUs(job: Attempt): boolean {
-  return existsSync(join(job.records, "cancel"));
-}
-
 /** As it was left on disk by a submit command whose end nobody saw. */
 function failed({ stdout, stderr }: Answer): Said {
   return { exitCode: 1, stdout, stderr };
@@ -434,26 +412,4 @@ function failed({ stdout, stderr }: Answer): Said {
 
 function isThere({ stdout, stderr }: Answer): boolean {
   return stdout + stderr !== "";
-}
-
-/** A command as a person would type it. */
-function commandText(program: string, args: readonly string[]): string {
-  return [program, ...args].map((word) => (/^[\w@%+=:,./~-]+$/.test(word) ? word : quoted(word))).join(" ");
-}
-
-function withStop(sentence: string): string {
-  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
-}
-
-function asRefused({ message, command, output }: EngineError, more: string): EngineError {
-  return new EngineError("refused", `${message} ${more}`, { ...(command && { command }), ...(output && { output }) });
-}
-
-function isSameFolder(one: string, other: string): boolean {
-  return one === other || (existsSync(one) && existsSync(other) && realpathSync(one) === realpathSync(other));
-}
-
-/** ROOT/pending/NAME without the way to the root. */
-function tailOf(folder: string): string {
-  return join(basename(dirname(dirname(folder))), basename(dirname(folder)), basename(folder));
 }

@@ -1,5 +1,5 @@
 /** What lies in an attempt's records, as an engine with a queue reads it. A job may have destroyed them: then there is nothing. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Attempt } from "../../src/engine.ts";
 import { latestRuns, type Run } from "../../src/runner.ts";
@@ -55,4 +55,9 @@ export function answersOf(attempt: Attempt): Answer[] {
     const [out, err] = answerPaths(attempt, number);
     return { number, stdout: readHead(out) ?? "", stderr: readHead(err) ?? "" };
   });
+}
+
+/** jobmgr itself asked for its end. */
+export function isCancelledByUs(attempt: Attempt): boolean {
+  return existsSync(join(attempt.records, "cancel"));
 }

@@ -1,6 +1,5 @@
 /** The commands that are given to Slurm, as argument lists, and their environment. Pure. */
 import type { Attempt } from "../../src/engine.ts";
-import { quoted } from "../../src/runner.ts";
 import { sbatchOptions } from "../sbatch-script.ts";
 
 /** Where output goes unless a job says otherwise (sbatch(1), --output). */
@@ -50,11 +49,6 @@ function outputArgs({ folder, plan }: Attempt): string[] {
   return Object.entries(said)
     .filter(([, name]) => name !== undefined && !name.startsWith("/"))
     .map(([option, name]) => `--${option}=${folder.replaceAll("%", "%%")}/${name}`);
-}
-
-/** A command as a person would type it. */
-export function commandText(program: string, args: readonly string[]): string {
-  return [program, ...args].map((word) => (/^[\w@%+=:,./~-]+$/.test(word) ? word : quoted(word))).join(" ");
 }
 
 /**

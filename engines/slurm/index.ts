@@ -2,8 +2,8 @@
  * SlurmEngine: feeds Slurm through its own commands. The path of an attempt's runner is what Slurm knows it by, so
  * that whatever happened between sbatch and our records, the job is found again; an id alone is no identity.
  */
-import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import type {
   Attempt,
   Dependency,
@@ -23,10 +23,23 @@ import type {
 import { EngineError, isEngineError } from "../../src/engine-error.ts";
 import { EXIT, recordName } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
+import { isSameFolder, tailOf } from "../batch/folders.ts";
 import { folderIn, plannedAtMs, tokenIn } from "../batch/identity.ts";
+import type { BatchOptions } from "../batch/index.ts";
+import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "../batch/limits.ts";
+import { type Ends, isComplete, ofOneJob, tasksOf } from "../batch/news.ts";
 import { Notes } from "../batch/notes.ts";
-import { type Answer, answerPaths, answersOf, type Runs, readHead, readRuns } from "../batch/records.ts";
+import {
+  type Answer,
+  answerPaths,
+  answersOf,
+  isCancelledByUs,
+  type Runs,
+  readHead,
+  readRuns,
+} from "../batch/records.ts";
 import { Submitter } from "../batch/submitter.ts";
+import { asRefused, commandText, withStop } from "../batch/texts.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { type Ran, runProgram } from "../run-program.ts";
 import { remarksOn } from "../sbatch-remarks.ts";
@@ -35,39 +48,14 @@ import { sbatchOptions } from "../sbatch-script.ts";
 import { shellFor } from "../shell.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import { type Accounting, Client, type Queue } from "./client.ts";
-import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
+import { jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { diagnosis } from "./diagnosis.ts";
-import { copiesOf, type Ends, endedNews, endsOf, livingNews } from "./judge.ts";
+import { copiesOf, endedNews, endsOf, livingNews } from "./judge.ts";
 import { canWaitFor, checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, type QueueRow, taskOf } from "./queue.ts";
 
-/** What is configured of SlurmEngine. Times in seconds. */
-export interface SlurmOptions {
-  /** --engine-arg */
-  readonly engineArgs: readonly string[];
-  /** The least time between two questions while something is looked for. */
-  readonly queryS: number;
-  /** How long a job is looked for before it is submitted again. */
-  readonly doubtS: number;
-  /** How long a job that has gone is looked for before it is lost. */
-  readonly lostAfterS: number;
-}
-
-/** sbatch itself may try for more than two minutes, and then succeed (sbatch.c, MAX_RETRIES). */
-const SUBMIT_TIMEOUT_MS = 300_000;
-/** A dry run leaves no doubt when it is cut short. */
-const CHECK_TIMEOUT_MS = 60_000;
-
-/** Good answers in a row that are needed before "it is not there" is believed. */
-const GOOD_ANSWERS = 3;
 /** An exit record may come before the row of accounting that explains it. */
 const ACCOUNTING_LAG_MS = 15_000;
-/** Texts that nobody knows, and limits with nothing in the queue: so many tries, then it is the job's own fault. */
-const TRIES = 3;
-/** How long an unknown text is taken for an outage, if nothing else gets through. */
-const UNKNOWN_MS = 900_000;
-/** slurmctld saves its state every 5 s (slurm.conf(5)): what was in the queue so long after cannot be lost by a crash. */
-const SAVED_MS = 60_000;
 /** A runner that has written its exit record leaves at once. */
 const GHOST_MS = 30_000;
 const VANISHED =
@@ -81,7 +69,7 @@ export class SlurmEngine implements Engine {
   readonly name = "SlurmEngine";
   readonly maxJobsDefault = 100;
   readonly hasQueue = true;
-  readonly #options: SlurmOptions;
+  readonly #options: BatchOptions;
   readonly #environment = jobEnvironment(process.env);
   readonly #submitter = new Submitter("sbatch", this.#environment);
   readonly #shell = shellFor(this.#environment).join(" ");
@@ -93,7 +81,7 @@ export class SlurmEngine implements Engine {
   readonly #submittedAtMs = new Map<Token, number>();
 
   /** Throws `refused` for arguments that no job could be submitted with. */
-  constructor(options: SlurmOptions) {
+  constructor(options: BatchOptions) {
     checkEngineArgs(options.engineArgs);
     this.#options = options;
   }
@@ -436,25 +424,6 @@ interface Open {
   readonly ends: Ends;
 }
 
-/** A fault of one job's own records concerns no other. */
-function ofOneJob(job: Submitted, news: Map<Token, News>, judge: () => News | undefined): void {
-  try {
-    const one = judge();
-    if (one) news.set(job.token, one);
-  } catch (error) {
-    news.set(job.token, { is: "ending", why: `its records cannot be read or written: ${(error as Error).message}` });
-  }
-}
-
-function tasksOf(job: Attempt): readonly (number | undefined)[] {
-  return job.plan.tasks.length > 0 ? job.plan.tasks : [undefined];
-}
-
-/** How each task ended is known, from its row or its record. */
-function isComplete(job: Attempt, ends: Ends, runs: Runs): boolean {
-  return ends.size > 0 && tasksOf(job).every((task) => ends.has(task) || ends.has(undefined) || runs.get(task)?.exit);
-}
-
 /**
  * A task that is cancelled while it waits leaves no row anywhere, while its siblings have theirs in accounting
  * (Slurm 22.05.8 did so).
@@ -467,10 +436,6 @@ function withTakenOut(job: Attempt, ends: Ends, runs: Runs): Ends {
     why: "This task was cancelled in Slurm while it waited.",
   };
   return new Map([...ends, ...taken.map((task) => [task, end] as const)]);
-}
-
-function isCancelledByUs(job: Attempt): boolean {
-  return existsSync(join(job.records, "cancel"));
 }
 
 /** Does something with the jobs of each cluster. One that is out of reach holds up no other; if all are, throws. */
@@ -531,21 +496,4 @@ function isDefinite({ stdout, stderr }: Answer): boolean {
 /** sbatch failed with a text that nobody knows. */
 function isUnknown({ stdout, stderr }: Answer): boolean {
   return stderr + stdout !== "" && verdictOf({ exitCode: 1, stdout, stderr }).verdict === "unknown";
-}
-
-function withStop(sentence: string): string {
-  return /[.!?]$/.test(sentence) ? sentence : `${sentence}.`;
-}
-
-function asRefused({ message, command, output }: EngineError, more: string): EngineError {
-  return new EngineError("refused", `${message} ${more}`, { ...(command && { command }), ...(output && { output }) });
-}
-
-function isSameFolder(one: string, other: string): boolean {
-  return one === other || (existsSync(one) && existsSync(other) && realpathSync(one) === realpathSync(other));
-}
-
-/** ROOT/pending/NAME without the way to the root. */
-function tailOf(folder: string): string {
-  return join(basename(dirname(dirname(folder))), basename(dirname(folder)), basename(folder));
 }

@@ -1,7 +1,7 @@
 /** What the rows of one attempt say of it. Pure. */
 import { constants as os } from "node:os";
-import type { End, Ended, News, Plan } from "../../src/engine.ts";
-import { NOT_RUN, type Run } from "../../src/runner.ts";
+import type { End, News, Plan } from "../../src/engine.ts";
+import { type Copies, copiesAmong, type Ends, newsOfEnds, type RowEnd, type Words } from "../batch/news.ts";
 import type { Runs } from "../batch/records.ts";
 import { type AccountingRow, baseId, partOf, type QueueRow, taskOf } from "./queue.ts";
 import { whyItWaits } from "./reasons.ts";
@@ -9,31 +9,14 @@ import { type Exit, exitOf, explain, isLaunchFailure, stateOf } from "./states.t
 
 type Row = QueueRow | AccountingRow;
 
-/** How often Slurm had started a job again when it ended so; undefined where that is not known. */
-type RowEnd = End & { readonly restarts?: number };
-/** How an attempt ended, by task (undefined: a plain job). */
-export type Ends = ReadonlyMap<number | undefined, RowEnd>;
-
-/** The ids under which an attempt is in the queue: the one that has the right to run, and those that came twice. */
-export interface Copies {
-  readonly own: readonly QueueRow[];
-  readonly id: string;
-  /** The ids of copies that have no right to run; one that runs may have a claim that cannot be seen yet. */
-  readonly extra: readonly string[];
-}
-
-/** Who has claimed the attempt has the right; else who was recorded, if it lives; else the first. */
-export function copiesOf(rows: readonly QueueRow[], recorded: string, claimed: string | undefined): Copies {
-  const living = rows.filter(isAlive);
-  const ids = [...new Set(living.map((row) => baseId(row.shownId)))].sort((a, b) => Number(a) - Number(b));
-  const id = claimed ?? (ids.includes(recorded) ? recorded : (ids[0] ?? recorded));
-  const isWaiting = (other: string) =>
-    living.every((row) => baseId(row.shownId) !== other || stateOf(row.state)?.is === "queued");
-  return {
-    id,
-    own: rows.filter((row) => baseId(row.shownId) === id),
-    extra: ids.filter((other) => other !== id && (claimed !== undefined || isWaiting(other))),
-  };
+/** The copies of one attempt in the queue; see copiesAmong(). */
+export function copiesOf(rows: readonly QueueRow[], recorded: string, claimed: string | undefined): Copies<QueueRow> {
+  const copyOf = (row: QueueRow) => ({
+    id: baseId(row.shownId),
+    isAlive: isAlive(row),
+    isWaiting: stateOf(row.state)?.is === "queued",
+  });
+  return copiesAmong(rows, copyOf, recorded, claimed);
 }
 
 /** A word that is not known is no proof of an end. */
@@ -143,54 +126,14 @@ function lineOf(row: Row): string {
   ].join(" ");
 }
 
-/**
- * The news of a job all of whose ends are known. "ending" while what a runner must have written cannot be seen, as a
- * network file system may show it late; `waited` when that has taken too long.
- */
+/** The news of a job all of whose ends are known; see newsOfEnds(). */
 export function endedNews(plan: Plan, ends: Ends, runs: Runs, waited: boolean): News {
-  const tasks: readonly (number | undefined)[] = plan.tasks.length > 0 ? plan.tasks : [undefined];
-  const judged = new Map<number | undefined, End>();
-  for (const task of tasks) {
-    // What was cancelled while it waited has one row, without an index, for all that have none of their own.
-    const found = ends.get(task) ?? ends.get(undefined);
-    if (!found) continue;
-    const { restarts = 0, ...end } = found;
-    const seen = runs.get(task);
-    // What an earlier start left says nothing of the last one.
-    const isEarlier = seen?.started !== undefined && seen.started.restart < restarts;
-    const run: Partial<Run> | undefined = isEarlier ? { started: seen.started } : seen;
-    const endedByItself = end.cause === "itself" && !run?.exit;
-    const mayBeLate = end.signal === undefined || !run?.started;
-    if (endedByItself && mayBeLate && !waited)
-      return { is: "ending", why: `${end.word}; waiting for the result to become visible` };
-    if (!endedByItself) judged.set(task, end);
-    else judged.set(task, run?.started ? withoutRecord(end) : notStarted(end));
-  }
-  if (plan.tasks.length === 0) return { is: "ended", ...(judged.get(undefined) ?? { word: "gone" }) };
-  const known = [...judged].map(([task, end]) => [String(task), end] as const);
-  const worst = known.find(([, end]) => end.cause !== "itself" || end.exitCode !== 0) ?? known[0];
-  const whole: Ended = { is: "ended", word: worst?.[1].word ?? "gone", tasks: Object.fromEntries(known) };
-  const unstarted = known.every(([, end]) => end.cause === undefined && end.exitCode === undefined);
-  // A cause of the whole keeps an array of which no task was started from being submitted again.
-  return unstarted || !worst?.[1].cause ? whole : { ...whole, cause: worst[1].cause };
+  return newsOfEnds(plan, ends, runs, waited, WORDS);
 }
 
-/** An end of a runner that has claimed nothing. */
-function notStarted(end: End): End {
-  const { word, exitCode } = end;
-  if (exitCode === NOT_RUN) return { word };
-  if (exitCode === 0) return end;
-  const killed = `It was killed by ${end.signal} before job.sh was started.`;
-  return { word, cause: "launch", why: end.signal === undefined ? LAUNCH_FAILED : killed };
-}
-
-/** Also a runner that steps aside ends with 0: only its record tells that job.sh has ended well. */
-function withoutRecord(end: End): End {
-  return end.exitCode === 0 ? { word: end.word, why: NO_RECORD } : end;
-}
-
-const NO_RECORD =
-  "It started, but left no record of how it ended. Slurm may have lost it and started it a second time, which jobmgr prevents.";
-
-const LAUNCH_FAILED =
-  "Slurm could not start it. Mostly its output file cannot be made: look whether the folder that #SBATCH --output or --error names is there, and whether the disk is full.";
+const WORDS: Words = {
+  noRecord:
+    "It started, but left no record of how it ended. Slurm may have lost it and started it a second time, which jobmgr prevents.",
+  launchFailed:
+    "Slurm could not start it. Mostly its output file cannot be made: look whether the folder that #SBATCH --output or --error names is there, and whether the disk is full.",
+};

@@ -1,6 +1,7 @@
 /** What SlurmEngine makes of a job.sh, and the command and environment that it gives to sbatch. */
 import { describe, expect, it } from "vitest";
-import { commandText, jobEnvironment, questionEnvironment, submitArgs } from "../../engines/slurm/commands.ts";
+import { commandText } from "../../engines/batch/texts.ts";
+import { jobEnvironment, questionEnvironment, submitArgs } from "../../engines/slurm/commands.ts";
 import { canWaitFor, checkEngineArgs, clustersOf, planOf } from "../../engines/slurm/plan.ts";
 import type { Attempt, Handle, Token } from "../../src/engine.ts";
 
