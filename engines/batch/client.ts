@@ -37,18 +37,11 @@ export class Client {
   #question: { readonly askedAtMs: number; readonly answer: Promise<Queue> } | undefined;
   /** Of what is in the queue, by id. */
   #details = new Map<string, { readonly version: string | undefined; readonly known: Details }>();
-  #hasHistory: boolean;
 
   constructor(dialect: Dialect, environment: NodeJS.ProcessEnv, user: string) {
     this.#dialect = dialect;
     this.#environment = environment;
     this.#user = user;
-    this.#hasHistory = dialect.history !== undefined;
-  }
-
-  /** False once the scheduler has said that it keeps none. */
-  get mayHaveHistory(): boolean {
-    return this.#hasHistory;
   }
 
   /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
@@ -117,7 +110,7 @@ export class Client {
     }
   }
 
-  /** Never throws: the history is a witness that one can do without. Asks nothing if there is no question. */
+  /** Asks nothing if there is no question. Throws `unavailable`. */
   async history(questions: readonly { readonly job: Submitted; readonly id: string }[]): Promise<Ended> {
     const ids = questions.map(({ id }) => id);
     const sinceMs = Math.min(...questions.map(({ job }) => plannedAtMs(job.token))) - EARLIER_MS;
@@ -129,7 +122,7 @@ export class Client {
       rows.push(...answer);
     }
     const rowsOf = (job: Submitted, id: string) => rows.filter((row) => row.id === id && isOf(row, job));
-    return { is: this.#hasHistory ? "there" : "absent", rowsOf };
+    return { is: "there", rowsOf };
   }
 
   /** What the history knows of an attempt, by its runner; "down" if it does not answer. */
@@ -141,12 +134,9 @@ export class Client {
 
   async #askHistory(of: { ids?: readonly string[]; sinceMs: number }): Promise<readonly Row[] | "absent" | "down"> {
     const { history } = this.#dialect;
-    if (!history || !this.#hasHistory) return "absent";
+    if (!history) return "absent";
     const question = history.question({ ...of, user: this.#user });
-    if (!question) return [];
-    const answer = history.rows(await this.#ask(question));
-    if (answer === "absent") this.#hasHistory = false;
-    return answer;
+    return question ? history.rows(await this.#ask(question)) : [];
   }
 
   /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
