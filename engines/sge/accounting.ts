@@ -45,7 +45,10 @@ interface Record {
   readonly maxVmemB: number;
 }
 
-/** Every whole record, in the order in which they were written. "absent": the file cannot be seen from this machine. */
+/** "NONE" but for what a parallel job itself started on its machines (qrsh -inherit): how that ended is the job's own affair. */
+const PE_TASK = 41;
+
+/** Every whole record of a job or a task, in the order in which they were written. "absent": the file cannot be seen from this machine. */
 export function accountingRows(said: Said): readonly Row[] | "absent" | "down" {
   if (said.exitCode === NOT_SEEN) return "absent";
   if (hasNoFile(said)) return [];
@@ -55,6 +58,7 @@ export function accountingRows(said: Said): readonly Row[] | "absent" | "down" {
     const field = line.split(":");
     const number = (at: number) => Number(field[at] ?? Number.NaN);
     if (field.length < 43 || Number.isNaN(number(5)) || Number.isNaN(number(12))) return [];
+    if (field[PE_TASK] !== "NONE") return [];
     const record: Record = {
       host: field[1] ?? "",
       id: field[5] ?? "",

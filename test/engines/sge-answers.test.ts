@@ -252,6 +252,13 @@ describe("the accounting", () => {
     }
   });
 
+  it("tells of a parallel job, and not of what that has started on its machines", () => {
+    const job = RECORD("par", 7, `${TIMES} 0 0 3`, "-pe tight 2", "10596352.000000");
+    const slave = RECORD("par", 7, `${TIMES} 0 7 2`, "-pe tight 2").replace(":NONE:0.000000:0:0", ":1.n2:0.000000:0:0");
+    expect(slave).toContain(":1.n2:");
+    expect(accountingRows(asked(job + slave))).toMatchObject([{ id: "7", news: { cause: "itself", exitCode: 0 } }]);
+  });
+
   it("holds nothing while there is no file, and is believed only if all of it was read", () => {
     const whole = RECORD("a", 7, `${TIMES} 0 0 1`, "NONE");
     expect(accountingRows(asked(""))).toEqual([]);
