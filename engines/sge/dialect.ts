@@ -19,14 +19,16 @@ const LAG_MS = 20_000;
 /**
  * The arguments of qsub. The user's own directives stand in the runner; what is said here is what makes a job one of
  * jobmgr's: its folder, its shell, and that one id comes back at once, whatever the site's defaults (sge_request(5)) say.
+ * It stands behind --engine-arg, for the last one of an option counts, and -clear forgets all before it.
  */
-function submitArgs({ folder, plan, runner, after }: Attempt): string[] {
+function submitArgs({ folder, plan, runner, after }: Attempt, last: readonly string[] = []): string[] {
   const waits = (after ?? []).map(({ handle }) => handle);
   return [
-    ...["-terse", "-b", "n", "-sync", "n", "-now", "n", "-S", plan.shell],
     ...plan.args,
+    ...["-terse", "-b", "n", "-sync", "n", "-now", "n", "-S", plan.shell],
     ...(waits.length > 0 ? ["-hold_jid", waits.join(",")] : []),
     ...placeArgs({ folder }),
+    ...last,
     runner,
   ];
 }
@@ -49,11 +51,11 @@ export const sgeDialect: Dialect = {
       ),
     ),
 
-  submitArgs,
+  submitArgs: (attempt) => submitArgs(attempt),
   idIn,
   verdictOf,
   firstLine,
-  checkQuestion: (attempt) => ({ program: "qsub", args: ["-w", "v", ...submitArgs(attempt)] }),
+  checkQuestion: (attempt) => ({ program: "qsub", args: submitArgs(attempt, ["-w", "v"]) }),
   checkFault: (said) => (said.exitCode === 0 ? undefined : said),
 
   queueQuestion,
