@@ -26,7 +26,12 @@ export interface Ended {
   readonly is: "there" | "absent" | "down";
   /** Only those that are this very attempt's. */
   rowsOf(job: Submitted, id: string): readonly Row[];
+  /** The queue itself still tells that this very attempt has left it. */
+  hasLeft(job: Submitted, id: string): boolean;
 }
+
+/** Nothing is known of any job. */
+export const NO_ANSWER: Ended = { is: "down", rowsOf: () => [], hasLeft: () => false };
 
 /** Questions to the scheduler, and cancellations. Throws EngineError. */
 export class Client {
@@ -115,14 +120,29 @@ export class Client {
     const ids = questions.map(({ id }) => id);
     const sinceMs = Math.min(...questions.map(({ job }) => plannedAtMs(job.token))) - EARLIER_MS;
     const rows: Row[] = [];
-    for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
+    let isAbsent = false;
+    for (let first = 0; first < ids.length && !isAbsent; first += IDS_PER_QUESTION) {
       const some = ids.slice(first, first + IDS_PER_QUESTION);
       const answer = await this.#askHistory({ ids: some, sinceMs });
-      if (typeof answer === "string") return { is: answer, rowsOf: () => [] };
-      rows.push(...answer);
+      if (answer === "down") return NO_ANSWER;
+      if (answer === "absent") isAbsent = true;
+      else rows.push(...answer);
     }
-    const rowsOf = (job: Submitted, id: string) => rows.filter((row) => row.id === id && isOf(row, job));
-    return { is: "there", rowsOf };
+    const among = (all: readonly Row[], job: Submitted, id: string) =>
+      all.filter((row) => row.id === id && isOf(row, job));
+    const isKnown = questions.every(({ job, id }) => among(rows, job, id).length > 0);
+    const left = isKnown ? [] : await this.#askLeft();
+    return {
+      is: isAbsent ? "absent" : "there",
+      rowsOf: (job, id) => among(rows, job, id),
+      hasLeft: (job, id) => among(left, job, id).length > 0,
+    };
+  }
+
+  /** None where the scheduler does not tell. */
+  async #askLeft(): Promise<readonly Row[]> {
+    const question = this.#dialect.leftQuestion?.(this.#user);
+    return (question && this.#dialect.queueRows(await this.#ask(question))) ?? [];
   }
 
   /** What the history knows of an attempt, by its runner; "down" if it does not answer. */

@@ -4,7 +4,7 @@ import type { Dialect } from "../batch/dialect.ts";
 import { accountingQuestion, accountingRows } from "./accounting.ts";
 import { firstLine, idIn, verdictOf } from "./answers.ts";
 import { checkEngineArgs, placeArgs, planOf } from "./plan.ts";
-import { detailsIn, detailsQuestion, queueQuestion, queueRows } from "./queue.ts";
+import { detailsIn, detailsQuestion, leftQuestion, queueQuestion, queueRows } from "./queue.ts";
 import { remarksOn } from "./remarks.ts";
 
 /** What a job would pass on to a job that its own manager submits with -V; and this program's own surroundings. */
@@ -67,6 +67,7 @@ export const sgeDialect: Dialect = {
     rows: accountingRows,
     lagMs: LAG_MS,
   },
+  leftQuestion,
 
   cancelQuestion: (ids) => ({ program: "qdel", args: [...ids] }),
   isCancelled: ({ exitCode, stdout, stderr }) => {
