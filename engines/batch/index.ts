@@ -326,8 +326,8 @@ export class BatchEngine implements Engine {
 
   /** The end of what left the queue before it was started. */
   #removed(id: string): RowEnd {
-    const why =
-      "It was taken out of the queue before it started: by somebody with the scheduler's own command, or by an administrator.";
+    const { program } = this.#dialect.cancelQuestion([id]);
+    const why = `It was taken out of the queue before it started: with ${program}, or by an administrator.`;
     return {
       word: `${this.#dialect.scheduler} job ${id}: removed from the queue`,
       cause: "cancelled",
