@@ -123,6 +123,9 @@ export class Metrics {
     const jobs = new Map([["waiting", facts.waiting], ["unready", facts.unready], ...pending]);
     jobs.set("complete", this.#countComplete());
     const nowS = Date.now() / 1000;
+    const outages = [...facts.outages];
+    const isSilent = new Map(outages.map(([name, since]) => [name, since === undefined ? 0 : 1]));
+    const silentSince = new Map(outages.map(([name, since]) => [name, since ? Date.parse(since) / 1000 : 0]));
     const { engine, version, node } = this.#about;
     const families: Family[] = [
       gauge("jobs", STATES_HELP, by("state", jobs)),
@@ -131,11 +134,11 @@ export class Metrics {
       counter("engine_calls_total", "Questions and orders to the engine, by kind.", by("call", this.#counts.calls)),
       counter("engine_call_seconds_total", "Time spent in them.", by("call", this.#counts.seconds)),
       counter("engine_call_errors_total", "Those that were not answered.", by("call", this.#counts.errors)),
-      gauge("engine_outage", "1 while the engine does not answer.", one(facts.outageMs === undefined ? 0 : 1)),
+      gauge("engine_outage", "1 while the engine does not answer.", by("engine", isSilent)),
       gauge(
         "engine_outage_since_timestamp_seconds",
         "Since when it has not answered; 0 if it does.",
-        one(facts.outageMs === undefined ? 0 : nowS - facts.outageMs / 1000),
+        by("engine", silentSince),
       ),
       gauge("oldest_waiting_seconds", OLDEST_HELP, one(this.#oldestS(facts.first))),
       gauge("problems", "What `jobmgr status` shows as wrong.", one(facts.problems)),

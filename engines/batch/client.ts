@@ -26,7 +26,12 @@ export interface Ended {
   readonly is: "there" | "absent" | "down";
   /** Only those that are this very attempt's. */
   rowsOf(job: Submitted, id: string): readonly Row[];
+  /** The queue itself still tells that this very attempt has left it. */
+  hasLeft(job: Submitted, id: string): boolean;
 }
+
+/** Nothing is known of any job. */
+export const NO_ANSWER: Ended = { is: "down", rowsOf: () => [], hasLeft: () => false };
 
 /** Questions to the scheduler, and cancellations. Throws EngineError. */
 export class Client {
@@ -37,18 +42,11 @@ export class Client {
   #question: { readonly askedAtMs: number; readonly answer: Promise<Queue> } | undefined;
   /** Of what is in the queue, by id. */
   #details = new Map<string, { readonly version: string | undefined; readonly known: Details }>();
-  #hasHistory: boolean;
 
   constructor(dialect: Dialect, environment: NodeJS.ProcessEnv, user: string) {
     this.#dialect = dialect;
     this.#environment = environment;
     this.#user = user;
-    this.#hasHistory = dialect.history !== undefined;
-  }
-
-  /** False once the scheduler has said that it keeps none. */
-  get mayHaveHistory(): boolean {
-    return this.#hasHistory;
   }
 
   /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
@@ -117,19 +115,34 @@ export class Client {
     }
   }
 
-  /** Never throws: the history is a witness that one can do without. Asks nothing if there is no question. */
+  /** Asks nothing if there is no question. Throws `unavailable`. */
   async history(questions: readonly { readonly job: Submitted; readonly id: string }[]): Promise<Ended> {
     const ids = questions.map(({ id }) => id);
     const sinceMs = Math.min(...questions.map(({ job }) => plannedAtMs(job.token))) - EARLIER_MS;
     const rows: Row[] = [];
-    for (let first = 0; first < ids.length; first += IDS_PER_QUESTION) {
+    let isAbsent = false;
+    for (let first = 0; first < ids.length && !isAbsent; first += IDS_PER_QUESTION) {
       const some = ids.slice(first, first + IDS_PER_QUESTION);
       const answer = await this.#askHistory({ ids: some, sinceMs });
-      if (typeof answer === "string") return { is: answer, rowsOf: () => [] };
-      rows.push(...answer);
+      if (answer === "down") return NO_ANSWER;
+      if (answer === "absent") isAbsent = true;
+      else rows.push(...answer);
     }
-    const rowsOf = (job: Submitted, id: string) => rows.filter((row) => row.id === id && isOf(row, job));
-    return { is: this.#hasHistory ? "there" : "absent", rowsOf };
+    const among = (all: readonly Row[], job: Submitted, id: string) =>
+      all.filter((row) => row.id === id && isOf(row, job));
+    const isKnown = questions.every(({ job, id }) => among(rows, job, id).length > 0);
+    const left = isKnown ? [] : await this.#askLeft();
+    return {
+      is: isAbsent ? "absent" : "there",
+      rowsOf: (job, id) => among(rows, job, id),
+      hasLeft: (job, id) => among(left, job, id).length > 0,
+    };
+  }
+
+  /** None where the scheduler does not tell. */
+  async #askLeft(): Promise<readonly Row[]> {
+    const question = this.#dialect.leftQuestion?.(this.#user);
+    return (question && this.#dialect.queueRows(await this.#ask(question))) ?? [];
   }
 
   /** What the history knows of an attempt, by its runner; "down" if it does not answer. */
@@ -141,12 +154,9 @@ export class Client {
 
   async #askHistory(of: { ids?: readonly string[]; sinceMs: number }): Promise<readonly Row[] | "absent" | "down"> {
     const { history } = this.#dialect;
-    if (!history || !this.#hasHistory) return "absent";
+    if (!history) return "absent";
     const question = history.question({ ...of, user: this.#user });
-    if (!question) return [];
-    const answer = history.rows(await this.#ask(question));
-    if (answer === "absent") this.#hasHistory = false;
-    return answer;
+    return question ? history.rows(await this.#ask(question)) : [];
   }
 
   /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */

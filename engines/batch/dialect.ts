@@ -57,7 +57,7 @@ export interface Row {
   readonly isEnding?: boolean;
   /** How often it was started before, where that is known. */
   readonly restarts?: number;
-  /** Of a row of the history that does not name the runner: what else must agree, for ids are used again. */
+  /** Of a row of what has left the queue, if it does not name the runner: what else must agree, for ids are used again. */
   readonly name?: string;
   readonly submittedAtMs?: number;
   /** The details of an id hold until this changes; left out where there are none. */
@@ -141,6 +141,12 @@ export interface Dialect {
   /** By id; what has left the queue meanwhile is not there. undefined for an answer that is not whole. */
   details?(said: Said): ReadonlyMap<string, Details> | undefined;
   readonly history?: History;
+  /**
+   * Asks for jobs of this user that have left the queue, as far as the queue still tells of them by id and name; left out
+   * where it does not. What the history does not know either, after its lag, was taken out before it started. The answer
+   * is read by `queueRows`.
+   */
+  leftQuestion?(user: string): Question;
 
   cancelQuestion(ids: readonly string[]): Question;
   /** True if it was done, or was needless: all have ended already. */

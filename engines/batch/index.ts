@@ -11,13 +11,13 @@ import type { Script } from "../../src/script.ts";
 import { findByCommand, thisMachine } from "../process.ts";
 import { runProgram } from "../run-program.ts";
 import { shellFor } from "../shell.ts";
-import { Client, type Ended, type Queue } from "./client.ts";
+import { Client, type Ended, NO_ANSWER, type Queue } from "./client.ts";
 import type { Dialect, Row, Said } from "./dialect.ts";
 import { isSameFolder, tailOf } from "./folders.ts";
 import { folderIn, plannedAtMs, tokenIn } from "./identity.ts";
 import { copiesOf, endedNews, endsOf, isAlive, livingNews } from "./judge.ts";
 import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "./limits.ts";
-import { type Ends, isComplete, ofOneJob, tasksOf } from "./news.ts";
+import { type Ends, isComplete, ofOneJob, type RowEnd, tasksOf } from "./news.ts";
 import { Notes } from "./notes.ts";
 import { type Answer, answerPaths, answersOf, isCancelledByUs, type Runs, readHead, readRuns } from "./records.ts";
 import { Submitter } from "./submitter.ts";
@@ -287,17 +287,20 @@ export class BatchEngine implements Engine {
     try {
       return await this.#client.history(questions);
     } catch {
-      return { is: "down", rowsOf: () => [] };
+      return NO_ANSWER;
     }
   }
 
   #newsOfAbsent(one: Open, history: Ended, askedAtMs: number): News {
     const { job, id, runs } = one;
     const { times, sinceMs: goneMs } = this.#notes.add(job, "absent", askedAtMs);
-    const rows = history.rowsOf(job, id);
-    const ends = new Map([...one.ends, ...endsOf(rows)]);
-    if (isComplete(job, ends, runs)) return this.#endOf({ ...one, ends }, askedAtMs);
     const lagMs = this.#dialect.history?.lagMs ?? 0;
+    const ends = new Map([...one.ends, ...endsOf(history.rowsOf(job, id))]);
+    const wasRemoved = history.hasLeft(job, id) && isUnstarted(job, ends, runs);
+    // It was in the queue: whatever is forgotten of it until the next check, it is not submitted again.
+    if (wasRemoved) this.#notes.keepSeen(job);
+    if (wasRemoved && history.is === "there" && goneMs >= lagMs) ends.set(undefined, this.#removed(id));
+    if (isComplete(job, ends, runs)) return this.#endOf({ ...one, ends }, askedAtMs);
     const mayBeExplained = history.is !== "absent" && goneMs < lagMs;
     if (isWhole(job, runs))
       return mayBeExplained
@@ -308,13 +311,9 @@ export class BatchEngine implements Engine {
     if (times < 2) return { is: "ending", why: `${gone}, and is looked for again` };
     // What was cancelled while it waited leaves no trace in some histories.
     if (isCancelledByUs(job) && (runs.size === 0 || goneMs >= lagMs))
-      return this.#over(job, {
-        is: "ended",
-        word: `${scheduler} job ${id}: removed from the queue`,
-        cause: "cancelled",
-      });
+      return this.#over(job, { is: "ended", word: this.#removed(id).word, cause: "cancelled" });
     if (history.is === "down") return { is: "ending", why: `${gone}, and the history of jobs does not answer` };
-    if (goneMs < this.#options.lostAfterS * 1000)
+    if (goneMs < Math.max(this.#options.lostAfterS * 1000, wasRemoved ? lagMs : 0))
       return { is: "ending", why: `${gone}, and has left no result; it is looked for` };
     const word = `${scheduler} job ${id}: neither in the queue nor in the history of jobs`;
     const known = job.plan.tasks.length > 0 && {
@@ -323,6 +322,18 @@ export class BatchEngine implements Engine {
     if (runs.size > 0 || !this.#notes.wasSeen(job)) return this.#over(job, { is: "ended", word, ...known });
     const why = `It waited in the queue, and has gone without a trace: somebody cancelled it, or ${scheduler} lost it. It was not started.`;
     return this.#over(job, { is: "ended", word, ...known, cause: "gone", why });
+  }
+
+  /** The end of what left the queue before it was started. */
+  #removed(id: string): RowEnd {
+    const { program } = this.#dialect.cancelQuestion([id]);
+    const why = `It was taken out of the queue before it started: with ${program}, or by an administrator.`;
+    return {
+      word: `${this.#dialect.scheduler} job ${id}: removed from the queue`,
+      cause: "cancelled",
+      why,
+      ifNoRecord: true,
+    };
   }
 
   #endOf({ job, id, ends, runs }: Open, askedAtMs: number): News {
@@ -393,6 +404,12 @@ function isLeftOver(rows: readonly Row[], runs: Runs): boolean {
 /** Every runner has left its exit record. */
 function isWhole(job: Attempt, runs: Runs): boolean {
   return tasksOf(job).every((task) => runs.get(task)?.exit);
+}
+
+/** Something of it has no end, and nothing shows that this was ever started. */
+function isUnstarted(job: Attempt, ends: Ends, runs: Runs): boolean {
+  const open = tasksOf(job).filter((task) => !ends.has(task) && !runs.get(task)?.exit);
+  return open.length > 0 && !open.some((task) => runs.has(task));
 }
 
 /** What its runners left does not tell all: one has left nothing, or was told of a signal, and nobody says who sent it. */

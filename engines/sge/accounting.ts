@@ -6,16 +6,22 @@ import { memoryInB, timeInS, timeText } from "./units.ts";
 
 /**
  * What qacct(1) reads, but only the end of it, and for all jobs at once: the file of a large site has gigabytes, of which
- * qacct reads all for each job. $1 is how many bytes, $2 the pattern of the jobs' numbers.
+ * qacct reads all for each job. $1 is how many bytes, $2 the pattern of the jobs' numbers, $3 what stands last if all was
+ * read, for of a pipe sh tells only how its last program ended. It stands behind a record that is being written, if there
+ * is one.
  */
 const READ = `
 [ "$SGE_ROOT" ] || { [ -r /etc/default/gridengine ] && . /etc/default/gridengine; }
-file=\${SGE_ROOT:-/var/lib/gridengine}/\${SGE_CELL:-default}/common/accounting
-[ -e "$file" ] || exit 3
-tail -c "$1" "$file" | LC_ALL=C grep -aE "^([^:]*:){5}($2):"
-[ $? -le 1 ]
+common=\${SGE_ROOT:-/var/lib/gridengine}/\${SGE_CELL:-default}/common
+[ -x "$common" ] || exit 3
+[ -e "$common/accounting" ] || exit 4
+[ -r "$common/accounting" ] || exit 3
+{ tail -c "$1" "$common/accounting" && echo ":$3"; } | LC_ALL=C grep -aE "^([^:]*:){5}($2):|:$3\\$"
 `;
-const NOT_THERE = 3;
+const NOT_SEEN = 3;
+/** Before the first job of a cell has ended, and for a moment when the file is put aside for a new one. */
+const NO_FILE = 4;
+const END_MARK = "end of the file";
 /** The last hundred thousand jobs or so. */
 const BYTES_MAX = 32 * 1024 * 1024;
 
@@ -23,7 +29,7 @@ const BYTES_MAX = 32 * 1024 * 1024;
 export function accountingQuestion(ids: readonly string[] | undefined): Question | undefined {
   if (ids === undefined) return undefined;
   const numbers = ids.filter((id) => /^\d+$/.test(id)).join("|");
-  return { program: "sh", args: ["-c", READ, "jobmgr-accounting", String(BYTES_MAX), numbers] };
+  return { program: "sh", args: ["-c", READ, "jobmgr-accounting", String(BYTES_MAX), numbers, END_MARK] };
 }
 
 /** A record, as far as it is needed. */
@@ -39,14 +45,20 @@ interface Record {
   readonly maxVmemB: number;
 }
 
-/** Every whole record, in the order in which they were written. "absent": the file cannot be seen from this machine. */
+/** "NONE" but for what a parallel job itself started on its machines (qrsh -inherit): how that ended is the job's own affair. */
+const PE_TASK = 41;
+
+/** Every whole record of a job or a task, in the order in which they were written. "absent": the file cannot be seen from this machine. */
 export function accountingRows(said: Said): readonly Row[] | "absent" | "down" {
-  if (said.exitCode === NOT_THERE) return "absent";
-  if (said.exitCode !== 0) return /Permission denied/i.test(said.stderr) ? "absent" : "down";
-  return said.stdout.split("\n").flatMap((line) => {
+  if (said.exitCode === NOT_SEEN) return "absent";
+  if (hasNoFile(said)) return [];
+  const lines = said.stdout.trimEnd().split("\n");
+  if (!lines.pop()?.endsWith(`:${END_MARK}`)) return /Permission denied/i.test(said.stderr) ? "absent" : "down";
+  return lines.flatMap((line) => {
     const field = line.split(":");
     const number = (at: number) => Number(field[at] ?? Number.NaN);
     if (field.length < 43 || Number.isNaN(number(5)) || Number.isNaN(number(12))) return [];
+    if (field[PE_TASK] !== "NONE") return [];
     const record: Record = {
       host: field[1] ?? "",
       id: field[5] ?? "",
@@ -70,6 +82,11 @@ export function accountingRows(said: Said): readonly Row[] | "absent" | "down" {
       },
     ];
   });
+}
+
+/** No job of this cell has a record yet; or none are kept (reporting_params, sge_conf(5)). */
+export function hasNoFile({ exitCode }: Said): boolean {
+  return exitCode === NO_FILE;
 }
 
 /** Grid Engine 8.1.9 writes seconds; Univa's writes milliseconds. */

@@ -1,7 +1,7 @@
 /** Is Grid Engine there and well? A few small questions, and nothing is changed. */
 import type { Symptom } from "../../src/engine.ts";
 import { type Ran, runProgram } from "../run-program.ts";
-import { accountingQuestion, accountingRows } from "./accounting.ts";
+import { accountingQuestion, accountingRows, hasNoFile } from "./accounting.ts";
 import { queueQuestion, queueRows } from "./queue.ts";
 
 /** qstat of a master that is down gives up at once; of one that hangs, never. */
@@ -22,9 +22,9 @@ export async function diagnosis(environment: NodeJS.ProcessEnv, user: string): P
   const answers = answersSymptom(await ask(question.program, question.args), Math.round(performance.now() - askedAtMs));
   if (answers.level === "error") return [commands, answers];
   const accounting = accountingQuestion(["0"]);
-  const kept = accounting && accountingRows(await ask(accounting.program, accounting.args));
+  const kept = accounting && [accountingSymptom(await ask(accounting.program, accounting.args))];
   const hosts = await ask("qconf", ["-ss"]);
-  return [commands, answers, accountingSymptom(kept), ...hostSymptoms(hosts)];
+  return [commands, answers, ...(kept ?? []), ...hostSymptoms(hosts)];
 }
 
 function commandsSymptom(helps: readonly Ran[]): Symptom {
@@ -65,15 +65,15 @@ function answersSymptom(ran: Ran, tookMs: number): Symptom {
   return { level: "ok", about, says: `answers in ${tookMs} ms` };
 }
 
-function accountingSymptom(kept: ReturnType<typeof accountingRows> | undefined): Symptom {
+function accountingSymptom(said: Ran): Symptom {
   const about = "accounting";
-  return typeof kept === "string"
-    ? {
-        level: "warning",
-        about,
-        says: "its file (SGE_ROOT/SGE_CELL/common/accounting) cannot be read on this machine: why a job was killed will not be known",
-      }
-    : { level: "ok", about, says: "can be read, and tells why jobs are killed" };
+  const file = "SGE_ROOT/SGE_CELL/common/accounting";
+  const unknown = "why a job was killed will not be known";
+  if (typeof accountingRows(said) === "string")
+    return { level: "warning", about, says: `its file (${file}) cannot be read on this machine: ${unknown}` };
+  if (hasNoFile(said))
+    return { level: "warning", about, says: `there is no file ${file} yet; if none is kept, ${unknown}` };
+  return { level: "ok", about, says: "can be read, and tells why jobs are killed" };
 }
 
 /** Only a guess: names of one machine differ. */

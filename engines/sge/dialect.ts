@@ -4,7 +4,7 @@ import type { Dialect } from "../batch/dialect.ts";
 import { accountingQuestion, accountingRows } from "./accounting.ts";
 import { firstLine, idIn, verdictOf } from "./answers.ts";
 import { checkEngineArgs, placeArgs, planOf } from "./plan.ts";
-import { detailsIn, detailsQuestion, queueQuestion, queueRows } from "./queue.ts";
+import { detailsIn, detailsQuestion, leftQuestion, queueQuestion, queueRows } from "./queue.ts";
 import { remarksOn } from "./remarks.ts";
 
 /** What a job would pass on to a job that its own manager submits with -V; and this program's own surroundings. */
@@ -19,14 +19,16 @@ const LAG_MS = 20_000;
 /**
  * The arguments of qsub. The user's own directives stand in the runner; what is said here is what makes a job one of
  * jobmgr's: its folder, its shell, and that one id comes back at once, whatever the site's defaults (sge_request(5)) say.
+ * It stands behind --engine-arg, for the last one of an option counts, and -clear forgets all before it.
  */
-function submitArgs({ folder, plan, runner, after }: Attempt): string[] {
+function submitArgs({ folder, plan, runner, after }: Attempt, last: readonly string[] = []): string[] {
   const waits = (after ?? []).map(({ handle }) => handle);
   return [
-    ...["-terse", "-b", "n", "-sync", "n", "-now", "n", "-S", plan.shell],
     ...plan.args,
+    ...["-terse", "-b", "n", "-sync", "n", "-now", "n", "-S", plan.shell],
     ...(waits.length > 0 ? ["-hold_jid", waits.join(",")] : []),
     ...placeArgs({ folder }),
+    ...last,
     runner,
   ];
 }
@@ -49,11 +51,11 @@ export const sgeDialect: Dialect = {
       ),
     ),
 
-  submitArgs,
+  submitArgs: (attempt) => submitArgs(attempt),
   idIn,
   verdictOf,
   firstLine,
-  checkQuestion: (attempt) => ({ program: "qsub", args: ["-w", "v", ...submitArgs(attempt)] }),
+  checkQuestion: (attempt) => ({ program: "qsub", args: submitArgs(attempt, ["-w", "v"]) }),
   checkFault: (said) => (said.exitCode === 0 ? undefined : said),
 
   queueQuestion,
@@ -65,6 +67,7 @@ export const sgeDialect: Dialect = {
     rows: accountingRows,
     lagMs: LAG_MS,
   },
+  leftQuestion,
 
   cancelQuestion: (ids) => ({ program: "qdel", args: [...ids] }),
   isCancelled: ({ exitCode, stdout, stderr }) => {

@@ -54,6 +54,12 @@ export function checkEngineArgs(engineArgs: readonly string[]): void {
       "refused",
       `--engine-arg asks for ${folder.written}, but a job runs in its own folder. Remove it.`,
     );
+  const prefix = prefixIn(engineArgs);
+  if (prefix !== "" && !prefix.startsWith("#"))
+    throw new EngineError(
+      "refused",
+      `--engine-arg=-C ${prefix}: what begins a directive must begin with #, or sh would run it.`,
+    );
   const stray = given.find(({ written, isUnknown }) => isUnknown && !written.startsWith("-"));
   if (stray)
     throw new EngineError(

@@ -7,6 +7,11 @@ export function queueQuestion(user: string): Question {
   return { program: "qstat", args: ["-xml", "-u", user] };
 }
 
+/** Jobs of a user that have left the queue: the last hundred of the cluster (finished_jobs, sge_conf(5)), also those that never started. */
+export function leftQuestion(user: string): Question {
+  return { program: "qstat", args: ["-xml", "-s", "z", "-u", user] };
+}
+
 /** The rows of `qstat -xml`; undefined for an answer that is not whole. */
 export function queueRows(xml: string): Row[] | undefined {
   const root = parseXml(xml);
@@ -18,13 +23,17 @@ export function queueRows(xml: string): Row[] | undefined {
     if (!/^\d+$/.test(id) || state === "") return undefined;
     const news = newsOfState(state);
     const tasks = textOf(job, "tasks");
+    const name = textOf(job, "JB_name");
+    const submittedAtMs = Date.parse(`${textOf(job, "JB_submission_time")}Z`);
     rows.push({
       id,
+      name,
+      ...(!Number.isNaN(submittedAtMs) && { submittedAtMs }),
       ...(/^\d+$/.test(tasks) && { task: Number(tasks) }),
       news,
       ...(state.includes("d") && { isEnding: true }),
       // A job that gets stuck has a reason then. (Its time of submission is not told any more once it runs.)
-      version: [textOf(job, "JB_name"), news.is === "queued" && news.stuck ? state : ""].join(" "),
+      version: [name, news.is === "queued" && news.stuck ? state : ""].join(" "),
     });
   }
   return rows;

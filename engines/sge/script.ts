@@ -34,10 +34,12 @@ export interface Given {
 /** The prefix of directives, unless it is changed with -C. */
 const PREFIX = "#$";
 
-/** The prefix that these arguments of qsub set; an empty one turns directives off. A -C in a script changes nothing. */
+/**
+ * The prefix that these arguments of qsub set; an empty one turns directives off. Of several -C the first one counts, and
+ * one in a script changes nothing.
+ */
 export function prefixIn(args: readonly string[]): string {
-  const at = args.lastIndexOf("-C");
-  return at === -1 ? PREFIX : (args[at + 1] ?? "");
+  return givenIn(args).find(({ name }) => name === "C")?.value ?? PREFIX;
 }
 
 /** The lines that qsub reads, as they stand: the whole script is looked through, here-documents too. */

@@ -27,6 +27,9 @@ export interface AttemptHistory {
   /** "claimed", "submitting", "submitted", "running", "ended" (and not yet collected), or how it ended. */
   readonly state: string;
   readonly engine?: string;
+  readonly engineVersion?: string;
+  /** Where the engine was loaded from, if it does not come with jobmgr. */
+  readonly engineFrom?: string;
   /** The engine's own id. */
   readonly handle?: Handle;
   /** The id as people and names of outputs have it. */
@@ -111,6 +114,8 @@ function attemptIn(disk: Disk, records: string, token: Token, isInForce: boolean
     isInForce,
     state: outcome?.outcome.is ?? stateOf(runs, intent, handle !== undefined, exitCode),
     ...(intent && { engine: intent.engine, plan: intent.plan, plannedAt: intent.at }),
+    ...(intent?.engineVersion !== undefined && { engineVersion: intent.engineVersion }),
+    ...(intent?.engineFrom !== undefined && { engineFrom: intent.engineFrom }),
     ...(handle && { handle: handle.handle, submittedAt: handle.at }),
     ...(id !== undefined && { id }),
     ...(command !== undefined && { command }),

@@ -18,8 +18,11 @@ export interface Facts {
   readonly first: readonly string[];
   /** Jobs in pending/, by stage; of those that were submitted, the engine's last news. */
   readonly pending: ReadonlyMap<string, number>;
-  /** How long the engine has not answered; undefined if it does. */
-  readonly outageMs: number | undefined;
+  /**
+   * By the name of an engine, also of those that only earlier jobs have: since when it has not answered, as ISO-8601 UTC;
+   * undefined if it does.
+   */
+  readonly outages: ReadonlyMap<string, string | undefined>;
   readonly problems: number;
 }
 
@@ -43,7 +46,17 @@ export function factsOf({ jobs, inbox, lines, problems }: Parts): Facts {
     unready: inbox.reasons().size,
     first,
     pending,
-    outageMs: lines.today.outageMs,
+    outages: outagesOf(lines),
     problems: problems.all.size,
   };
+}
+
+/** As in Facts. Of two engines of one name that which has been silent for longer. */
+export function outagesOf(lines: Lines): ReadonlyMap<string, string | undefined> {
+  const outages = new Map<string, string | undefined>();
+  for (const { engine, outage } of lines.all) {
+    const [since] = [outages.get(engine.name), outage?.since].filter((one) => one !== undefined).sort();
+    outages.set(engine.name, since);
+  }
+  return outages;
 }

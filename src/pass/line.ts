@@ -114,12 +114,7 @@ export class Line {
     return performance.now() >= this.#reach.submitAtMs;
   }
 
-  /** How long it has been out of reach; undefined if it is not. */
-  get outageMs(): number | undefined {
-    return this.#reach.outageMs;
-  }
-
-  /** For `jobmgr status`; undefined while there is none. */
+  /** For `jobmgr status` and figures; undefined while there is none, or no job of it is left. */
   get outage(): ManagerWord["outage"] {
     const text = this.#problems.all.get(this.about("engine"));
     const { outageMs } = this.#reach;

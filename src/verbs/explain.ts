@@ -82,6 +82,9 @@ function planLines(job: JobRef, attempt: AttemptHistory | undefined, width: numb
   if (!attempt || !plan) return [];
   const lines: string[] = [];
   const add = (title: string, value: string) => lines.push(...wrapped(printable(`${title}: ${value}`), width, "  "));
+  const { engine, engineVersion, engineFrom } = attempt;
+  if (engineVersion !== undefined)
+    add("Its engine", `${engine} ${engineVersion}${engineFrom === undefined ? "" : ` from ${engineFrom}`}`);
   if (plan.jobName !== job.name) add("Its job name", String(plan.jobName));
   const outputs = outputNames(attempt);
   if (outputs.length > 0) add("Its output", outputs.join(", "));

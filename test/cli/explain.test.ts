@@ -27,8 +27,11 @@ function putPending(root: TestRoot): void {
   putJob(root, "pending", "submitting", [{ planned: 1 }]);
   const why = "Resources: It is next in line and waits until enough nodes, processors or memory are free.";
   const status = { state: "queued", why, whySince: at(10 * MINUTES), expectedStart: at(100 * 86_400) };
-  putJob(root, "pending", "queued", [{ submitted: MINUTES, plan: ASKED, status }]);
-  putJob(root, "pending", "stuck", [{ submitted: 1, status: { state: "queued", why: "JobHeldUser", stuck: true } }]);
+  putJob(root, "pending", "queued", [{ submitted: MINUTES, engineVersion: "0.1.0", plan: ASKED, status }]);
+  const own = { engineVersion: "2.3", engineFrom: "/opt/mine.mjs" };
+  putJob(root, "pending", "stuck", [
+    { submitted: 1, ...own, status: { state: "queued", why: "JobHeldUser", stuck: true } },
+  ]);
   putJob(root, "pending", "running", [
     { submitted: MINUTES, started: 4 * MINUTES, plan: { ...ASKED, limitS: 10_000_000 }, cancel: "wrong input" },
   ]);

@@ -17,6 +17,9 @@ export interface PutAttempt {
   /** Out of force. */
   readonly past?: true;
   readonly engine?: "SlurmEngine" | "LocalEngine";
+  /** Of the intent alone. */
+  readonly engineVersion?: string;
+  readonly engineFrom?: string;
   readonly handle?: string;
   readonly plan?: object;
   /** Seconds after the beginning. */
@@ -64,6 +67,7 @@ function putAttempt(folder: string, number: number, attempt: PutAttempt): void {
   mkdirSync(records, { recursive: true });
   const record = (name: string, value: object) =>
     writeFileSync(join(records, name), JSON.stringify({ jobmgr: 1, record: name, ...value }));
+  const { engineVersion, engineFrom } = attempt;
   const { engine = "SlurmEngine", planned = 0, submitted, handle = "4711", cancel, outcome } = attempt;
   const plan = {
     jobName: "a",
@@ -75,7 +79,17 @@ function putAttempt(folder: string, number: number, attempt: PutAttempt): void {
     ...attempt.plan,
   };
   const command = `sbatch --parsable /root/pending/a/.jobmgr/attempt-${token}/run.sh`;
-  record("intent", { token, engine, plan, madeOn: {}, script: "", at: at(planned), command });
+  record("intent", {
+    token,
+    engine,
+    engineVersion,
+    engineFrom,
+    plan,
+    madeOn: {},
+    script: "",
+    at: at(planned),
+    command,
+  });
   if (submitted !== undefined) record("handle", { handle, at: at(submitted) });
   if (cancel !== undefined) record("cancel", { reason: cancel, at: at(60) });
   if (attempt.retry)

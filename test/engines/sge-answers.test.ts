@@ -1,11 +1,15 @@
 /** What Grid Engine 8.1.9 said when it was made to, and what it means; each text is as qsub, qstat or qdel printed it. */
+import { spawnSync } from "node:child_process";
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { accountingQuestion, accountingRows } from "../../engines/sge/accounting.ts";
+import { accountingQuestion, accountingRows, hasNoFile } from "../../engines/sge/accounting.ts";
 import { firstLine, idIn, verdictOf } from "../../engines/sge/answers.ts";
 import { sgeDialect } from "../../engines/sge/dialect.ts";
 import { detailsIn, newsOfState, queueRows } from "../../engines/sge/queue.ts";
 import { queuesIn, resourcesIn } from "../../engines/sge/resources.ts";
 import { parseXml } from "../../engines/sge/xml.ts";
+import { makeFolder } from "../harness.ts";
 
 const said = (stderr: string, stdout = "", exitCode = 1) => ({ exitCode, stdout, stderr });
 const unable = (text: string) => said(`Unable to run job: ${text}\nExiting.\n`);
@@ -197,8 +201,22 @@ const RECORD = (name: string, id: number, middle: string, category: string, maxV
 const TIMES = "1795270867:1795270867:1795270871";
 
 describe("the accounting", () => {
+  /** Asks as the engine does, of a cell whose file holds this. */
+  const asked = (text: string | undefined, spoil: (file: string) => void = () => {}, path = process.env.PATH) => {
+    const root = makeFolder();
+    const common = join(root, "default", "common");
+    mkdirSync(common, { recursive: true });
+    for (const folder of [root, join(root, "default"), common]) chmodSync(folder, 0o755);
+    if (text !== undefined) writeFileSync(join(common, "accounting"), text);
+    spoil(join(common, "accounting"));
+    const { program, args } = accountingQuestion(["7", "64"]) ?? { program: "", args: [] };
+    const nobody = process.getuid?.() === 0 && { uid: 65_534, gid: 65_534 };
+    const env = { ...process.env, PATH: path, SGE_ROOT: root, SGE_CELL: "default", LC_ALL: "C" };
+    const { status, stdout, stderr } = spawnSync(program, [...args], { cwd: "/", encoding: "utf8", env, ...nobody });
+    return { exitCode: status ?? undefined, stdout, stderr };
+  };
   const newsOf = (record: string) => {
-    const rows = accountingRows({ exitCode: 0, stdout: record, stderr: "" });
+    const rows = accountingRows(asked(record));
     return typeof rows === "string" ? rows : rows[0]?.news;
   };
 
@@ -227,16 +245,37 @@ describe("the accounting", () => {
 
   it("is read as far as it is whole, and names task, name and time", () => {
     const whole = RECORD("arr", 64, `${TIMES} 0 7 1 2`, "NONE");
-    const rows = accountingRows({ exitCode: 0, stdout: whole + whole.slice(0, 60), stderr: "" });
-    expect(rows).toMatchObject([{ id: "64", task: 2, name: "arr", submittedAtMs: 1_795_270_867_000 }]);
-    expect(rows).toHaveLength(1);
-    expect(accountingRows({ exitCode: 3, stdout: "", stderr: "" })).toBe("absent");
-    expect(accountingRows({ exitCode: 1, stdout: "", stderr: "tail: Permission denied" })).toBe("absent");
-    expect(accountingRows({ exitCode: 2, stdout: "", stderr: "" })).toBe("down");
+    for (const part of ["", whole.slice(0, 60), whole.slice(0, -7)]) {
+      const rows = accountingRows(asked(RECORD("other", 640, `${TIMES} 0 0 1`, "NONE") + whole + part));
+      expect(rows).toMatchObject([{ id: "64", task: 2, name: "arr", submittedAtMs: 1_795_270_867_000 }]);
+      expect(rows).toHaveLength(1);
+    }
+  });
+
+  it("tells of a parallel job, and not of what that has started on its machines", () => {
+    const job = RECORD("par", 7, `${TIMES} 0 0 3`, "-pe tight 2", "10596352.000000");
+    const slave = RECORD("par", 7, `${TIMES} 0 7 2`, "-pe tight 2").replace(":NONE:0.000000:0:0", ":1.n2:0.000000:0:0");
+    expect(slave).toContain(":1.n2:");
+    expect(accountingRows(asked(job + slave))).toMatchObject([{ id: "7", news: { cause: "itself", exitCode: 0 } }]);
+  });
+
+  it("holds nothing while there is no file, and is believed only if all of it was read", () => {
+    const whole = RECORD("a", 7, `${TIMES} 0 0 1`, "NONE");
+    expect(accountingRows(asked(""))).toEqual([]);
+    expect(accountingRows(asked(undefined))).toEqual([]);
+    expect([hasNoFile(asked("")), hasNoFile(asked(undefined))]).toEqual([false, true]);
+    expect(accountingRows(asked(whole, (file) => chmodSync(file, 0)))).toBe("absent");
+    expect(accountingRows(asked(undefined, (file) => rmSync(join(file, ".."), { recursive: true })))).toBe("absent");
+    expect(accountingRows(asked(undefined, (file) => mkdirSync(file)))).toBe("down");
+    const bin = makeFolder();
+    chmodSync(bin, 0o755);
+    writeFileSync(join(bin, "tail"), '#!/bin/sh\n/usr/bin/tail "$@"; exit 1\n', { mode: 0o755 });
+    expect(accountingRows(asked(whole, undefined, `${bin}:${process.env.PATH}`))).toBe("down");
+    expect(accountingRows({ exitCode: undefined, stdout: whole, stderr: "" })).toBe("down");
   });
 
   it("is asked for all jobs at once, and only for numbers", () => {
-    expect(accountingQuestion(["1", "2", "x;y"])?.args.at(-1)).toBe("1|2");
+    expect(accountingQuestion(["1", "2", "x;y"])?.args).toContain("1|2");
     expect(accountingQuestion(undefined)).toBeUndefined();
   });
 });

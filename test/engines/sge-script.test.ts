@@ -5,7 +5,7 @@ import { directivesFor } from "../../engines/sge/directives.ts";
 import { canWaitFor, placeArgs } from "../../engines/sge/plan.ts";
 import { remarksOn } from "../../engines/sge/remarks.ts";
 import { givenInArgs, givenInScript, optionsOf, prefixIn } from "../../engines/sge/script.ts";
-import type { Handle, Scale } from "../../src/engine.ts";
+import type { Attempt, Handle, Scale } from "../../src/engine.ts";
 
 const read = (text: string, args: readonly string[] = []) =>
   optionsOf([...givenInScript(text, prefixIn(args)), ...givenInArgs(args)]);
@@ -49,6 +49,8 @@ describe("a script's directives", () => {
     const text = "#$ -N x6\n#% -N x7\n";
     expect(read(text, ["-C", "#%"]).values).toMatchObject({ N: "x7" });
     expect(read(text, ["-C", ""]).values.N).toBeUndefined();
+    expect(read(text, ["-C", "#%", "-C", ""]).values.N).toBe("x7");
+    expect(read(text, ["-N", "-C"]).values.N).toBe("-C");
     expect(read('#$ -C "#%"\n#% -N x5\n').values.N).toBeUndefined();
   });
 
@@ -108,6 +110,11 @@ describe("the plan", () => {
     expect(() => sgeDialect.checkEngineArgs(args)).toThrow("--engine-arg");
   });
 
+  it("refuses directives that sh would run, for they stand at the head of the runner", () => {
+    expect(() => sgeDialect.checkEngineArgs(["-C", "touch"])).toThrow("must begin with #");
+    for (const prefix of ["#%", "#", ""]) expect(() => sgeDialect.checkEngineArgs(["-C", prefix])).not.toThrow();
+  });
+
   it("takes what does no harm", () => {
     expect(() => plan("#$ -sync n -b n -now no -w e -cwd -V -notify -r y\n")).not.toThrow();
     expect(() => sgeDialect.checkEngineArgs(["-q", "all.q", "-pe", "smp", "4", "-V"])).not.toThrow();
@@ -137,6 +144,21 @@ describe("qsub is told", () => {
     expect(placeArgs({ folder: "/r/pending/a b" })).toEqual(["-wd", "/r/pending/a b"]);
     expect(placeArgs({ folder: "/r/pending/a\nb" })).toEqual(["-wd", "/r/pending", "-o", "/dev/null", "-j", "y"]);
     expect(placeArgs({ folder: "/r$USER/pending/a$HOME" })[1]).toBe("/");
+  });
+
+  it("when it is to check, to start nothing, whatever --engine-arg says", () => {
+    const args = ["-w", "e", "-q", "all.q"];
+    const attempt = { folder: "/r/pending/a", runner: "/r/run.sh", plan: plan("true\n", {}, args) } as Attempt;
+    const submitted = sgeDialect.submitArgs(attempt);
+    const checked = sgeDialect.checkQuestion?.(attempt)?.args;
+    expect(checked).toEqual([...submitted.slice(0, -1), "-w", "v", "/r/run.sh"]);
+  });
+
+  it("what makes a job one of jobmgr's behind --engine-arg, which might undo it", () => {
+    const args = ["-S", "/bin/csh", "-clear"];
+    const attempt = { folder: "/r/pending/a", runner: "/r/run.sh", plan: plan("true\n", {}, args) } as Attempt;
+    const { values } = read("", sgeDialect.submitArgs(attempt).slice(0, -1));
+    expect(values).toMatchObject({ S: attempt.plan.shell, N: "a_job", terse: "", b: "n", wd: "/r/pending/a" });
   });
 
   it("to wait for other jobs only where their end is enough, and job.sh says nothing of that", () => {

@@ -1,5 +1,5 @@
 /** The program on real Grid Engine: from the inbox to complete, and all that may end a job on the way. */
-import { writeFileSync } from "node:fs";
+import { readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { until } from "../daemons.ts";
@@ -26,6 +26,8 @@ interface SgeRoot extends JobRoot {
   /** Waits until a pending job says this of itself. */
   waits(name: string, what: Readonly<Record<string, RegExp>>): Promise<Record<string, unknown>>;
   cancel(name: string, reason: string): void;
+  /** As if a pending job that has gone from the queue had been looked for since two minutes ago. */
+  hasBeenGone(name: string): Promise<void>;
 }
 
 async function makeSgeRoot(): Promise<SgeRoot> {
@@ -50,6 +52,14 @@ async function makeSgeRoot(): Promise<SgeRoot> {
         Object.entries(what).every(([key, pattern]) => pattern.test(String(statusOf(name)?.[key] ?? "")));
       await waitUntil(`${name} says ${Object.values(what)}`, says, PATIENCE_MS);
       return statusOf(name) ?? {};
+    },
+    async hasBeenGone(name) {
+      const own = join(base.path, "pending", name, ".jobmgr");
+      const notes = () => readdirSync(own, { recursive: true, encoding: "utf8" });
+      const note = () => notes().find((path) => path.endsWith("/absent-since"));
+      await waitUntil(`${name} is looked for`, () => note() !== undefined, PATIENCE_MS);
+      const ago = Date.now() / 1000 - 120;
+      utimesSync(join(own, note() ?? ""), ago, ago);
     },
     cancel: (name, reason) => writeFileSync(join(base.path, "pending", name, "job_cancel"), `${reason}\n`),
   };
@@ -94,15 +104,16 @@ describe("on Grid Engine", { timeout: 120_000 }, () => {
     await root.waits("waits", { why: /hqw: It is held/ });
     const running = await root.waits("runs", { state: /running/ });
     await cluster.must("qdel", String(running.id), String(root.status("waits", "pending").id));
+    await root.hasBeenGone("waits");
     const [hard, soft, ran, waited, again, halt] = await root.done("hard", "soft", "runs", "waits", "again", "halt");
 
     expect([hard, soft]).toMatchObject([{ state: "failed" }, { state: "failed" }]);
     expect(root.paragraphsOf("hard")).toContain("It reached its time limit (0:00:02)");
     expect(root.paragraphsOf("hard")).toContain("#$ -l h_rt=0:00:04");
     expect(root.paragraphsOf("soft")).toContain("#$ -l s_rt=0:00:04");
-    expect([ran, waited]).toMatchObject([{ state: "cancelled" }, { state: "lost" }]);
+    expect([ran, waited]).toMatchObject([{ state: "cancelled" }, { state: "cancelled" }]);
     expect(root.paragraphsOf("runs")).toContain("with qdel, or by an administrator");
-    expect(root.paragraphsOf("waits")).toContain("somebody cancelled it");
+    expect(root.paragraphsOf("waits")).toContain("It was taken out of the queue before it started");
     // 99 asks Grid Engine for another start; 100 for no more, and that the job is kept for whoever looks at it.
     expect(again).toMatchObject({ state: "succeeded" });
     expect(halt).toMatchObject({ state: "failed", exitCode: 100 });

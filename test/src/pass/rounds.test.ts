@@ -8,6 +8,7 @@ import { realDisk } from "../../../src/disk.ts";
 import type { Engine, Handle, Submitted, Token } from "../../../src/engine.ts";
 import { EngineError } from "../../../src/engine-error.ts";
 import { Waiters } from "../../../src/pass/behind.ts";
+import { outagesOf } from "../../../src/pass/facts.ts";
 import { Guard } from "../../../src/pass/guard.ts";
 import type { Job } from "../../../src/pass/job.ts";
 import { Jobs } from "../../../src/pass/jobs.ts";
@@ -129,6 +130,21 @@ describe("with several engines", () => {
     expect(lines.today.mayBeAsked).toBe(false);
     expect(lines.of(its).mayBeAsked).toBe(true);
     expect(lines.of(its).takesJobs).toBe(true);
+  });
+
+  it("the silence of one that only earlier jobs have is in the figures, as long as it has jobs", async () => {
+    const [today, other] = [new NamedEngine("Today"), new NamedEngine("Other")];
+    const { rounds, lines, addSubmitted } = await makeRounds(today, other);
+    const job = addSubmitted("b", "Other");
+    other.isDown = true;
+    await rounds.ask();
+    expect([...outagesOf(lines)]).toEqual([
+      ["Today", undefined],
+      ["Other", lines.of(job).outage?.since],
+    ]);
+    expect(outagesOf(lines).get("Other")).toMatch(/^20.*Z$/);
+    lines.of(job).rests();
+    expect(outagesOf(lines).get("Other")).toBeUndefined();
   });
 
   it("one that has no jobs is not asked", async () => {
