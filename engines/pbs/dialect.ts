@@ -66,8 +66,10 @@ function submitArgs(flavour: Flavour, attempt: Attempt): string[] {
   const { plan, after = [] } = attempt;
   const waits = dependList(after, flavour);
   return [
-    ...(flavour === "slurm" ? slurmArgs(attempt) : ["-N", plan.jobName]),
+    ...(flavour === "slurm" ? [] : ["-N", plan.jobName]),
     ...plan.args,
+    // Behind what the user says (--engine-arg): by these it is found again, and of two the last one holds.
+    ...(flavour === "slurm" ? slurmArgs(attempt) : []),
     ...(waits === "" ? [] : ["-W", `depend=${waits}`]),
     runnerFromFolder(attempt),
   ];
@@ -186,7 +188,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     scheduler: "PBS",
     submitter: "qsub",
     plan: (script, means, scale) => planOf(script, { flavour, environment, ...means }, scale),
-    checkEngineArgs,
+    checkEngineArgs: (engineArgs) => checkEngineArgs(engineArgs, flavour),
     remarks: (script) => remarksOn(script.text, flavour, environment),
     environment: (env) =>
       Object.fromEntries(Object.entries(env).filter(([name]) => KEPT.has(name) || !FOREIGN.test(name))),

@@ -7,6 +7,7 @@ import type { Flavour } from "./flavour.ts";
 import {
   askedOf,
   directiveBlock,
+  givenOptions,
   optionsIn,
   type PbsOptions,
   pbsOptions,
@@ -66,8 +67,17 @@ function refuseImpossible(options: PbsOptions, where: string): void {
     );
 }
 
+/** What means nothing to a shell, and nothing else to Slurm's qsub either, which puts its words into a line for one. */
+const PLAIN_WORD = /^[\w@%+=:,./~-]+$/;
+
 /** Throws `refused` for what no job could be submitted with. */
-export function checkEngineArgs(engineArgs: readonly string[]): void {
+export function checkEngineArgs(engineArgs: readonly string[], flavour: Flavour): void {
+  const odd = flavour === "slurm" ? engineArgs.find((arg) => !PLAIN_WORD.test(arg)) : undefined;
+  if (odd !== undefined)
+    throw new EngineError(
+      "refused",
+      `--engine-arg=${odd}: Slurm's own qsub would hand this to a shell as it stands. Write it without blanks, quotes and other such signs, or use -e SlurmEngine.`,
+    );
   refuseImpossible(pbsOptions("", engineArgs, ""), "--engine-arg");
   const given = optionsIn(engineArgs);
   const stray = given.find(({ name }) => name === undefined);
@@ -91,10 +101,10 @@ export function planOf(script: Script, site: Site, scale: Scale = {}): Plan {
   const directives = prefix === "" ? "" : directiveBlock(script.text, prefix);
   const options = pbsOptions(directives, engineArgs, prefix);
   refuseImpossible(options, "job.sh");
-  const said = options.values.N;
-  const jobName = script.jobName !== undefined ? plainName(script.jobName) : (said ?? plainName(script.folderName));
+  if (flavour === "slurm") refuseUnread(directives, prefix);
+  const jobName = nameFor(script, options.values.N, flavour);
   const tasks = arrayOf(options, flavour);
-  const raised = raisedOf(options, scale);
+  const raised = raisedOf(options, scale, flavour);
   const resources = { ...options.resources, ...raised.resources };
   const asked = askedOf({ ...options, resources });
   const timeS = secondsIn(resources.walltime);
@@ -148,7 +158,7 @@ interface Raised {
 }
 
 /** What is asked for by the kind; memory is asked for of the whole, of each process, or of each chunk. */
-function raisedOf({ resources }: PbsOptions, { memory, time }: Scale): Raised {
+function raisedOf({ resources }: PbsOptions, { memory, time }: Scale, flavour: Flavour): Raised {
   const changed: Record<string, string> = {};
   const texts: string[] = [];
   const put = (name: string, value: string | undefined) => {
@@ -166,7 +176,21 @@ function raisedOf({ resources }: PbsOptions, { memory, time }: Scale): Raised {
         return more === undefined ? all : `${head}${more}`;
       }),
     );
-  return { resources: changed, texts };
+  const canBeSaid = flavour !== "slurm" || PLAIN_WORD.test(resourceList({ ...resources, ...changed }));
+  return canBeSaid ? { resources: changed, texts } : { resources: {}, texts: [] };
+}
+
+/** sbatch reads #PBS lines also by long names, which would be read for nothing here: --array is one. */
+function refuseUnread(directives: string, prefix: string): void {
+  const long = givenOptions(directives, prefix).find(({ written }) => written.startsWith("--"));
+  if (long)
+    throw new EngineError("refused", `job.sh asks for ${long.written}, which is no option of qsub. Use its letter.`);
+}
+
+function nameFor({ jobName, folderName }: Script, said: string | undefined, flavour: Flavour): string {
+  // A name of the user's own is taken as it is, where it does not go through a shell.
+  if (jobName === undefined && said !== undefined && flavour !== "slurm") return said;
+  return plainName(jobName ?? said ?? folderName);
 }
 
 /** What every PBS takes for a name: 15 letters, digits, "-" or "_", the first of them a letter (qsub(1B), -N). */

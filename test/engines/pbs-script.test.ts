@@ -42,7 +42,7 @@ describe("the lines that are read", () => {
     const block = directiveBlock(script, "#PBS");
     const runner = `#!/bin/sh\n${block}jm_x=1\n#PBS -N no\n`;
     expect(pbsOptions(runner, [], "#PBS")).toEqual(pbsOptions(script, [], "#PBS"));
-    expect(block.split("\n").every((line) => line === "" || line.trimStart().startsWith("#"))).toBe(true);
+    expect(block).toBe("#PBS -N a\n#PBS -l mem=1gb,walltime=5\n#PBS -q b\n");
     expect(headLength(runner, "#PBS")).toBe(block.split("\n").length);
   });
 });
@@ -174,16 +174,28 @@ describe("the plan", () => {
     expect(() => plan("#PBS -J 0-3\n", { flavour: "torque" })).toThrow("Torque takes -t");
   });
 
+  it("hands nothing to Slurm's qsub that means something to a shell, or to sbatch, which reads the runner", () => {
+    const text = "#SBATCH --array=0-3\n#BSUB -J a\n#PBS -N $(id)\n#PBS -l walltime=60,proc='a b'\n# a comment\necho\n";
+    const { jobName, directives, raised } = plan(text, { flavour: "slurm" }, { time: 2 });
+    expect({ jobName, directives, raised }).toEqual({
+      jobName: "j_id_",
+      directives: "#PBS -N $(id)\n#PBS -l walltime=60,proc='a b'\n",
+    });
+    expect(() => checkEngineArgs(["-q", "a b"], "slurm")).toThrow("-e SlurmEngine");
+    expect(() => checkEngineArgs(["-A", "$(id)"], "slurm")).toThrow("-e SlurmEngine");
+    expect(() => plan("#PBS --array=0-3\n", { flavour: "slurm" })).toThrow("--array=0-3");
+  });
+
   it("tells of a shell that is not used", () => {
     expect(plan("#PBS -S /usr/bin/python3\nprint()\n").ignored).toEqual(["-S /usr/bin/python3"]);
     expect(plan("#!/usr/bin/python3\n#PBS -S /bin/csh\n").ignored).toEqual([]);
   });
 
   it("refuses arguments that no job could be submitted with", () => {
-    expect(() => checkEngineArgs(["-q", "big", "-lwalltime=5"])).not.toThrow();
-    expect(() => checkEngineArgs(["-z"])).toThrow("-z");
-    expect(() => checkEngineArgs(["big"])).toThrow("no option of qsub");
-    expect(() => checkEngineArgs(["-C", "%%"])).toThrow("must begin with #");
+    expect(() => checkEngineArgs(["-q", "big", "-lwalltime=5"], "openpbs")).not.toThrow();
+    expect(() => checkEngineArgs(["-z"], "openpbs")).toThrow("-z");
+    expect(() => checkEngineArgs(["big"], "openpbs")).toThrow("no option of qsub");
+    expect(() => checkEngineArgs(["-C", "%%"], "openpbs")).toThrow("must begin with #");
   });
 });
 

@@ -39,11 +39,15 @@ describe("over a real Slurm", () => {
     manage(root);
     root.drop("a job", { "job.sh": "#PBS -l walltime=0:05:00\necho hello; cat data.txt; pwd", "data.txt": "input\n" });
     root.dropLedger("fails", "exit 7");
-    await root.completed("a job", "fails");
+    root.drop("odd", `#PBS -N a;touch\${IFS}${root.path}/shell\n#SBATCH --array=0-2\necho odd >> '${root.ledger}'\n`);
+    await root.completed("a job", "fails", "odd");
     expect(root.status("a job")).toMatchObject({ state: "succeeded", exitCode: 0, engine: "PbsEngine" });
     const number = root.status("a job").id;
     expect(root.read(`complete/a job/a_job.o${number}`)).toBe(`hello\ninput\n${root.path}/pending/a job\n`);
     expect(root.status("fails")).toMatchObject({ state: "failed", exitCode: 7 });
+    expect(root.status("odd")).toMatchObject({ state: "succeeded", exitCode: 0 });
+    expect(root.runs().sort()).toEqual(["fails", "odd"]);
+    expect(root.exists("shell")).toBe(false);
   });
 
   it("a job goes on when the manager is killed, and ends when somebody else deletes it", async (context) => {
