@@ -191,6 +191,8 @@ export class BatchEngine implements Engine {
     const queue = await this.#queueNow(Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
     if (row) return { is: "found", token, handle: row.id as Handle };
+    const [untold] = queue.rows.filter((one) => isUntold(one, attempt) && isAlive(one));
+    if (untold) return { is: "unsure", why: `job ${untold.id} may be it, which does not tell what it runs` };
     // It may have started and left the queue while that was asked.
     const claim = this.#claimOf(readRuns(attempt));
     if (claim !== undefined) return { is: "found", token, handle: claim as Handle };
@@ -235,7 +237,8 @@ export class BatchEngine implements Engine {
     const left: string[] = [];
     for (const job of jobs) {
       ofOneJob(job, news, () => {
-        const rows = queue.byToken.get(job.token) ?? [];
+        const rows =
+          queue.byToken.get(job.token) ?? queue.rows.filter((row) => row.id === job.handle && isUntold(row, job));
         const runs = readRuns(job);
         const copies = copiesOf(rows, job.handle, this.#claimOf(runs));
         extra.push(...copies.extra);
@@ -303,7 +306,9 @@ export class BatchEngine implements Engine {
       return mayBeExplained
         ? { is: "ending", why: "it has ended; the history of jobs is asked why" }
         : this.#endOf({ ...one, ends }, askedAtMs);
-    const { scheduler } = this.#dialect;
+    const { scheduler, history: how } = this.#dialect;
+    if (how?.tellsOfLiving && rows.some(({ news }) => news.is === "queued" || news.is === "running"))
+      return { is: "ending", why: `${scheduler} did not name it among your jobs, but knows it; it is asked again` };
     const gone = `it is not in the queue of ${scheduler} any more`;
     if (times < 2) return { is: "ending", why: `${gone}, and is looked for again` };
     // What was cancelled while it waited leaves no trace in some histories.
@@ -374,6 +379,11 @@ export class BatchEngine implements Engine {
     }
     return undefined;
   }
+}
+
+/** A scheduler may leave out what a job runs; then its name must do, and its id, which is not enough to cancel it. */
+function isUntold({ runner, name }: Row, { plan }: Attempt): boolean {
+  return runner === undefined && name === plan.jobName;
 }
 
 /** A job that is not alive in the queue, and what is known of its end. */

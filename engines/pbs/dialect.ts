@@ -6,6 +6,7 @@ import { idIn, verdictOf } from "./answers.ts";
 import type { Flavour } from "./flavour.ts";
 import {
   absencesIn,
+  argumentsOf,
   folderIn,
   hasNoHistory,
   isArray,
@@ -84,6 +85,8 @@ function handleOf(shownId: string): string {
 function batchRow(row: Row, flavour: Flavour): BatchRow {
   const token = tokenIn(row);
   const folder = folderIn(row);
+  // Slurm's qstat tells of every job what it is called, and of none its arguments.
+  const isTold = token !== undefined || flavour === "slurm" || argumentsOf(row) !== "";
   const task = taskOf(row.shownId);
   const living = livingNews([row], flavour);
   const end = endsOf([row], flavour).get(task) ?? { word: "gone" };
@@ -95,7 +98,7 @@ function batchRow(row: Row, flavour: Flavour): BatchRow {
       living === undefined || living.is === "ended" || living.is === "ending" || living.is === "missing"
         ? { is: "ended", ...end }
         : living,
-    runner: token === undefined ? "" : `${folder ?? "?"}/.jobmgr/attempt-${token}/run.sh`,
+    ...(isTold && { runner: token === undefined ? "" : `${folder ?? "?"}/.jobmgr/attempt-${token}/run.sh` }),
     ...(name !== undefined && { name }),
     ...(row.facts.get("job_state") === "E" && { isEnding: true }),
   };
@@ -219,6 +222,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
         question: ({ ids }) =>
           ids && ids.length > 0 ? { program: "qstat", args: listing.args(ids, true) } : undefined,
         rows: (said) => (hasNoHistory(said.stderr) ? "absent" : (listing.rows(said) ?? "down")),
+        tellsOfLiving: true,
         lagMs: 5000,
       },
     }),

@@ -117,6 +117,14 @@ describe("what is in the queue", () => {
     expect(versions("42940.t\n")).not.toEqual(["42940 stranger"]);
   });
 
+  it("of what tells no arguments it is not known whose it is, and it is asked about again", () => {
+    const dialect = pbsDialect("torque", {});
+    dialect.detailsQuestion?.(["42940"]);
+    const known = dialect.details?.(said(torqueJob("R").replace(/submit_args.*/, "x = y")));
+    expect(known?.get("42940")?.row).not.toHaveProperty("runner");
+    expect(dialect.queueRows(said("42940.t\n"))?.[0]?.version).not.toBe("stranger");
+  });
+
   it("OpenPBS: JSON, until that lacks a job", () => {
     const dialect = pbsDialect("openpbs", {});
     expect(dialect.detailsQuestion?.(["3472664", "41"]).args).toEqual(["-f", "-F", "json", "3472664", "41"]);

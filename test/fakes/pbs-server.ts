@@ -81,7 +81,7 @@ qselect)
   # Torque keeps for a while what has ended (keep_completed).
   all=("$state"/jobs/*)
   for job in "\${all[@]}"; do
-    [ -e "$job/id" ] || continue
+    [ -e "$job/id" ] && [ ! -e "$job/hidden" ] || continue
     if [ -e "$job/ended" ]; then [ $flavour = torque ] && ((\${job##*/} > \${#all[@]} - 4)) || continue; fi
     echo "$(fact id).pbs"
   done
@@ -156,7 +156,7 @@ export interface FakePbs {
   refuse(text: string): void;
   /** The next qsub takes the job, and its answer gets lost. */
   loseNextAnswer(): void;
-  /** A fact of a job as qstat is to tell it: "letter", "comment", "status", "substate". */
+  /** A fact of a job as qstat is to tell it: "letter", "comment", "status", "substate", "args"; "hidden": qselect tells nothing. */
   tell(id: number, fact: string, value: string): void;
   /** qstat -F json tells of one job only, whatever it is asked for (openpbs issue 2672). */
   tellOfOneOnly(): void;

@@ -129,6 +129,23 @@ describe("with a small PBS", () => {
     expect(root.status("a").state).toBe("cancelled");
   });
 
+  it.each([
+    ["args", "", "running"],
+    ["hidden", "yes", "ending"],
+  ])("OpenPBS: a job that is not told of as it should be (%s) is waited for", async (fact, value, state) => {
+    const { pbs, root, manage } = await makePbsRoot("openpbs");
+    manage("--lost-after", "1");
+    root.dropLedger("a", `while [ ! -e '${root.path}/gate' ]; do sleep 0.1; done`);
+    await waitUntil("it runs", () => root.runs().length === 1);
+    pbs.tell(1, fact, value);
+    root.drop("b", "sleep 2");
+    await root.completed("b");
+    expect(root.status("a", "pending").state).toBe(state);
+    writeFileSync(`${root.path}/gate`, "");
+    await root.completed("a");
+    expect(root.status("a")).toMatchObject({ state: "succeeded", id: "1" });
+  });
+
   it("Torque: a job whose answer was lost is found by its arguments, and runs once", async () => {
     const { pbs, root, manage } = await makePbsRoot("torque");
     pbs.loseNextAnswer();
