@@ -110,6 +110,8 @@ export interface Dialect {
   readonly submitter: string;
   /** What was in its queue for so long outlives a crash of it; a minute where this is left out. */
   readonly savedMs?: number;
+  /** After this exit code of a runner it keeps the job in its queue, as one that cannot be started. */
+  readonly keepsAfter?: number;
 
   /** As Engine.plan. */
   plan(script: Script, means: Means, scale: Scale): Plan;

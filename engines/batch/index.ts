@@ -243,7 +243,7 @@ export class BatchEngine implements Engine {
         const copies = copiesOf(rows, job.handle, this.#claimOf(runs));
         extra.push(...copies.extra);
         const living = livingNews(copies.own.filter(isAlive));
-        if (living?.is === "queued" && isLeftOver(copies.own, runs)) left.push(copies.id);
+        if (living?.is === "queued" && this.#isLeftOver(copies.own, runs)) left.push(copies.id);
         else if (living !== undefined && !this.#hasLeft(job, copies.own, runs, queue.askedAtMs)) return living;
         open.push({ job, id: copies.id, runs, ends: this.#notes.withKept(job, endsOf(copies.own)) });
         return undefined;
@@ -253,6 +253,14 @@ export class BatchEngine implements Engine {
     if (extra.length + left.length > 0) await this.#client.cancel([...extra, ...left]).catch(() => {});
     await this.#weigh(open, queue, news);
     return news;
+  }
+
+  /** The scheduler keeps a job that has ended, as one that cannot be started. */
+  #isLeftOver(rows: readonly Row[], runs: Runs): boolean {
+    const { keepsAfter } = this.#dialect;
+    const isKept = ({ news, task }: Row) =>
+      news.is === "queued" && news.stuck && runs.get(task)?.exit?.code === keepsAfter;
+    return keepsAfter !== undefined && rows.filter(isAlive).every(isKept);
   }
 
   /** Every runner that the scheduler says to run has left its exit record, and for longer than any cleaning up takes. */
@@ -392,12 +400,6 @@ interface Open {
   readonly id: string;
   readonly runs: Runs;
   readonly ends: Ends;
-}
-
-/** The scheduler keeps a job that has ended, as one that cannot be started: Grid Engine does so after an exit code of 100. */
-function isLeftOver(rows: readonly Row[], runs: Runs): boolean {
-  const living = rows.filter(isAlive);
-  return living.every(({ news, task }) => news.is === "queued" && news.stuck && runs.get(task)?.exit !== undefined);
 }
 
 /** Every runner has left its exit record. */

@@ -72,7 +72,7 @@ qsub)
       for task in $(seq \${range%-*} \${range#*-}); do run "$n[$task]" $task & done
       wait
     else run $n ""; fi
-    touch "$job/ended"
+    [ -e "$job/stays" ] || touch "$job/ended"
   ) >/dev/null 2>&1 &
   if [ -e "$state/loses" ]; then rm "$state/loses"; echo "qsub: End of File" >&2; exit 1; fi
   echo "$id.pbs"
@@ -156,8 +156,10 @@ export interface FakePbs {
   refuse(text: string): void;
   /** The next qsub takes the job, and its answer gets lost. */
   loseNextAnswer(): void;
-  /** A fact of a job as qstat is to tell it: "letter", "comment", "status", "substate", "args"; "hidden": qselect tells nothing. */
+  /** A fact of a job as qstat is to tell it: "letter", "comment", "status", "substate", "args"; "hidden": qselect tells nothing; "stays": it is in the queue after it has run. */
   tell(id: number, fact: string, value: string): void;
+  /** Whether there is such a fact: "exit" when it has run, "substate" when it was deleted. */
+  has(id: number, fact: string): boolean;
   /** qstat -F json tells of one job only, whatever it is asked for (openpbs issue 2672). */
   tellOfOneOnly(): void;
   /** Kills what runs of a job with KILL, so that its runner leaves no word. */
@@ -200,6 +202,7 @@ export function makeFakePbs(flavour: "openpbs" | "torque", state: string): FakeP
     refuse: (text) => writeFileSync(join(state, "qsub-says"), `${text}\n`),
     loseNextAnswer: () => writeFileSync(join(state, "loses"), ""),
     tell: (id, fact, value) => writeFileSync(at(id, fact), `${value}\n`),
+    has: (id, fact) => existsSync(at(id, fact)),
     tellOfOneOnly: () => writeFileSync(join(state, "first-only"), ""),
     kill,
     forget(id) {

@@ -146,6 +146,23 @@ describe("with a small PBS", () => {
     expect(root.status("a")).toMatchObject({ state: "succeeded", id: "1" });
   });
 
+  it("OpenPBS: a job that was put back and held after a run is held, and not taken out", async () => {
+    const { pbs, root, manage } = await makePbsRoot("openpbs");
+    manage();
+    root.dropLedger("a", "while [ ! -e gate ]; do sleep 0.1; done");
+    await waitUntil("it runs", () => root.runs().length === 1);
+    pbs.tell(1, "letter", "H");
+    pbs.tell(1, "stays", "yes");
+    writeFileSync(`${root.path}/pending/a/gate`, "");
+    await waitUntil("its run has ended", () => pbs.has(1, "exit"));
+    root.drop("b", "sleep 1");
+    await root.completed("b");
+    expect(root.status("a", "pending").state).toBe("queued");
+    expect(pbs.has(1, "substate")).toBe(false);
+    pbs.tell(1, "ended", "");
+    await root.completed("a");
+  });
+
   it("Torque: a job whose answer was lost is found by its arguments, and runs once", async () => {
     const { pbs, root, manage } = await makePbsRoot("torque");
     pbs.loseNextAnswer();
