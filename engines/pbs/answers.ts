@@ -90,6 +90,10 @@ const ROWS: readonly Row[] = [
     refused("No queue takes what it asks for. qstat -Qf shows their limits; change #PBS -l or -q."),
   ],
   [
+    /cannot submit non-rerunable Array Job/i,
+    refused("OpenPBS takes arrays only if it may start them again. Remove #PBS -r n."),
+  ],
+  [
     /Array job exceeds server or queue size limit|Bad Job Array Request/i,
     refused("The array is too large, or cannot be read. Change #PBS -J (OpenPBS) or -t (Torque)."),
   ],

@@ -3,6 +3,7 @@ import type { Plan, Request, Scale } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { quoted } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
+import { startsBefore } from "../batch/starts.ts";
 import type { Flavour } from "./flavour.ts";
 import {
   askedOf,
@@ -30,15 +31,16 @@ export interface Site {
 /**
  * What PBS tells a job of itself (qsub(1B)): "123[4].server" in PBS_JOBID, of which the number is the whole's; behind a letter,
  * so that it is a word also where there is none. PBS does not tell how often a job was started, so that where it may be
- * started again (-r y), the later start is the later time.
+ * started again (-r y) that is counted.
  */
 function identityOf(flavour: Flavour, isRerunable: boolean, isArray: boolean): Plan["identity"] {
   if (flavour === "slurm")
     return { job: `"j\${SLURM_JOB_ID-}"`, restart: `"\${SLURM_RESTART_COUNT:-0}"`, task: `"\${SLURM_ARRAY_TASK_ID-}"` };
+  const task = `"\${PBS_ARRAY_INDEX:-\${PBS_ARRAYID-}}"`;
   return {
     job: `"j\${PBS_JOBID:+\${PBS_JOBID%%[!0-9]*}}${isArray ? "[]" : ""}"`,
-    restart: isRerunable ? '"$(date +%s)"' : "0",
-    task: `"\${PBS_ARRAY_INDEX:-\${PBS_ARRAYID-}}"`,
+    restart: isRerunable ? startsBefore(task) : "0",
+    task,
   };
 }
 
@@ -108,13 +110,14 @@ export function planOf(script: Script, site: Site, scale: Scale = {}): Plan {
   const resources = { ...options.resources, ...raised.resources };
   const asked = askedOf({ ...options, resources });
   const timeS = secondsIn(resources.walltime);
-  const isRerunable = /^y/i.test(options.values.r ?? "n");
+  // OpenPBS takes no array that it may not start again ("cannot submit non-rerunable Array Job").
+  const isRerunable = /^y/i.test(options.values.r ?? (tasks.length > 0 && flavour === "openpbs" ? "y" : "n"));
   return {
     jobName,
     shell: site.shell,
     directives,
     args: [
-      ...(isRerunable ? [] : ["-r", "n"]),
+      ...["-r", isRerunable ? "y" : "n"],
       ...(flavour === "slurm" ? [] : ["-S", site.shell.split(" ")[0] ?? "/bin/sh"]),
       ...engineArgs,
       ...(raised.texts.length > 0 ? ["-l", resourceList(resources)] : []),

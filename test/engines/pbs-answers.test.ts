@@ -36,6 +36,7 @@ describe("refused, with what to change", () => {
     ['qsub: Resource invalid in "select" specification: walltime', "#PBS -l"],
     ["qsub: submit error (Bad UID for job execution MSG=ruserok failed validating u1/u1 from s001)", "login node"],
     ["qsub: illegal -N value", "#PBS -N"],
+    ["qsub: cannot submit non-rerunable Array Job", "#PBS -r n"],
     ["qsub: Invalid Job Dependency", "#PBS -W depend"],
     ["qsub: submit error (No default queue specified MSG=requested queue not found)", "#PBS -q"],
     ["qsub: hook rejected request", "rule"],

@@ -45,6 +45,9 @@ qsub)
     shift
   done
   folder=$PWD range=$(sed -n 's/^#PBS -[Jt] \([0-9]*-[0-9]*\)$/\1/p' "$1")
+  if [ "$range" ] && [ $flavour = openpbs ]; then
+    case $args in *"-r n "*) echo "qsub: cannot submit non-rerunable Array Job" >&2; exit 255 ;; esac
+  fi
   n=1
   while ! mkdir "$state/jobs/$n" 2>/dev/null; do n=$((n + 1)); done
   job=$state/jobs/$n id=$n
