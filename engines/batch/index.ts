@@ -94,6 +94,8 @@ export class BatchEngine implements Engine {
     const question = this.#dialect.checkQuestion?.(attempt);
     if (!question) return;
     const ran = await runProgram(question.program, question.args, CHECK_TIMEOUT_MS, this.#environment);
+    if (ran.timedOut || (ran.exitCode === undefined && ran.errorCode === undefined))
+      throw new EngineError("unavailable", `${question.program} gave no answer.`);
     const fault = this.#dialect.checkFault?.(ran);
     if (fault) throw this.#refusal(attempt, fault);
   }
@@ -319,16 +321,16 @@ export class BatchEngine implements Engine {
       return { is: "ending", why: `${scheduler} did not name it among your jobs, but knows it; it is asked again` };
     const gone = `it is not in the queue of ${scheduler} any more`;
     if (times < 2) return { is: "ending", why: `${gone}, and is looked for again` };
-    // What was cancelled while it waited leaves no trace in some histories.
-    if (isCancelledByUs(job) && (runs.size === 0 || goneMs >= lagMs))
+    const lostAfterMs = this.#options.lostAfterS * 1000;
+    // What was cancelled while it waited leaves no trace in some histories; what has run may have ended as it should.
+    if (isCancelledByUs(job) && (runs.size === 0 || goneMs >= (history.is === "absent" ? lostAfterMs : lagMs)))
       return this.#over(job, {
         is: "ended",
         word: `${scheduler} job ${id}: removed from the queue`,
         cause: "cancelled",
       });
     if (history.is === "down") return { is: "ending", why: `${gone}, and the history of jobs does not answer` };
-    if (goneMs < this.#options.lostAfterS * 1000)
-      return { is: "ending", why: `${gone}, and has left no result; it is looked for` };
+    if (goneMs < lostAfterMs) return { is: "ending", why: `${gone}, and has left no result; it is looked for` };
     const word = `${scheduler} job ${id}: neither in the queue nor in the history of jobs`;
     const known = job.plan.tasks.length > 0 && {
       tasks: Object.fromEntries([...ends].filter(([task]) => task !== undefined)),

@@ -208,7 +208,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     },
     checkFault: (said) => {
       if (said.exitCode === 0) return undefined;
-      const isMute = said.errorCode === undefined && `${said.stdout}${said.stderr}`.trim() === "";
+      const isMute = said.exitCode !== undefined && `${said.stdout}${said.stderr}`.trim() === "";
       return isMute ? { ...said, stderr: "qstat: Unknown queue" } : said;
     },
     queueQuestion: (user) =>

@@ -163,6 +163,20 @@ describe("with a small PBS", () => {
     await root.completed("a");
   });
 
+  it("Torque: what has run is not called cancelled before its exit code can have come", async () => {
+    const { pbs, root, manage } = await makePbsRoot("torque");
+    manage();
+    root.dropLedger("a", `while [ ! -e '${root.path}/gate' ]; do sleep 0.1; done`);
+    await waitUntil("it runs", () => root.runs().length === 1);
+    pbs.tell(1, "hidden", "yes");
+    writeFileSync(`${root.path}/pending/a/job_cancel`, "");
+    root.drop("b", "sleep 1");
+    await root.completed("b");
+    writeFileSync(`${root.path}/gate`, "");
+    await root.completed("a");
+    expect(root.status("a")).toMatchObject({ state: "succeeded", exitCode: 0 });
+  });
+
   it("Torque: a job whose answer was lost is found by its arguments, and runs once", async () => {
     const { pbs, root, manage } = await makePbsRoot("torque");
     pbs.loseNextAnswer();
@@ -187,6 +201,23 @@ describe("with a small PBS", () => {
     expect(root.status("b").state).toBe("refused");
     expect(root.paragraphsOf("b")).toContain("Unknown queue. The queue does not exist.");
   });
+});
+
+it("a qstat that gives no answer is an outage, and no word against the job", async () => {
+  const folder = makeFolder();
+  for (const program of ["qsub", "qstat", "pbsnodes"]) {
+    writeFileSync(
+      join(folder, program),
+      '#!/bin/sh\n[ "$1" = --version ] && echo pbs_version = 23 && exit\nkill -9 $$\n',
+    );
+    chmodSync(join(folder, program), 0o755);
+  }
+  const script = join(folder, "a.sh");
+  writeFileSync(script, "echo\n");
+  const env = { PATH: `${folder}:${process.env.PATH}` };
+  const { code, stderr } = await jobmgr(["check", "-e", "PbsEngine", script], { env });
+  expect(code).toBe(0);
+  expect(stderr).toContain("The engine's dry run was left out: qstat gave no answer.");
 });
 
 describe("whose qsub it is", () => {
