@@ -13,7 +13,10 @@ export type Token = string & { [kind]: "token" };
 /** The engine's name for it, in the engine's own spelling. */
 export type Handle = string & { [kind]: "handle" };
 
-/** Words of sh, of the engine's own making, by which a runner knows for whom it was started. */
+/**
+ * Words of sh, of the engine's own making, by which a runner knows for whom it was started. In them, $jm_folder and
+ * $jm_token are the job's folder and the attempt's token.
+ */
 export interface Identity {
   /** The engine's id of the job, without blanks: of two copies of an attempt one steps aside. "-" where there is none. */
   readonly job: string;

@@ -51,7 +51,7 @@ export interface Row {
   /** The index of a task; left out for a plain job, and for tasks of an array that are told of together. */
   readonly task?: number;
   readonly news: RowNews;
-  /** A text that holds the path of the runner; left out where only the details tell it. */
+  /** A text that holds the path of the runner; left out where only the details tell it, and there, where nothing does. */
   readonly runner?: string;
   /** Whoever asks for its end now changes nothing: it is being ended, or cleaned up. */
   readonly isEnding?: boolean;
@@ -96,6 +96,8 @@ export interface History {
   rows(said: Said): readonly Row[] | "absent" | "down";
   /** An end may stand in it so much later. */
   readonly lagMs: number;
+  /** A row that says that a job lives is the scheduler's word at this moment, and no record of the past. */
+  readonly tellsOfLiving?: boolean;
 }
 
 /** All that BatchEngine must know of a scheduler. */
@@ -108,6 +110,8 @@ export interface Dialect {
   readonly submitter: string;
   /** What was in its queue for so long outlives a crash of it; a minute where this is left out. */
   readonly savedMs?: number;
+  /** After this exit code of a runner it keeps the job in its queue, as one that cannot be started. */
+  readonly keepsAfter?: number;
 
   /** As Engine.plan. */
   plan(script: Script, means: Means, scale: Scale): Plan;

@@ -94,6 +94,8 @@ export class BatchEngine implements Engine {
     const question = this.#dialect.checkQuestion?.(attempt);
     if (!question) return;
     const ran = await runProgram(question.program, question.args, CHECK_TIMEOUT_MS, this.#environment);
+    if (ran.timedOut || (ran.exitCode === undefined && ran.errorCode === undefined))
+      throw new EngineError("unavailable", `${question.program} gave no answer.`);
     const fault = this.#dialect.checkFault?.(ran);
     if (fault) throw this.#refusal(attempt, fault);
   }
@@ -191,6 +193,8 @@ export class BatchEngine implements Engine {
     const queue = await this.#queueNow(Math.max(1, this.#options.queryS) * 1000, [attempt]);
     const [row] = queue.byToken.get(token) ?? [];
     if (row) return { is: "found", token, handle: row.id as Handle };
+    const [untold] = queue.rows.filter((one) => isUntold(one, attempt) && isAlive(one));
+    if (untold) return { is: "unsure", why: `job ${untold.id} may be it, which does not tell what it runs` };
     // It may have started and left the queue while that was asked.
     const claim = this.#claimOf(readRuns(attempt));
     if (claim !== undefined) return { is: "found", token, handle: claim as Handle };
@@ -235,12 +239,13 @@ export class BatchEngine implements Engine {
     const left: string[] = [];
     for (const job of jobs) {
       ofOneJob(job, news, () => {
-        const rows = queue.byToken.get(job.token) ?? [];
+        const rows =
+          queue.byToken.get(job.token) ?? queue.rows.filter((row) => row.id === job.handle && isUntold(row, job));
         const runs = readRuns(job);
         const copies = copiesOf(rows, job.handle, this.#claimOf(runs));
         extra.push(...copies.extra);
         const living = livingNews(copies.own.filter(isAlive));
-        if (living?.is === "queued" && isLeftOver(copies.own, runs)) left.push(copies.id);
+        if (living?.is === "queued" && this.#isLeftOver(copies.own, runs)) left.push(copies.id);
         else if (living !== undefined && !this.#hasLeft(job, copies.own, runs, queue.askedAtMs)) return living;
         open.push({ job, id: copies.id, runs, ends: this.#notes.withKept(job, endsOf(copies.own)) });
         return undefined;
@@ -250,6 +255,14 @@ export class BatchEngine implements Engine {
     if (extra.length + left.length > 0) await this.#client.cancel([...extra, ...left]).catch(() => {});
     await this.#weigh(open, queue, news);
     return news;
+  }
+
+  /** The scheduler keeps a job that has ended, as one that cannot be started. */
+  #isLeftOver(rows: readonly Row[], runs: Runs): boolean {
+    const { keepsAfter } = this.#dialect;
+    const isKept = ({ news, task }: Row) =>
+      news.is === "queued" && news.stuck && runs.get(task)?.exit?.code === keepsAfter;
+    return keepsAfter !== undefined && rows.filter(isAlive).every(isKept);
   }
 
   /** Every runner that the scheduler says to run has left its exit record, and for longer than any cleaning up takes. */
@@ -295,7 +308,8 @@ export class BatchEngine implements Engine {
     const { job, id, runs } = one;
     const { times, sinceMs: goneMs } = this.#notes.add(job, "absent", askedAtMs);
     const lagMs = this.#dialect.history?.lagMs ?? 0;
-    const ends = new Map([...one.ends, ...endsOf(history.rowsOf(job, id))]);
+    const rows = history.rowsOf(job, id);
+    const ends = new Map([...one.ends, ...endsOf(rows)]);
     const wasRemoved = history.hasLeft(job, id) && isUnstarted(job, ends, runs);
     // It was in the queue: whatever is forgotten of it until the next check, it is not submitted again.
     if (wasRemoved) this.#notes.keepSeen(job);
@@ -306,14 +320,17 @@ export class BatchEngine implements Engine {
       return mayBeExplained
         ? { is: "ending", why: "it has ended; the history of jobs is asked why" }
         : this.#endOf({ ...one, ends }, askedAtMs);
-    const { scheduler } = this.#dialect;
+    const { scheduler, history: how } = this.#dialect;
+    if (how?.tellsOfLiving && rows.some(({ news }) => news.is === "queued" || news.is === "running"))
+      return { is: "ending", why: `${scheduler} did not name it among your jobs, but knows it; it is asked again` };
     const gone = `it is not in the queue of ${scheduler} any more`;
     if (times < 2) return { is: "ending", why: `${gone}, and is looked for again` };
-    // What was cancelled while it waited leaves no trace in some histories.
-    if (isCancelledByUs(job) && (runs.size === 0 || goneMs >= lagMs))
+    const lostAfterMs = this.#options.lostAfterS * 1000;
+    // What was cancelled while it waited leaves no trace in some histories; what has run may have ended as it should.
+    if (isCancelledByUs(job) && (runs.size === 0 || goneMs >= (history.is === "absent" ? lostAfterMs : lagMs)))
       return this.#over(job, { is: "ended", word: this.#removed(id).word, cause: "cancelled" });
     if (history.is === "down") return { is: "ending", why: `${gone}, and the history of jobs does not answer` };
-    if (goneMs < Math.max(this.#options.lostAfterS * 1000, wasRemoved ? lagMs : 0))
+    if (goneMs < Math.max(lostAfterMs, wasRemoved ? lagMs : 0))
       return { is: "ending", why: `${gone}, and has left no result; it is looked for` };
     const word = `${scheduler} job ${id}: neither in the queue nor in the history of jobs`;
     const known = job.plan.tasks.length > 0 && {
@@ -387,18 +404,17 @@ export class BatchEngine implements Engine {
   }
 }
 
+/** A scheduler may leave out what a job runs; then its name must do, and its id, which is not enough to cancel it. */
+function isUntold({ runner, name }: Row, { plan }: Attempt): boolean {
+  return runner === undefined && name === plan.jobName;
+}
+
 /** A job that is not alive in the queue, and what is known of its end. */
 interface Open {
   readonly job: Submitted;
   readonly id: string;
   readonly runs: Runs;
   readonly ends: Ends;
-}
-
-/** The scheduler keeps a job that has ended, as one that cannot be started: Grid Engine does so after an exit code of 100. */
-function isLeftOver(rows: readonly Row[], runs: Runs): boolean {
-  const living = rows.filter(isAlive);
-  return living.every(({ news, task }) => news.is === "queued" && news.stuck && runs.get(task)?.exit !== undefined);
 }
 
 /** Every runner has left its exit record. */

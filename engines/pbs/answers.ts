@@ -90,6 +90,10 @@ const ROWS: readonly Row[] = [
     refused("No queue takes what it asks for. qstat -Qf shows their limits; change #PBS -l or -q."),
   ],
   [
+    /cannot submit non-rerunable Array Job/i,
+    refused("OpenPBS takes arrays only if it may start them again. Remove #PBS -r n."),
+  ],
+  [
     /Array job exceeds server or queue size limit|Bad Job Array Request/i,
     refused("The array is too large, or cannot be read. Change #PBS -J (OpenPBS) or -t (Torque)."),
   ],
@@ -130,15 +134,23 @@ const ROWS: readonly Row[] = [
   [/hook (?:rejected|error)/i, refused("A rule of this site refused it; its own words tell why.")],
   [/Access from host not allowed/i, unavailable("PBS takes no jobs from this machine; nothing was submitted.")],
   [/command not found|No such file or directory.*qsub|Permission denied.*qsub/i, unavailable(NOT_INSTALLED)],
-  // What Slurm's qsub quotes of sbatch (22.05).
-  [/Unable to contact slurm controller \(connect failure\)|Problem loading/, unavailable(UNREACHABLE)],
-  [/Unable to (?:contact slurm controller|establish control machine address)/, unavailable(UNREACHABLE)],
-  [/Batch job submission failed: (?:Job violates accounting|Resource temporarily unavailable)/, FULL],
+];
+
+/** What Slurm's qsub quotes of sbatch (22.05), behind a command with words of the user's own. */
+const OF_SBATCH = /\nand the output was:\n(.*)/s;
+
+/** What was sent, or in part, has no line here that says otherwise, and is ambiguous: it is looked for. */
+const SLURM_ROWS: readonly Row[] = [
+  [/controller \(connect failure\)|establish control(?:ler)? machine address/i, unavailable(UNREACHABLE)],
+  [/authentication credential|authentication (?:agent|public key)|Token Generation failed/i, unavailable(CREDENTIALS)],
+  [/standby mode|System submissions disabled|Rate limit exceeded/i, unavailable(UNREACHABLE)],
+  [/submission failed: (?:Job violates accounting|Resource temporarily unavailable)/i, FULL],
   [
-    /Batch job submission failed: ((?:Invalid|Requested|More processors|User's group|No partition).*)/,
+    /submission failed: ((?:Invalid|Requested|More processors|User's group|No partition).*)/i,
     refused("Slurm does not take what it asks for: $1."),
   ],
-  [/sbatch: error: (?:Invalid|invalid) (.*)/, refused("Slurm does not take what it asks for: $1.")],
+  [/Unable to contact slurm controller|Connection|socket|timed out|failure/i, AMBIGUOUS],
+  [/sbatch: error: (?:Invalid|Unable to open file) (.*)/i, refused("Slurm does not take what it asks for: $1.")],
 ];
 
 /** What kind of "no" it was. For a qsub that gave no id, or gave one and failed all the same. */
@@ -147,8 +159,9 @@ export function verdictOf(said: Said): Answer {
   const { exitCode } = said;
   if (exitCode === 0 || idIn(said.stdout) !== undefined) return AMBIGUOUS;
   const text = `${said.stderr}\n${said.stdout}`;
-  for (const [pattern, answer] of ROWS) {
-    const match = pattern.exec(text);
+  const ofSbatch = /^'?\s*sbatch: error: /m.test(text) ? (OF_SBATCH.exec(text)?.[1] ?? text) : undefined;
+  for (const [pattern, answer] of ofSbatch === undefined ? ROWS : SLURM_ROWS) {
+    const match = pattern.exec(ofSbatch ?? text);
     if (match) return filled(answer, match);
   }
   // From 128 on a shell tells of a signal, but PBS' own codes are there as well; those come with a text.

@@ -6,6 +6,7 @@ import { idIn, verdictOf } from "./answers.ts";
 import type { Flavour } from "./flavour.ts";
 import {
   absencesIn,
+  argumentsOf,
   folderIn,
   hasNoHistory,
   isArray,
@@ -66,8 +67,10 @@ function submitArgs(flavour: Flavour, attempt: Attempt): string[] {
   const { plan, after = [] } = attempt;
   const waits = dependList(after, flavour);
   return [
-    ...(flavour === "slurm" ? slurmArgs(attempt) : ["-N", plan.jobName]),
+    ...(flavour === "slurm" ? [] : ["-N", plan.jobName]),
     ...plan.args,
+    // Behind what the user says (--engine-arg): by these it is found again, and of two the last one holds.
+    ...(flavour === "slurm" ? slurmArgs(attempt) : []),
     ...(waits === "" ? [] : ["-W", `depend=${waits}`]),
     runnerFromFolder(attempt),
   ];
@@ -82,6 +85,8 @@ function handleOf(shownId: string): string {
 function batchRow(row: Row, flavour: Flavour): BatchRow {
   const token = tokenIn(row);
   const folder = folderIn(row);
+  // Slurm's qstat tells of every job what it is called, and of none its arguments.
+  const isTold = token !== undefined || flavour === "slurm" || argumentsOf(row) !== "";
   const task = taskOf(row.shownId);
   const living = livingNews([row], flavour);
   const end = endsOf([row], flavour).get(task) ?? { word: "gone" };
@@ -93,7 +98,7 @@ function batchRow(row: Row, flavour: Flavour): BatchRow {
       living === undefined || living.is === "ended" || living.is === "ending" || living.is === "missing"
         ? { is: "ended", ...end }
         : living,
-    runner: token === undefined ? "" : `${folder ?? "?"}/.jobmgr/attempt-${token}/run.sh`,
+    ...(isTold && { runner: token === undefined ? "" : `${folder ?? "?"}/.jobmgr/attempt-${token}/run.sh` }),
     ...(name !== undefined && { name }),
     ...(row.facts.get("job_state") === "E" && { isEnding: true }),
   };
@@ -186,7 +191,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     scheduler: "PBS",
     submitter: "qsub",
     plan: (script, means, scale) => planOf(script, { flavour, environment, ...means }, scale),
-    checkEngineArgs,
+    checkEngineArgs: (engineArgs) => checkEngineArgs(engineArgs, flavour),
     remarks: (script) => remarksOn(script.text, flavour, environment),
     environment: (env) =>
       Object.fromEntries(Object.entries(env).filter(([name]) => KEPT.has(name) || !FOREIGN.test(name))),
@@ -203,7 +208,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
     },
     checkFault: (said) => {
       if (said.exitCode === 0) return undefined;
-      const isMute = said.errorCode === undefined && `${said.stdout}${said.stderr}`.trim() === "";
+      const isMute = said.exitCode !== undefined && `${said.stdout}${said.stderr}`.trim() === "";
       return isMute ? { ...said, stderr: "qstat: Unknown queue" } : said;
     },
     queueQuestion: (user) =>
@@ -217,6 +222,7 @@ export function pbsDialect(flavour: Flavour, environment: NodeJS.ProcessEnv): Di
         question: ({ ids }) =>
           ids && ids.length > 0 ? { program: "qstat", args: listing.args(ids, true) } : undefined,
         rows: (said) => (hasNoHistory(said.stderr) ? "absent" : (listing.rows(said) ?? "down")),
+        tellsOfLiving: true,
         lagMs: 5000,
       },
     }),

@@ -18,11 +18,15 @@ const RESOURCES_TIMEOUT_MS = 30_000;
 /** Feeds PBS. Which one it is decides how it is asked. */
 export class PbsEngine extends BatchEngine {
   readonly #flavour: Flavour;
+  readonly #environment: NodeJS.ProcessEnv;
 
   /** Throws `refused` for arguments that no job could be submitted with. */
   constructor(options: BatchOptions, flavour: Flavour) {
-    super(pbsDialect(flavour, process.env), options);
+    // PBS_DPREFIX is nothing to Slurm, where sbatch reads the #PBS lines.
+    const environment = flavour === "slurm" ? {} : process.env;
+    super(pbsDialect(flavour, environment), options);
     this.#flavour = flavour;
+    this.#environment = environment;
   }
 
   /** Asks qstat which PBS this is; where there is none, job.sh is read as OpenPBS would read it. */
@@ -45,7 +49,9 @@ export class PbsEngine extends BatchEngine {
 
   /** What job.sh itself says of other jobs would be overruled by what is said for it. */
   waitsForJobs(plan: Plan): boolean {
-    return pbsOptions(plan.directives, plan.args, prefixOf(plan.args, process.env)).attributes.depend === undefined;
+    return (
+      pbsOptions(plan.directives, plan.args, prefixOf(plan.args, this.#environment)).attributes.depend === undefined
+    );
   }
 
   directives(request: Request): readonly string[] {

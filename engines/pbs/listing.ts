@@ -164,11 +164,15 @@ const RUNNER = /(?:^|[\s/'">])\.jobmgr\/attempt-(\d{8}T\d{6}-[0-9a-f]{12})\/run\
 /** What Slurm's qsub is given for a name: the name, the token, and the folder in base64url. */
 const SLURM_NAME = /^(.*)\.(\d{8}T\d{6}-[0-9a-f]{12})\.([\w-]+)$/;
 
+/** How its qsub was called; "" where PBS does not tell, or it was given nothing. */
+export function argumentsOf(row: Row): string {
+  return row.facts.get("Submit_arguments") ?? row.facts.get("submit_args") ?? "";
+}
+
 /** The token of the attempt that a row is of; undefined where PBS does not tell it, or it is none of ours. */
 export function tokenIn(row: Row): Token | undefined {
-  const args = row.facts.get("Submit_arguments") ?? row.facts.get("submit_args") ?? "";
   const name = SLURM_NAME.exec(row.facts.get("Job_Name") ?? "");
-  return (RUNNER.exec(args)?.[1] ?? name?.[2]) as Token | undefined;
+  return (RUNNER.exec(argumentsOf(row))?.[1] ?? name?.[2]) as Token | undefined;
 }
 
 /** Where its qsub was called; undefined where PBS does not tell. */

@@ -3,10 +3,12 @@ import type { Plan, Request, Scale } from "../../src/engine.ts";
 import { EngineError } from "../../src/engine-error.ts";
 import { quoted } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
+import { startsBefore } from "../batch/starts.ts";
 import type { Flavour } from "./flavour.ts";
 import {
   askedOf,
   directiveBlock,
+  givenOptions,
   optionsIn,
   type PbsOptions,
   pbsOptions,
@@ -29,15 +31,16 @@ export interface Site {
 /**
  * What PBS tells a job of itself (qsub(1B)): "123[4].server" in PBS_JOBID, of which the number is the whole's; behind a letter,
  * so that it is a word also where there is none. PBS does not tell how often a job was started, so that where it may be
- * started again (-r y), the later start is the later time.
+ * started again (-r y) that is counted.
  */
 function identityOf(flavour: Flavour, isRerunable: boolean, isArray: boolean): Plan["identity"] {
   if (flavour === "slurm")
     return { job: `"j\${SLURM_JOB_ID-}"`, restart: `"\${SLURM_RESTART_COUNT:-0}"`, task: `"\${SLURM_ARRAY_TASK_ID-}"` };
+  const task = `"\${PBS_ARRAY_INDEX:-\${PBS_ARRAYID-}}"`;
   return {
     job: `"j\${PBS_JOBID:+\${PBS_JOBID%%[!0-9]*}}${isArray ? "[]" : ""}"`,
-    restart: isRerunable ? '"$(date +%s)"' : "0",
-    task: `"\${PBS_ARRAY_INDEX:-\${PBS_ARRAYID-}}"`,
+    restart: isRerunable ? startsBefore(task) : "0",
+    task,
   };
 }
 
@@ -66,8 +69,17 @@ function refuseImpossible(options: PbsOptions, where: string): void {
     );
 }
 
+/** What means nothing to a shell, and nothing else to Slurm's qsub either, which puts its words into a line for one. */
+const PLAIN_WORD = /^[\w@%+=:,./~-]+$/;
+
 /** Throws `refused` for what no job could be submitted with. */
-export function checkEngineArgs(engineArgs: readonly string[]): void {
+export function checkEngineArgs(engineArgs: readonly string[], flavour: Flavour): void {
+  const odd = flavour === "slurm" ? engineArgs.find((arg) => !PLAIN_WORD.test(arg)) : undefined;
+  if (odd !== undefined)
+    throw new EngineError(
+      "refused",
+      `--engine-arg=${odd}: Slurm's own qsub would hand this to a shell as it stands. Write it without blanks, quotes and other such signs, or use -e SlurmEngine.`,
+    );
   refuseImpossible(pbsOptions("", engineArgs, ""), "--engine-arg");
   const given = optionsIn(engineArgs);
   const stray = given.find(({ name }) => name === undefined);
@@ -91,20 +103,21 @@ export function planOf(script: Script, site: Site, scale: Scale = {}): Plan {
   const directives = prefix === "" ? "" : directiveBlock(script.text, prefix);
   const options = pbsOptions(directives, engineArgs, prefix);
   refuseImpossible(options, "job.sh");
-  const said = options.values.N;
-  const jobName = script.jobName !== undefined ? plainName(script.jobName) : (said ?? plainName(script.folderName));
+  if (flavour === "slurm") refuseUnread(directives, prefix);
+  const jobName = nameFor(script, options.values.N, flavour);
   const tasks = arrayOf(options, flavour);
-  const raised = raisedOf(options, scale);
+  const raised = raisedOf(options, scale, flavour);
   const resources = { ...options.resources, ...raised.resources };
   const asked = askedOf({ ...options, resources });
   const timeS = secondsIn(resources.walltime);
-  const isRerunable = /^y/i.test(options.values.r ?? "n");
+  // OpenPBS takes no array that it may not start again ("cannot submit non-rerunable Array Job").
+  const isRerunable = /^y/i.test(options.values.r ?? (tasks.length > 0 && flavour === "openpbs" ? "y" : "n"));
   return {
     jobName,
     shell: site.shell,
     directives,
     args: [
-      ...(isRerunable ? [] : ["-r", "n"]),
+      ...["-r", isRerunable ? "y" : "n"],
       ...(flavour === "slurm" ? [] : ["-S", site.shell.split(" ")[0] ?? "/bin/sh"]),
       ...engineArgs,
       ...(raised.texts.length > 0 ? ["-l", resourceList(resources)] : []),
@@ -148,7 +161,7 @@ interface Raised {
 }
 
 /** What is asked for by the kind; memory is asked for of the whole, of each process, or of each chunk. */
-function raisedOf({ resources }: PbsOptions, { memory, time }: Scale): Raised {
+function raisedOf({ resources }: PbsOptions, { memory, time }: Scale, flavour: Flavour): Raised {
   const changed: Record<string, string> = {};
   const texts: string[] = [];
   const put = (name: string, value: string | undefined) => {
@@ -166,7 +179,21 @@ function raisedOf({ resources }: PbsOptions, { memory, time }: Scale): Raised {
         return more === undefined ? all : `${head}${more}`;
       }),
     );
-  return { resources: changed, texts };
+  const canBeSaid = flavour !== "slurm" || PLAIN_WORD.test(resourceList({ ...resources, ...changed }));
+  return canBeSaid ? { resources: changed, texts } : { resources: {}, texts: [] };
+}
+
+/** sbatch reads #PBS lines also by long names, which would be read for nothing here: --array is one. */
+function refuseUnread(directives: string, prefix: string): void {
+  const long = givenOptions(directives, prefix).find(({ written }) => written.startsWith("--"));
+  if (long)
+    throw new EngineError("refused", `job.sh asks for ${long.written}, which is no option of qsub. Use its letter.`);
+}
+
+function nameFor({ jobName, folderName }: Script, said: string | undefined, flavour: Flavour): string {
+  // A name of the user's own is taken as it is, where it does not go through a shell.
+  if (jobName === undefined && said !== undefined && flavour !== "slurm") return said;
+  return plainName(jobName ?? said ?? folderName);
 }
 
 /** What every PBS takes for a name: 15 letters, digits, "-" or "_", the first of them a letter (qsub(1B), -N). */

@@ -15,7 +15,7 @@ function foreign(head: readonly string[]): string[] {
   for (const [at, line] of head.entries()) {
     const shown = `Line ${at + 1}, "${line.trim().slice(0, 60)}",`;
     if (/^#SBATCH\s/.test(line))
-      remarks.push(`${shown} is a directive of Slurm, which PBS does not read. Say it in a #PBS line.`);
+      remarks.push(`${shown} is a directive of Slurm, which is not read here. Say it in a #PBS line.`);
     else if (/^#\$\s+-/.test(line))
       remarks.push(`${shown} is a directive of Grid Engine, which PBS does not read. Say it in a #PBS line.`);
     else if (/^\s*#+\s*pbs\s+-/i.test(line) && !/^\s*#PBS\s/.test(line) && !/^\s*##/.test(line))

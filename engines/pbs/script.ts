@@ -66,12 +66,15 @@ export function prefixOf(args: readonly string[], environment: NodeJS.ProcessEnv
 
 /**
  * The lines to stand behind the "#!" line of another sh script, so that qsub reads from that one what it would have read
- * from this one. To sh, each is a comment or empty: a line that begins with ":" is none of PBS, but one of sh.
+ * from this one. To sh, each is a comment. No other line is among them, or Slurm would follow those that begin with #SBATCH.
  */
 export function directiveBlock(text: string, prefix: string): string {
-  const head = headOf(text, prefix).lines;
-  const own = head[0]?.startsWith("#!") || head[0]?.startsWith(":") ? head.slice(1) : head;
-  return own.map((line) => `${line.trimStart().startsWith("#") ? line : ""}\n`).join("");
+  return headOf(text, prefix)
+    .lines.filter((line) => isDirective(line, prefix))
+    .map((line) => line.trimStart())
+    .filter((line) => line.startsWith("#"))
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 /** The words of a directive: blanks divide them, quotes and "\" keep them together. */

@@ -104,9 +104,12 @@ const NOT_STARTED =
   "PBS could not start it. Mostly its folder or its output cannot be reached from the node, or it has no account there; is the folder on a file system that the nodes see too?";
 const RESTARTED = "Its node was started anew, or its PBS daemon was, while it ran. It did nothing wrong itself.";
 const RERUN = "PBS gave it up to run it again, and did not. It did nothing wrong itself.";
+const CPU_TIME = "It used more processor time than it had asked for. Ask for more: #PBS -l cput.";
+const CPUS = "It used more processors than it had asked for. Ask for more: #PBS -l select=1:ncpus=N.";
 const HOOK = "A rule of this site (a hook) ended it.";
 
-const OPENPBS: Readonly<Record<number, Fate>> = {
+/** What OpenPBS and Torque have in common. */
+const COMMON: Readonly<Record<number, Fate>> = {
   [-1]: ["launch", NOT_STARTED],
   [-2]: ["launch", NOT_STARTED],
   [-3]: ["launch", NOT_STARTED],
@@ -114,6 +117,10 @@ const OPENPBS: Readonly<Record<number, Fate>> = {
   [-5]: ["node", RESTARTED],
   [-6]: ["node", RESTARTED],
   [-7]: ["launch", "PBS could not continue it from its checkpoint."],
+};
+
+const OPENPBS: Readonly<Record<number, Fate>> = {
+  ...COMMON,
   [-10]: ["launch", "Its user or group is not known on the node."],
   [-11]: ["node", RERUN],
   [-12]: [undefined, "It was checkpointed, and ended."],
@@ -128,27 +135,21 @@ const OPENPBS: Readonly<Record<number, Fate>> = {
   [-21]: ["launch", "PBS on the node refused to start jobs, for the rights of its own folder are wrong."],
   [-22]: ["launch", HOOK],
   [-23]: ["launch", "PBS had no valid Kerberos ticket of its user."],
-  [-24]: [undefined, "It used more processors than it had asked for. Ask for more: #PBS -l select=1:ncpus=N."],
-  [-25]: [undefined, "It used more processors than it had asked for. Ask for more: #PBS -l select=1:ncpus=N."],
+  [-24]: [undefined, CPUS],
+  [-25]: [undefined, CPUS],
   [-26]: ["memory", ""],
   [-27]: ["memory", ""],
-  [-28]: ["timeout", "It used more processor time than it had asked for. Ask for more: #PBS -l cput."],
+  [-28]: ["timeout", CPU_TIME],
   [-29]: ["timeout", ""],
 };
 
 const TORQUE: Readonly<Record<number, Fate>> = {
-  [-1]: ["launch", NOT_STARTED],
-  [-2]: ["launch", NOT_STARTED],
-  [-3]: ["launch", NOT_STARTED],
-  [-4]: ["node", RESTARTED],
-  [-5]: ["node", RESTARTED],
-  [-6]: ["node", RESTARTED],
-  [-7]: ["launch", "PBS could not continue it from its checkpoint."],
+  ...COMMON,
   [-8]: ["launch", NOT_STARTED],
   [-9]: ["launch", NOT_STARTED],
   [-10]: ["memory", ""],
   [-11]: ["timeout", ""],
-  [-12]: ["timeout", "It used more processor time than it had asked for. Ask for more: #PBS -l cput."],
+  [-12]: ["timeout", CPU_TIME],
   [-13]: ["launch", NOT_STARTED],
   [-14]: ["launch", NOT_STARTED],
 };

@@ -39,6 +39,8 @@ export const sgeDialect: Dialect = {
   submitter: "qsub",
   // A job is on the master's disk before qsub has its answer.
   savedMs: 0,
+  // For whoever looks at it (sge_conf(5), FORBID_APPERROR).
+  keepsAfter: 100,
 
   plan: planOf,
   checkEngineArgs,

@@ -4,6 +4,12 @@ import { idIn, verdictOf } from "../../engines/pbs/answers.ts";
 import { flavourIn } from "../../engines/pbs/flavour.ts";
 
 const said = (stderr: string, exitCode = 1) => ({ exitCode, stdout: "", stderr });
+/** What Slurm's qsub makes of a "no" of sbatch's. */
+const ofSbatch = (text: string, name = "a") => ({
+  exitCode: 1,
+  stdout: `There was an error running the Slurm sbatch command.\nThe command was:\n'/usr/bin/sbatch -J ${name} run.sh 2>&1'\nand the output was:\n'sbatch: error: ${text}\n'\n`,
+  stderr: "",
+});
 
 describe("the id", () => {
   it.each([
@@ -30,6 +36,7 @@ describe("refused, with what to change", () => {
     ['qsub: Resource invalid in "select" specification: walltime', "#PBS -l"],
     ["qsub: submit error (Bad UID for job execution MSG=ruserok failed validating u1/u1 from s001)", "login node"],
     ["qsub: illegal -N value", "#PBS -N"],
+    ["qsub: cannot submit non-rerunable Array Job", "#PBS -r n"],
     ["qsub: Invalid Job Dependency", "#PBS -W depend"],
     ["qsub: submit error (No default queue specified MSG=requested queue not found)", "#PBS -q"],
     ["qsub: hook rejected request", "rule"],
@@ -76,6 +83,12 @@ describe("nothing happened", () => {
     "sbatch: error: Batch job submission failed: Unable to contact slurm controller (connect failure)",
   ])("%j", (stderr) => expect(verdictOf(said(stderr)).verdict).toBe("unavailable"));
 
+  it.each([
+    "Batch job submission failed: Unable to contact slurm controller (connect failure)",
+    "resolve_ctls_from_dns_srv: x\nsbatch: error: fetch_config: y\nsbatch: fatal: Unable to establish control machine address",
+    "Batch job submission failed: Invalid authentication credential",
+  ])("sbatch: %j", (text) => expect(verdictOf(ofSbatch(text)).verdict).toBe("unavailable"));
+
   it("a qsub that cannot be started", () => {
     expect(verdictOf({ ...said(""), exitCode: undefined, errorCode: "ENOENT" }).verdict).toBe("unavailable");
   });
@@ -92,7 +105,16 @@ describe("it may have happened", () => {
     [{ exitCode: undefined, stdout: "", stderr: "" }],
     [{ exitCode: 1, stdout: "40.pbs\n", stderr: "qsub: would exceed complex's per-user limit" }],
     [{ exitCode: 0, stdout: "", stderr: "" }],
+    [ofSbatch("Batch job submission failed: Unable to contact slurm controller (receive failure)")],
+    [ofSbatch("Batch job submission failed: Unable to contact slurm controller (send failure)")],
+    [ofSbatch("Batch job submission failed: Connection refused")],
+    [ofSbatch("Batch job submission failed: Socket timed out on send/recv operation")],
   ])("%j", (answer) => expect(verdictOf(answer).verdict).toBe("ambiguous"));
+});
+
+it("a word of the user's own, in the command that Slurm's qsub shows, says nothing", () => {
+  const answer = ofSbatch("Batch job submission failed: Invalid partition name specified", "Time_out");
+  expect(verdictOf(answer).verdict).toBe("refused");
 });
 
 it("a text that nobody knows is told as such", () => {

@@ -54,13 +54,14 @@ describe("what qsub is given", () => {
   it("Slurm: the name tells the token and the folder, and no word means anything to a shell", () => {
     const args = argsOf("slurm", "echo\n", "/jobs/pending/$(rm -rf x)`id`; 'a'");
     expect(args.join(" ")).toMatch(/^[\w@+=:,./ -]+%A -e [\w.]+%A [\w@+=:,./ -]+$/);
-    expect(args[1]).toBe(`a_b.${TOKEN}.${Buffer.from("/jobs/pending/$(rm -rf x)`id`; 'a'").toString("base64url")}`);
+    expect(args.slice(0, 5)).toEqual(["-r", "n", "-q", "big", "-N"]);
+    expect(args[5]).toBe(`a_b.${TOKEN}.${Buffer.from("/jobs/pending/$(rm -rf x)`id`; 'a'").toString("base64url")}`);
     expect(args).not.toContain("-S");
   });
 
   it("Slurm: outputs are joined where job.sh asks for it, and a % of the folder is no sign of Slurm's", () => {
     const args = argsOf("slurm", "#PBS -j oe\n", "/jobs/pending/it's %j");
-    expect(args.slice(2, 6)).toEqual(["-o", "'/jobs/pending/it'\\''s %%j'/a_b.o%A", "-j", "oe"]);
+    expect(args.slice(6, 10)).toEqual(["-o", "'/jobs/pending/it'\\''s %%j'/a_b.o%A", "-j", "oe"]);
   });
 
   it("nothing of a job that the manager itself is part of", () => {
@@ -114,6 +115,14 @@ describe("what is in the queue", () => {
     expect(versions("42940.t\n")).toEqual(["42940 stranger"]);
     expect(versions("1.t\n")).not.toEqual(["1 stranger"]);
     expect(versions("42940.t\n")).not.toEqual(["42940 stranger"]);
+  });
+
+  it("of what tells no arguments it is not known whose it is, and it is asked about again", () => {
+    const dialect = pbsDialect("torque", {});
+    dialect.detailsQuestion?.(["42940"]);
+    const known = dialect.details?.(said(torqueJob("R").replace(/submit_args.*/, "x = y")));
+    expect(known?.get("42940")?.row).not.toHaveProperty("runner");
+    expect(dialect.queueRows(said("42940.t\n"))?.[0]?.version).not.toBe("stranger");
   });
 
   it("OpenPBS: JSON, until that lacks a job", () => {

@@ -1,4 +1,7 @@
 /** Which lines of a script qsub reads, and what is planned for them. By OpenPBS' sources (script.ts names them). */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { checkEngineArgs, directivesFor, planOf, type Site } from "../../engines/pbs/plan.ts";
 import {
@@ -12,6 +15,7 @@ import {
 } from "../../engines/pbs/script.ts";
 import { bytesIn, raisedMemory, raisedTime, secondsIn, timeText } from "../../engines/pbs/units.ts";
 import type { Scale } from "../../src/engine.ts";
+import { makeFolder } from "../harness.ts";
 
 const written = (text: string, prefix = "#PBS") => givenOptions(text, prefix).map((given) => given.written);
 
@@ -42,7 +46,7 @@ describe("the lines that are read", () => {
     const block = directiveBlock(script, "#PBS");
     const runner = `#!/bin/sh\n${block}jm_x=1\n#PBS -N no\n`;
     expect(pbsOptions(runner, [], "#PBS")).toEqual(pbsOptions(script, [], "#PBS"));
-    expect(block.split("\n").every((line) => line === "" || line.trimStart().startsWith("#"))).toBe(true);
+    expect(block).toBe("#PBS -N a\n#PBS -l mem=1gb,walltime=5\n#PBS -q b\n");
     expect(headLength(runner, "#PBS")).toBe(block.split("\n").length);
   });
 });
@@ -127,9 +131,32 @@ const plan = (text: string, more: Partial<Site> = {}, scale: Scale = {}, folderN
 describe("the plan", () => {
   it("a job is not started again by PBS unless it asks for that", () => {
     expect(plan("echo\n").args).toEqual(["-r", "n", "-S", "/bin/sh"]);
-    expect(plan("#PBS -r y\necho\n").args).toEqual(["-S", "/bin/sh"]);
+    expect(plan("#PBS -r y\necho\n").args).toEqual(["-r", "y", "-S", "/bin/sh"]);
     expect(plan("echo\n").identity.restart).toBe("0");
-    expect(plan("#PBS -r y\necho\n").identity.restart).toContain("date");
+  });
+
+  it.each([
+    ["openpbs", "#PBS -J 0-1\n", "y"],
+    ["openpbs", "#PBS -r n\n#PBS -J 0-1\n", "n"],
+    ["torque", "#PBS -t 0-1\n", "n"],
+  ] as const)("%s: whether it may start an array again, %j: %s", (flavour, text, may) =>
+    expect(plan(text, { flavour }).args.slice(0, 2)).toEqual(["-r", may]),
+  );
+
+  it("where it may be started again, its starts are counted, of each task for itself", () => {
+    const folder = makeFolder();
+    const records = join(folder, "it's $x", ".jobmgr", "attempt-t");
+    mkdirSync(records, { recursive: true });
+    const { restart } = plan("#PBS -r y\n").identity;
+    const starts = (env: NodeJS.ProcessEnv = {}) => {
+      const script = `jm_token=t; jm_folder=$1; jm_restart=${restart} jm_id=a; echo "$jm_restart"`;
+      return execFileSync("sh", ["-c", script, "sh", join(folder, "it's $x")], { env, encoding: "utf8" }).trim();
+    };
+    expect(starts()).toBe("0");
+    for (const name of ["started", "started-r1", "started.1"]) writeFileSync(join(records, name), "");
+    expect(starts()).toBe("2");
+    expect(starts({ PBS_ARRAY_INDEX: "1" })).toBe("1");
+    expect(starts({ PBS_ARRAYID: "0" })).toBe("0");
   });
 
   it.each([
@@ -174,16 +201,28 @@ describe("the plan", () => {
     expect(() => plan("#PBS -J 0-3\n", { flavour: "torque" })).toThrow("Torque takes -t");
   });
 
+  it("hands nothing to Slurm's qsub that means something to a shell, or to sbatch, which reads the runner", () => {
+    const text = "#SBATCH --array=0-3\n#BSUB -J a\n#PBS -N $(id)\n#PBS -l walltime=60,proc='a b'\n# a comment\necho\n";
+    const { jobName, directives, raised } = plan(text, { flavour: "slurm" }, { time: 2 });
+    expect({ jobName, directives, raised }).toEqual({
+      jobName: "j_id_",
+      directives: "#PBS -N $(id)\n#PBS -l walltime=60,proc='a b'\n",
+    });
+    expect(() => checkEngineArgs(["-q", "a b"], "slurm")).toThrow("-e SlurmEngine");
+    expect(() => checkEngineArgs(["-A", "$(id)"], "slurm")).toThrow("-e SlurmEngine");
+    expect(() => plan("#PBS --array=0-3\n", { flavour: "slurm" })).toThrow("--array=0-3");
+  });
+
   it("tells of a shell that is not used", () => {
     expect(plan("#PBS -S /usr/bin/python3\nprint()\n").ignored).toEqual(["-S /usr/bin/python3"]);
     expect(plan("#!/usr/bin/python3\n#PBS -S /bin/csh\n").ignored).toEqual([]);
   });
 
   it("refuses arguments that no job could be submitted with", () => {
-    expect(() => checkEngineArgs(["-q", "big", "-lwalltime=5"])).not.toThrow();
-    expect(() => checkEngineArgs(["-z"])).toThrow("-z");
-    expect(() => checkEngineArgs(["big"])).toThrow("no option of qsub");
-    expect(() => checkEngineArgs(["-C", "%%"])).toThrow("must begin with #");
+    expect(() => checkEngineArgs(["-q", "big", "-lwalltime=5"], "openpbs")).not.toThrow();
+    expect(() => checkEngineArgs(["-z"], "openpbs")).toThrow("-z");
+    expect(() => checkEngineArgs(["big"], "openpbs")).toThrow("no option of qsub");
+    expect(() => checkEngineArgs(["-C", "%%"], "openpbs")).toThrow("must begin with #");
   });
 });
 

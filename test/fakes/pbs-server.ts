@@ -45,6 +45,9 @@ qsub)
     shift
   done
   folder=$PWD range=$(sed -n 's/^#PBS -[Jt] \([0-9]*-[0-9]*\)$/\1/p' "$1")
+  if [ "$range" ] && [ $flavour = openpbs ]; then
+    case $args in *"-r n "*) echo "qsub: cannot submit non-rerunable Array Job" >&2; exit 255 ;; esac
+  fi
   n=1
   while ! mkdir "$state/jobs/$n" 2>/dev/null; do n=$((n + 1)); done
   job=$state/jobs/$n id=$n
@@ -72,7 +75,7 @@ qsub)
       for task in $(seq \${range%-*} \${range#*-}); do run "$n[$task]" $task & done
       wait
     else run $n ""; fi
-    touch "$job/ended"
+    [ -e "$job/stays" ] || touch "$job/ended"
   ) >/dev/null 2>&1 &
   if [ -e "$state/loses" ]; then rm "$state/loses"; echo "qsub: End of File" >&2; exit 1; fi
   echo "$id.pbs"
@@ -81,7 +84,7 @@ qselect)
   # Torque keeps for a while what has ended (keep_completed).
   all=("$state"/jobs/*)
   for job in "\${all[@]}"; do
-    [ -e "$job/id" ] || continue
+    [ -e "$job/id" ] && [ ! -e "$job/hidden" ] || continue
     if [ -e "$job/ended" ]; then [ $flavour = torque ] && ((\${job##*/} > \${#all[@]} - 4)) || continue; fi
     echo "$(fact id).pbs"
   done
@@ -156,8 +159,10 @@ export interface FakePbs {
   refuse(text: string): void;
   /** The next qsub takes the job, and its answer gets lost. */
   loseNextAnswer(): void;
-  /** A fact of a job as qstat is to tell it: "letter", "comment", "status", "substate". */
+  /** A fact of a job as qstat is to tell it: "letter", "comment", "status", "substate", "args"; "hidden": qselect tells nothing; "stays": it is in the queue after it has run. */
   tell(id: number, fact: string, value: string): void;
+  /** Whether there is such a fact: "exit" when it has run, "substate" when it was deleted. */
+  has(id: number, fact: string): boolean;
   /** qstat -F json tells of one job only, whatever it is asked for (openpbs issue 2672). */
   tellOfOneOnly(): void;
   /** Kills what runs of a job with KILL, so that its runner leaves no word. */
@@ -200,6 +205,7 @@ export function makeFakePbs(flavour: "openpbs" | "torque", state: string): FakeP
     refuse: (text) => writeFileSync(join(state, "qsub-says"), `${text}\n`),
     loseNextAnswer: () => writeFileSync(join(state, "loses"), ""),
     tell: (id, fact, value) => writeFileSync(at(id, fact), `${value}\n`),
+    has: (id, fact) => existsSync(at(id, fact)),
     tellOfOneOnly: () => writeFileSync(join(state, "first-only"), ""),
     kill,
     forget(id) {

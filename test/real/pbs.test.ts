@@ -39,11 +39,15 @@ describe("over a real Slurm", () => {
     manage(root);
     root.drop("a job", { "job.sh": "#PBS -l walltime=0:05:00\necho hello; cat data.txt; pwd", "data.txt": "input\n" });
     root.dropLedger("fails", "exit 7");
-    await root.completed("a job", "fails");
+    root.drop("odd", `#PBS -N a;touch\${IFS}${root.path}/shell\n#SBATCH --array=0-2\necho odd >> '${root.ledger}'\n`);
+    await root.completed("a job", "fails", "odd");
     expect(root.status("a job")).toMatchObject({ state: "succeeded", exitCode: 0, engine: "PbsEngine" });
     const number = root.status("a job").id;
     expect(root.read(`complete/a job/a_job.o${number}`)).toBe(`hello\ninput\n${root.path}/pending/a job\n`);
     expect(root.status("fails")).toMatchObject({ state: "failed", exitCode: 7 });
+    expect(root.status("odd")).toMatchObject({ state: "succeeded", exitCode: 0 });
+    expect(root.runs().sort()).toEqual(["fails", "odd"]);
+    expect(root.exists("shell")).toBe(false);
   });
 
   it("a job goes on when the manager is killed, and ends when somebody else deletes it", async (context) => {
@@ -125,6 +129,54 @@ describe("with a small PBS", () => {
     expect(root.status("a").state).toBe("cancelled");
   });
 
+  it.each([
+    ["args", "", "running"],
+    ["hidden", "yes", "ending"],
+  ])("OpenPBS: a job that is not told of as it should be (%s) is waited for", async (fact, value, state) => {
+    const { pbs, root, manage } = await makePbsRoot("openpbs");
+    manage("--lost-after", "1");
+    root.dropLedger("a", `while [ ! -e '${root.path}/gate' ]; do sleep 0.1; done`);
+    await waitUntil("it runs", () => root.runs().length === 1);
+    pbs.tell(1, fact, value);
+    root.drop("b", "sleep 2");
+    await root.completed("b");
+    expect(root.status("a", "pending").state).toBe(state);
+    writeFileSync(`${root.path}/gate`, "");
+    await root.completed("a");
+    expect(root.status("a")).toMatchObject({ state: "succeeded", id: "1" });
+  });
+
+  it("OpenPBS: a job that was put back and held after a run is held, and not taken out", async () => {
+    const { pbs, root, manage } = await makePbsRoot("openpbs");
+    manage();
+    root.dropLedger("a", "while [ ! -e gate ]; do sleep 0.1; done");
+    await waitUntil("it runs", () => root.runs().length === 1);
+    pbs.tell(1, "letter", "H");
+    pbs.tell(1, "stays", "yes");
+    writeFileSync(`${root.path}/pending/a/gate`, "");
+    await waitUntil("its run has ended", () => pbs.has(1, "exit"));
+    root.drop("b", "sleep 1");
+    await root.completed("b");
+    expect(root.status("a", "pending").state).toBe("queued");
+    expect(pbs.has(1, "substate")).toBe(false);
+    pbs.tell(1, "ended", "");
+    await root.completed("a");
+  });
+
+  it("Torque: what has run is not called cancelled before its exit code can have come", async () => {
+    const { pbs, root, manage } = await makePbsRoot("torque");
+    manage();
+    root.dropLedger("a", `while [ ! -e '${root.path}/gate' ]; do sleep 0.1; done`);
+    await waitUntil("it runs", () => root.runs().length === 1);
+    pbs.tell(1, "hidden", "yes");
+    writeFileSync(`${root.path}/pending/a/job_cancel`, "");
+    root.drop("b", "sleep 1");
+    await root.completed("b");
+    writeFileSync(`${root.path}/gate`, "");
+    await root.completed("a");
+    expect(root.status("a")).toMatchObject({ state: "succeeded", exitCode: 0 });
+  });
+
   it("Torque: a job whose answer was lost is found by its arguments, and runs once", async () => {
     const { pbs, root, manage } = await makePbsRoot("torque");
     pbs.loseNextAnswer();
@@ -149,6 +201,23 @@ describe("with a small PBS", () => {
     expect(root.status("b").state).toBe("refused");
     expect(root.paragraphsOf("b")).toContain("Unknown queue. The queue does not exist.");
   });
+});
+
+it("a qstat that gives no answer is an outage, and no word against the job", async () => {
+  const folder = makeFolder();
+  for (const program of ["qsub", "qstat", "pbsnodes"]) {
+    writeFileSync(
+      join(folder, program),
+      '#!/bin/sh\n[ "$1" = --version ] && echo pbs_version = 23 && exit\nkill -9 $$\n',
+    );
+    chmodSync(join(folder, program), 0o755);
+  }
+  const script = join(folder, "a.sh");
+  writeFileSync(script, "echo\n");
+  const env = { PATH: `${folder}:${process.env.PATH}` };
+  const { code, stderr } = await jobmgr(["check", "-e", "PbsEngine", script], { env });
+  expect(code).toBe(0);
+  expect(stderr).toContain("The engine's dry run was left out: qstat gave no answer.");
 });
 
 describe("whose qsub it is", () => {
