@@ -35,6 +35,18 @@ async function opened(options: RootOptions = {}): Promise<{ files: TestRoot; roo
 
 const managed = (options: RootOptions = {}) => opened({ manage: true, ...options });
 
+/** The path of an engine of somebody's own, which does what LocalEngine does. */
+function ownEngine(folder: string): string {
+  const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
+  const path = join(folder, "own.mjs");
+  const text = `import { LocalEngine } from ${JSON.stringify(local)};
+export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
+  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
+} };`;
+  writeFileSync(path, text);
+  return path;
+}
+
 /** Ends when the file is there. */
 const until = (path: string) => `while [ ! -e '${path}' ]; do sleep 0.02; done`;
 
@@ -375,6 +387,28 @@ describe("a root that is open", () => {
   });
 });
 
+describe("the engine that reads what is submitted", () => {
+  it("is that of the manager elsewhere, also where it comes from a file", async () => {
+    const { files } = await managed({ engine: ownEngine(makeFolder()) });
+    const other = await openRoot(files.path);
+    onTestFinished(() => other.close());
+    await waitUntil("the manager has said who it is", () => existsSync(join(files.path, ".jobmgr/manager.json")));
+    const job = await other.submit({ name: "a", commands: ["true"], timeLimitS: 60 });
+    expect(await job.result()).toMatchObject({ isSuccess: true });
+    expect(job.look()).toMatchObject({ engine: "OwnEngine" });
+    expect(readFileSync(join(job.folder ?? "", "job.sh"), "utf8")).toContain("#SBATCH --time=");
+  });
+
+  it("may come to be there after it was asked for in vain", async () => {
+    const folder = makeFolder();
+    const { root } = await opened({ engine: join(folder, "own.mjs") });
+    const one = { name: "a", commands: ["true"], timeLimitS: 60 };
+    await expect(root.submit(one)).rejects.toThrow(/own\.mjs/);
+    ownEngine(folder);
+    expect((await root.submit(one)).state).toBe("waiting");
+  });
+});
+
 describe("an engine without a root", () => {
   it("runs jobs in a root that is gone when it is closed", async () => {
     const engine = getEngine("local", { folder: makeFolder(), settings: QUICK });
@@ -406,13 +440,7 @@ describe("an engine without a root", () => {
 
   it("may be anybody's, by its path", async () => {
     const folder = makeFolder();
-    const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
-    const text = `import { LocalEngine } from ${JSON.stringify(local)};
-export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
-  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
-} };`;
-    writeFileSync(join(folder, "own.mjs"), text);
-    const engine = getEngine(join(folder, "own.mjs"), { folder, settings: QUICK });
+    const engine = getEngine(ownEngine(folder), { folder, settings: QUICK });
     const job = await engine.submit({ name: "a", commands: ["grep '^#SBATCH' job.sh"], timeLimitS: 100_000 });
     expect((await job.result()).isSuccess).toBe(true);
     expect(await job.output()).toBe("#SBATCH --time=1-03:46:40\n");
