@@ -1,5 +1,15 @@
 /** The library, with LocalEngine and real processes. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -236,6 +246,28 @@ describe("waiting", () => {
     await expect(job.result({ signal: stop.signal })).rejects.toThrow("enough");
     await expect(job.result({ timeoutMs: Number.NaN })).rejects.toThrow(RequestError);
     expect(job.state).toBe("waiting");
+  });
+
+  it("goes on while the disk does not answer, and tells so when its time is over", async () => {
+    const { files, root } = await opened();
+    const job = await root.submit({ name: "one", commands: ["true"] });
+    const pending = join(files.path, "pending");
+    renameSync(join(files.path, "inbox/one"), join(pending, "one"));
+    expect(job.state).toBe("queued");
+    const started = new Promise((done) => job.on("start", done));
+    const result = job.result();
+    // Of all that is under a folder which leads to itself, no call tells anything.
+    renameSync(pending, `${pending}-away`);
+    symlinkSync(pending, pending);
+    expect(() => job.state).toThrow(/ELOOP/);
+    const late = await job.result({ timeoutMs: 500 }).catch((error: unknown) => error);
+    expect(late).toBeInstanceOf(ResultTimeoutError);
+    expect(late).toMatchObject({ message: expect.stringContaining("ELOOP"), cause: { code: "ELOOP" } });
+    unlinkSync(pending);
+    renameSync(`${pending}-away`, pending);
+    files.manage();
+    await started;
+    expect(await result).toMatchObject({ is: "succeeded" });
   });
 
   it("ends with an error when the root is closed, which may be repeated", async () => {
