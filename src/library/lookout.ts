@@ -9,6 +9,7 @@ import { acquaint, strangersIn, type Trace } from "../look/trace.ts";
 import { patienceOf } from "../look/wait-for.ts";
 import type { Root } from "../root.ts";
 import { ClosedError } from "./errors.ts";
+import { TIMER_MS_MAX } from "./timer.ts";
 
 /** Between two looks: soon at first and after each end, then later and later. */
 const LOOK_MS = { least: 50, most: 1000, share: 0.1 } as const;
@@ -33,9 +34,6 @@ export interface Limits {
   /** The error of a wait whose time is over; `fault`: what the disk said at the last look, if it refused. */
   readonly late?: (fault: unknown) => Error;
 }
-
-/** Longer than any timer of Node's is, which would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The waits of one open root. */
 export class Lookout {

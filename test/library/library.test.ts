@@ -31,6 +31,7 @@ import {
   RootError,
   type RootOptions,
 } from "../../bin/library.ts";
+import { changesOf } from "../../src/library/watch.ts";
 import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
 
 const QUICK = { period: 0.1, settle: 0 };
@@ -375,6 +376,8 @@ describe("a root that is open", () => {
     await root.close();
     await expect(openRoot(path, { settings: { perod: 1 } })).rejects.toThrow(/perod.*period/);
     await expect(openRoot(path, { settings: { period: -1 } })).rejects.toThrow(/period/);
+    // A manager in a program goes on until it is closed.
+    await expect(openRoot(path, { settings: { once: true } })).rejects.toThrow(/once/);
     await expect(openRoot(path, { engine: "none", manage: true })).rejects.toThrow(/There is no engine/);
     await expect(openRoot(path, { engine: "dryrun", manage: true })).rejects.toThrow(/runs no jobs/);
   });
@@ -438,6 +441,44 @@ describe("the engine that reads what is submitted", () => {
     await expect(root.submit(one)).rejects.toThrow(/own\.mjs/);
     ownEngine(folder);
     expect((await root.submit(one)).state).toBe("waiting");
+  });
+});
+
+describe("a queue to look at", () => {
+  it("is looked at again when the disk has refused to tell whether a job has gone", async () => {
+    const { files, root } = await opened();
+    await root.submit({ name: "one", commands: ["true"] });
+    const refusal = Object.assign(new Error("EIO: i/o error, lstat"), { code: "EIO", syscall: "lstat" });
+    const answers = [refusal, refusal, false];
+    const statuses = [await root.status()];
+    rmSync(join(files.path, "inbox/one"), { recursive: true });
+    const after = await root.status();
+    const changes = changesOf({
+      everyMs: 1,
+      stop: new AbortController().signal,
+      look: () => statuses.shift() ?? after,
+      isThere() {
+        const answer = answers.shift();
+        if (answer instanceof Error) throw answer;
+        return answer ?? false;
+      },
+    });
+    expect((await changes.next()).value).toMatchObject({ changed: [{ name: "one" }] });
+    expect((await changes.next()).value).toMatchObject({ gone: ["one"] });
+    expect(answers).toEqual([]);
+  });
+
+  it("is not looked at without a pause where that is too long for a timer", async () => {
+    const { root } = await opened();
+    const warnings: Error[] = [];
+    const hear = (warning: Error) => warnings.push(warning);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    for (const everyMs of [2 ** 31, Number.POSITIVE_INFINITY]) {
+      const changes = root.watch({ everyMs, signal: AbortSignal.timeout(50) });
+      for await (const { status } of changes) expect(status.jobs).toEqual([]);
+    }
+    expect(warnings).toEqual([]);
   });
 });
 
