@@ -118,8 +118,18 @@ async function withFile<T>(disk: Disk, text: string, action: (path: string) => P
     disk.create(path, text, 0o600);
     return await action(path);
   } finally {
-    if (disk.look(path)) disk.remove(path);
-    disk.removeFolder(folder);
+    putAway(disk, folder, path);
+  }
+}
+
+/** How the program has ended is told, whatever became of these meanwhile. */
+function putAway(disk: Disk, folder: string, path: string): void {
+  for (const remove of [() => disk.remove(path), () => disk.removeFolder(folder)]) {
+    try {
+      remove();
+    } catch {
+      // It has gone, or its disk has.
+    }
   }
 }
 

@@ -1,10 +1,13 @@
 /** A launcher as programs have it: real processes, without a terminal and without signals to this one. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { runProgram } from "../../../engines/run-program.ts";
 import { isProgram, runTogether } from "../../../engines/together.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { makeLauncher } from "../../../src/launch/launcher.ts";
+import { makeFolder } from "../../harness.ts";
 import { makeWitness } from "../../real/launchers.ts";
 
 const around = { disk: realDisk, env: {}, cores: 2, isOnPath: isProgram, runProgram, runTogether };
@@ -49,6 +52,16 @@ describe("a launcher of a program", () => {
     const { exitCode } = await launcher.run([{ argv: ["sleep", "60"] }], { signal: AbortSignal.abort() });
     expect(exitCode).toBe(143);
     expect(witness.notes()).toEqual([]);
+  });
+
+  it("tells how the program ended, also where its file has gone with the temporary folder", async () => {
+    const folder = makeFolder();
+    const executable = join(folder, "srun");
+    // Its last word is the path of the file, which here is gone, as by a cleaner, when it ends.
+    writeFileSync(executable, '#!/bin/sh\nfor path; do :; done\nrm -r "$(dirname "$path")"\nexit 5\n', { mode: 0o755 });
+    const launchers = { site: { kind: "srun", executable } } as const;
+    const launcher = await makeLauncher("site", { launchers }, around);
+    expect(await launcher.run([{ argv: ["a"] }, { argv: ["b"] }])).toMatchObject({ exitCode: 5 });
   });
 
   it("leaves no listeners on the process behind", async () => {
