@@ -259,7 +259,7 @@ export interface EngineUse {
 
 /** One program to be launched, and how many processes of it. */
 export interface LaunchProgram {
-  /** The program and its arguments, which reach it as they are. */
+  /** The program and its arguments, which reach it as they are; no ":" for mpiexec and srun, to which it is the end. */
   readonly argv: readonly string[];
   /** Left out: one of several programs has one process, a program alone as many as the launcher makes of itself. */
   readonly processes?: number;
