@@ -2,13 +2,15 @@
  * Starts processes that belong to the one who started this one: they write to his terminal, and hear his signals.
  *
  * On a terminal a launcher shares the group of this process, as with time(1) or sudo(8): the terminal itself sends it
- * ctrl-C, and it may read what is typed. All else is in a group of its own, and gets each signal once, from here.
+ * ctrl-C, and it may read what is typed; what is sent to this process alone is handed on. All else is in a group of its
+ * own, and gets each signal once, from here.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Start } from "../src/launch/command.ts";
 import type { Output, ProcessEnd, RunTogether, TogetherOptions } from "../src/launch/launcher.ts";
+import { keepCanary } from "./canary.ts";
 import { copyLines, Sink } from "./launch-output.ts";
 import { isAlive, startOf } from "./process.ts";
 
@@ -174,6 +176,10 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
   let asked = 0;
   let timer: NodeJS.Timeout | undefined;
   let started: readonly Known[] = [];
+  const canary = isShared ? keepCanary() : undefined;
+  const sendAll = (signal: Passed) => {
+    for (const one of all) send(one, signal);
+  };
   const handlers = PASSED.map((signal) => {
     const handler = () => {
       // A launcher that is asked twice may end at once, and leave behind what it has started.
@@ -181,7 +187,8 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
         started = startedBy(all);
         timer = setTimeout(() => kill(all, started), isLauncher ? KILL_AFTER_SECOND_MS : 0);
       }
-      if (!isShared || !OF_TERMINAL.has(signal)) for (const one of all) send(one, signal);
+      if (!canary || !OF_TERMINAL.has(signal)) sendAll(signal);
+      else void canary.hasHeard().then((isHeard) => isHeard || sendAll(signal));
     };
     process.on(signal, handler);
     return [signal, handler] as const;
@@ -197,6 +204,7 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
   if (!isShared) process.on("SIGTSTP", stop).on("SIGCONT", goOn);
   return () => {
     clearTimeout(timer);
+    canary?.dismiss();
     kill(all, started);
     for (const [signal, handler] of handlers) process.off(signal, handler);
     process.off("SIGTSTP", stop).off("SIGCONT", goOn);
