@@ -6,10 +6,12 @@ import { quoted } from "../runner.ts";
 import { commandOfScript, faultOfScript } from "../script.ts";
 import type { JobRequest } from "./api.ts";
 import { RequestError } from "./errors.ts";
+import { checkShape, REQUEST } from "./shapes.ts";
 
 /** Throws RequestError for what no job can be made of. */
 export function checkRequest(request: JobRequest): void {
-  if (typeof request.name !== "string") throw new RequestError("a job needs a name");
+  checkShape(request, REQUEST, "a job");
+  if (request.name === undefined) throw new RequestError("a job needs a name");
   const fault = faultOfName(request.name);
   if (fault) throw new RequestError(`the name ${JSON.stringify(request.name)}: ${fault}`);
   const kinds = [request.commands, request.script, request.folder].filter((one) => one !== undefined);

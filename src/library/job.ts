@@ -12,6 +12,7 @@ import { userName } from "../user-name.ts";
 import type { Job, JobOutcome, JobRow, JobState, WaitOptions } from "./api.ts";
 import { RequestError, ResultTimeoutError } from "./errors.ts";
 import type { Lookout } from "./lookout.ts";
+import { checkShape, WAIT_OPTIONS } from "./shapes.ts";
 
 const OUTPUT_BYTES_MAX = 1_000_000;
 
@@ -63,6 +64,7 @@ export class FollowedJob implements Job {
   on(event: "start" | "end", listener: ((job: Job) => void) | ((outcome: JobOutcome) => void)): () => void {
     if (event !== "start" && event !== "end")
       throw new RequestError(`a job has no event ${JSON.stringify(event)}: it must be start or end`);
+    if (typeof listener !== "function") throw new RequestError(`on(${JSON.stringify(event)}) needs a function`);
     const off = new AbortController();
     const answer = () => (event === "end" ? this.#outcome() : this.#start());
     this.#office.lookout.until<JobOutcome | Job | "never">(this.#chase, answer, { signal: off.signal }).then(
@@ -90,7 +92,9 @@ export class FollowedJob implements Job {
     return asked.is === "done" || asked.is === "already";
   }
 
-  async result({ timeoutMs, signal }: WaitOptions = {}): Promise<JobOutcome> {
+  async result(options: WaitOptions = {}): Promise<JobOutcome> {
+    checkShape(options, WAIT_OPTIONS, "result()");
+    const { timeoutMs, signal } = options;
     if (timeoutMs !== undefined && !(timeoutMs >= 0))
       throw new RequestError(`timeoutMs is ${timeoutMs}: it must be a number of milliseconds`);
     const late = (fault: unknown) => {

@@ -166,6 +166,22 @@ describe("what is asked for", () => {
     expect(() => checkRequest(odd)).toThrow(RequestError);
   });
 
+  it.each<[unknown, RegExp]>([
+    [undefined, /a job must be an object/],
+    [{ name: "a", commands: "echo" }, /commands of a job must be a list of texts/],
+    [{ name: "a", commands: ["x", 1] }, /commands of a job must be a list of texts/],
+    [{ name: "a", commands: ["x"], timelimits: 3 }, /a job has no "timelimits"\. Did you mean timeLimitS\?/],
+    [{ name: "a", commands: ["x"], toString: 3 }, /a job has no "toString"/],
+    [{ name: "a", folder: 1 }, /folder of a job must be a text/],
+    [{ name: "a", commands: ["x"], after: "b" }, /after of a job must be a list of jobs or their names/],
+    [{ name: "a", commands: ["x"], after: [Promise.resolve()] }, /after of a job must be a list/],
+    [{ name: "a", commands: ["x"], env: ["A=1"] }, /env of a job must be an object/],
+    [{ name: "a", commands: ["x"], directives: "#X" }, /directives of a job must be a list of texts/],
+  ])("is no job of a program without types: %j", (odd, sentence) => {
+    expect(() => checkRequest(odd as JobRequest)).toThrow(RequestError);
+    expect(() => checkRequest(odd as JobRequest)).toThrow(sentence);
+  });
+
   it("is refused with the engine's own words where it can never have it", async () => {
     const refusing = {
       name: "Small",

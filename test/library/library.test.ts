@@ -17,8 +17,10 @@ import {
   AbsentError,
   asCompleted,
   ClosedError,
+  ConfigError,
   getEngine,
   getLauncher,
+  type Job,
   type JobOutcome,
   type JobRoot,
   JobThereError,
@@ -30,6 +32,7 @@ import {
   ResultTimeoutError,
   RootError,
   type RootOptions,
+  type WaitOptions,
 } from "../../bin/library.ts";
 import { changesOf } from "../../src/library/watch.ts";
 import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
@@ -246,6 +249,7 @@ describe("waiting", () => {
     await expect(result).rejects.toThrow("enough");
     await expect(job.result({ signal: stop.signal })).rejects.toThrow("enough");
     await expect(job.result({ timeoutMs: Number.NaN })).rejects.toThrow(RequestError);
+    await expect(job.result({ timeout: 5 } as WaitOptions)).rejects.toThrow(/no "timeout"\. Did you mean timeoutMs/);
     expect(job.state).toBe("waiting");
   });
 
@@ -303,6 +307,7 @@ describe("waiting", () => {
     expect(await listen()).toEqual(await job.result());
     expect(told).toEqual(["start", "end", "start", "end"]);
     expect(() => job.on("exit" as "end", () => {})).toThrow(RequestError);
+    expect(() => job.on("end", undefined as unknown as () => void)).toThrow(RequestError);
   });
 
   it("gives jobs as they end", async () => {
@@ -325,7 +330,8 @@ describe("waiting", () => {
     const last = await root.submit({ name: "last", commands: [until(go(4))] });
     const rest = asCompleted([...jobs, last], { timeoutMs: 300 });
     for (const _ of jobs) expect((await rest.next()).value).toMatchObject({ outcome: { is: "failed" } });
-    await expect(rest.next()).rejects.toThrow(ResultTimeoutError);
+    await expect(rest.next()).rejects.toThrow(/^1 of 4 jobs have not ended: last has not ended within 300 ms/);
+    await expect(asCompleted(["job-1" as unknown as Job]).next()).rejects.toThrow(RequestError);
     writeFileSync(go(4), "");
   });
 
@@ -376,6 +382,11 @@ describe("a root that is open", () => {
     await root.close();
     await expect(openRoot(path, { settings: { perod: 1 } })).rejects.toThrow(/perod.*period/);
     await expect(openRoot(path, { settings: { period: -1 } })).rejects.toThrow(/period/);
+    await expect(openRoot(path, { settings: { "max-jobs": "many" } })).rejects.toThrow(ConfigError);
+    await expect(openRoot(path, { settings: { "max-jobs": "many" } })).rejects.toThrow(/max-jobs = many in settings/);
+    await expect(openRoot(path, { engin: "local" } as RootOptions)).rejects.toThrow(/no "engin"\. Did you mean engine/);
+    await expect(openRoot(undefined as unknown as string)).rejects.toThrow(RequestError);
+    expect(() => getEngine(undefined as unknown as string)).toThrow(RequestError);
     // A manager in a program goes on until it is closed.
     await expect(openRoot(path, { settings: { once: true } })).rejects.toThrow(/once/);
     await expect(openRoot(path, { engine: "none", manage: true })).rejects.toThrow(/There is no engine/);
@@ -544,5 +555,7 @@ describe("a launcher", () => {
     expect(await launcher.run(programs, { stdout })).toMatchObject({ exitCode: 3 });
     expect(text).toBe("Hello\n".repeat(4));
     await expect(getLauncher("nobody")).rejects.toThrow(LaunchError);
+    const argv = "echo hello" as unknown as string[];
+    expect(() => launcher.command([{ argv }])).toThrow(LaunchError);
   });
 });
