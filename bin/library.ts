@@ -2,9 +2,12 @@
 import { builtInNames } from "../engines/index.ts";
 import { settingsOf } from "../src/config/config.ts";
 import { layersOver, optionsIn } from "../src/config/layers.ts";
+import type { Origins } from "../src/config/options.ts";
 import type { EngineUse, EngineUseOptions, JobRoot, Launcher, RootOptions } from "../src/library/api.ts";
 import { TemporaryRoot } from "../src/library/engine-use.ts";
+import { RequestError } from "../src/library/errors.ts";
 import { type CallOf, openJobRoot } from "../src/library/root.ts";
+import { checkShape, ENGINE_OPTIONS, ROOT_OPTIONS } from "../src/library/shapes.ts";
 import { placeHere } from "./place.ts";
 import { surroundingsOf } from "./surroundings.ts";
 import { version } from "./version.ts";
@@ -28,6 +31,8 @@ export {
  * if the engine cannot run jobs here.
  */
 export async function openRoot(path: string, options: RootOptions = {}): Promise<JobRoot> {
+  checkShape(options, ROOT_OPTIONS, "openRoot()");
+  if (typeof path !== "string") throw new RequestError("openRoot() needs the path of a root");
   return openJobRoot(path, options, callsOf(path, options));
 }
 
@@ -36,6 +41,8 @@ export async function openRoot(path: string, options: RootOptions = {}): Promise
  * a package, "./my-engine.js". It is looked for when the first job is submitted.
  */
 export function getEngine(name: string, options: EngineUseOptions = {}): EngineUse {
+  checkShape(options, ENGINE_OPTIONS, "getEngine()");
+  if (typeof name !== "string") throw new RequestError("getEngine() needs the name of an engine");
   return new TemporaryRoot(engineWord(name), options, (path) => callsOf(path, options));
 }
 
@@ -59,15 +66,22 @@ function engineWord(name: string): string {
   return builtInNames().find((one) => one.toLowerCase() === full) ?? name;
 }
 
+const SETTINGS = "settings";
+
 /** The configuration is read when a root is opened, and again for each other engine. */
 function callsOf(root: string, { settings = {} }: Pick<RootOptions, "settings">): CallOf {
   return (engine) => {
+    const own = optionsIn(settings, SETTINGS, ["root", "engine"]);
     const flags = {
-      ...optionsIn(settings, "settings", ["root", "engine"]),
+      ...own,
       root,
       ...(engine !== undefined && { engine: engineWord(engine) }),
     };
-    const { raw, origins, files, launch } = layersOver(flags, placeHere());
+    const layered = layersOver(flags, placeHere());
+    const { raw, files, launch } = layered;
+    // What is wrong with one is said as of a file, and not as of a flag.
+    const ofProgram = Object.keys(own).map((name) => [name, { is: "file", path: SETTINGS }]);
+    const origins: Origins = { ...layered.origins, ...Object.fromEntries(ofProgram) };
     const checked = settingsOf(raw, origins);
     const around = surroundingsOf(checked, version());
     return { words: [], command: [], options: {}, settings: checked, raw, origins, files, launch, around };

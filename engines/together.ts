@@ -2,13 +2,16 @@
  * Starts processes that belong to the one who started this one: they write to his terminal, and hear his signals.
  *
  * On a terminal a launcher shares the group of this process, as with time(1) or sudo(8): the terminal itself sends it
- * ctrl-C, and it may read what is typed. All else is in a group of its own, and gets each signal once, from here.
+ * ctrl-C, and it may read what is typed; what is sent to this process alone is handed on. All else is in a group of its
+ * own, and gets each signal once, from here.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import type { Start } from "../src/launch/command.ts";
 import type { Output, ProcessEnd, RunTogether, TogetherOptions } from "../src/launch/launcher.ts";
+import { keepCanary } from "./canary.ts";
+import { copyLines, Sink } from "./launch-output.ts";
 import { isAlive, startOf } from "./process.ts";
 
 const PASSED = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"] as const;
@@ -34,13 +37,20 @@ export const runTogether: RunTogether = async (starts, options) => {
   const heir = isShared ? undefined : appointHeir();
   const release = options.passSignals ? passSignals(all, isShared, options.isLauncher === true) : () => {};
   const abandon = endWith(options.signal, all);
+  const sinkOf = sinks();
   try {
-    for (const start of starts) {
-      const running = begin(start, options, !isShared);
-      heir?.knows(running.child);
-      all.push(running);
-    }
-    return await Promise.all(all.map(({ ended }) => ended));
+    const ends = starts.map((start) => {
+      try {
+        const running = begin(start, options, !isShared, sinkOf);
+        heir?.knows(running.child);
+        all.push(running);
+        return running.ended;
+      } catch (error) {
+        // Node throws some of what a start may end with (E2BIG); those that were started go on.
+        return notStarted(start.argv[0] ?? "", error as NodeJS.ErrnoException);
+      }
+    });
+    return await Promise.all(ends);
   } finally {
     heir?.dismiss();
     release();
@@ -70,15 +80,22 @@ function appointHeir(): Heir {
   const heir = spawn("sh", ["-c", HEIR], { detached: true, stdio: ["pipe", "ignore", "ignore"] });
   // It is a comfort, and nothing fails without it.
   heir.on("error", () => {});
-  heir.stdin.on("error", () => {});
+  // Where there are too many open files, it has no stdin.
+  const { stdin }: Partial<ChildProcess> = heir;
+  stdin?.on("error", () => {});
   heir.unref();
   return {
-    knows: ({ pid }) => void (pid !== undefined && heir.stdin.write(`${pid}\n`)),
-    dismiss: () => void heir.stdin.end("done\n"),
+    knows: ({ pid }) => void (pid !== undefined && stdin?.write(`${pid}\n`)),
+    dismiss: () => void stdin?.end("done\n"),
   };
 }
 
-function begin(start: Start, options: TogetherOptions, hasOwnGroup: boolean): Running {
+function begin(
+  start: Start,
+  options: TogetherOptions,
+  hasOwnGroup: boolean,
+  sinkOf: ReturnType<typeof sinks>,
+): Running {
   const [program = "", ...args] = start.argv;
   const { stdin = "inherit", stdout = "inherit", stderr = "inherit" } = options;
   const child = spawn(program, args, {
@@ -86,7 +103,14 @@ function begin(start: Start, options: TogetherOptions, hasOwnGroup: boolean): Ru
     env: environmentOf(start, options),
     stdio: [start.readsInput ? stdin : "ignore", wayOf(stdout, start), wayOf(stderr, start)],
   });
-  const copied = [copy(child.stdout, stdout, process.stdout, start), copy(child.stderr, stderr, process.stderr, start)];
+  const copy = async (from: NodeJS.ReadableStream | null | undefined, output: Output, own: NodeJS.WritableStream) => {
+    if (from && output !== "ignore") await copyLines(from, sinkOf(output === "inherit" ? own : output), start.prefix);
+  };
+  // Whatever becomes of its output: it ends.
+  const copied = Promise.allSettled([
+    copy(child.stdout, stdout, process.stdout),
+    copy(child.stderr, stderr, process.stderr),
+  ]);
   const ended = new Promise<ProcessEnd>((done) => {
     child.on("error", (error: NodeJS.ErrnoException) => {
       // One that could not be killed has not ended.
@@ -94,8 +118,7 @@ function begin(start: Start, options: TogetherOptions, hasOwnGroup: boolean): Ru
     });
     child.on(
       "close",
-      (code, signal) =>
-        void Promise.all(copied).then(() => done({ exitCode: code ?? undefined, signal: signal ?? undefined })),
+      (code, signal) => void copied.then(() => done({ exitCode: code ?? undefined, signal: signal ?? undefined })),
     );
   });
   return { child, hasOwnGroup, ended };
@@ -116,44 +139,14 @@ function wayOf(output: Output, { prefix }: Start): "inherit" | "ignore" | "pipe"
   return output === "inherit" && prefix === "" ? "inherit" : "pipe";
 }
 
-const NEWLINE = 0x0a;
-
-/** Whole lines, so that those of several processes do not mix; each with its prefix. Resolves when all is handed over. */
-async function copy(
-  from: NodeJS.ReadableStream | null,
-  output: Output,
-  own: NodeJS.WritableStream,
-  { prefix }: Start,
-): Promise<void> {
-  if (from === null || output === "ignore") return;
-  const to = output === "inherit" ? own : output;
-  let rest = Buffer.alloc(0);
-  for await (const data of from) {
-    const bytes = Buffer.concat([rest, data as Buffer]);
-    const end = bytes.lastIndexOf(NEWLINE) + 1;
-    rest = bytes.subarray(end);
-    // A writer who is faster than the reader waits.
-    if (end > 0 && !to.write(prefixed(bytes.subarray(0, end), prefix))) await drained(to);
-  }
-  if (rest.length > 0) to.write(Buffer.concat([prefixed(rest, prefix), Buffer.from(prefix === "" ? "" : "\n")]));
-}
-
-function drained(stream: NodeJS.WritableStream): Promise<void> {
-  return new Promise((done) => {
-    for (const event of ["drain", "close", "error"]) stream.once(event, () => done());
-  });
-}
-
-function prefixed(lines: Buffer, prefix: string): Buffer {
-  if (prefix === "") return lines;
-  const parts: Buffer[] = [];
-  for (let at = 0; at < lines.length; ) {
-    const newline = lines.indexOf(NEWLINE, at);
-    const end = newline === -1 ? lines.length : newline + 1;
-    parts.push(Buffer.from(prefix), lines.subarray(at, end));
-    at = end;
-  }
-  return Buffer.concat(parts);
+/** One for each stream, however many write to it. */
+function sinks(): (to: NodeJS.WritableStream) => Sink {
+  const known = new Map<NodeJS.WritableStream, Sink>();
+  return (to) => {
+    const sink = known.get(to) ?? new Sink(to);
+    known.set(to, sink);
+    return sink;
+  };
 }
 
 /** The codes that a shell has for it. */
@@ -183,6 +176,10 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
   let asked = 0;
   let timer: NodeJS.Timeout | undefined;
   let started: readonly Known[] = [];
+  const canary = isShared ? keepCanary() : undefined;
+  const sendAll = (signal: Passed) => {
+    for (const one of all) send(one, signal);
+  };
   const handlers = PASSED.map((signal) => {
     const handler = () => {
       // A launcher that is asked twice may end at once, and leave behind what it has started.
@@ -190,7 +187,8 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
         started = startedBy(all);
         timer = setTimeout(() => kill(all, started), isLauncher ? KILL_AFTER_SECOND_MS : 0);
       }
-      if (!isShared || !OF_TERMINAL.has(signal)) for (const one of all) send(one, signal);
+      if (!canary || !OF_TERMINAL.has(signal)) sendAll(signal);
+      else void canary.hasHeard().then((isHeard) => isHeard || sendAll(signal));
     };
     process.on(signal, handler);
     return [signal, handler] as const;
@@ -206,6 +204,7 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
   if (!isShared) process.on("SIGTSTP", stop).on("SIGCONT", goOn);
   return () => {
     clearTimeout(timer);
+    canary?.dismiss();
     kill(all, started);
     for (const [signal, handler] of handlers) process.off(signal, handler);
     process.off("SIGTSTP", stop).off("SIGCONT", goOn);

@@ -2,6 +2,11 @@
 import { dirname } from "node:path";
 import { shellWord } from "./shell-word.ts";
 
+/** Whether it is the file system that has refused; all else that is thrown is a fault of ours. */
+export function isDiskError(error: unknown): error is NodeJS.ErrnoException {
+  return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string";
+}
+
 /** The message of a failed call, and what to do where that is known. */
 export function diskErrorText({ code = "", message, path }: NodeJS.ErrnoException): string {
   const remedy = REMEDIES[code]?.(path);

@@ -36,6 +36,8 @@ export interface StartPlan {
 /** Stands for the path of the file that is written before the start; always the last word. */
 export const MULTI_PROG = "MULTI_PROG";
 
+/** Stands between two programs. */
+const SEPARATOR = ":";
 const PROCESSES_FLAG = "-n %(np)d";
 
 /** Throws LaunchError for what this launcher cannot be asked for. `label`: each line is to bear its rank. */
@@ -53,14 +55,25 @@ export function planOf(launcher: KnownLauncher, given: readonly Program[], label
     ...(label ? labelFlags(launcher) : []),
   ];
   if (launcher.kind === "srun" && programs.length > 1) return multiProgPlan(launcher, programs, head, total);
+  refuseSeparators(launcher, programs);
   const words = programs.map(({ argv, processes, options = [] }) => [
     ...countFlags(launcher, processes),
     ...options,
     ...expanded(launcher.presetOptions, processes, launcher),
     ...argv,
   ]);
-  const argv = [...head, ...words.flatMap((part, i) => (i === 0 ? part : [":", ...part]))];
+  const argv = [...head, ...words.flatMap((part, i) => (i === 0 ? part : [SEPARATOR, ...part]))];
   return { starts: [{ argv, env: {}, readsInput: true, prefix: "" }] };
+}
+
+/** Whatever stands behind such a word would be a program of its own. */
+function refuseSeparators({ name }: KnownLauncher, programs: readonly Program[]): void {
+  for (const { argv, options = [] } of programs) {
+    if (![...options, ...argv].includes(SEPARATOR)) continue;
+    throw new LaunchError(
+      `${argv[0]} has an argument ":", which the launcher ${name} takes for the end of the program. Put it into a script, and launch that.`,
+    );
+  }
 }
 
 /** Open MPI alone refuses to start more processes than there are processors. */

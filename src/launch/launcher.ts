@@ -95,6 +95,8 @@ async function run(
   around: LaunchSurroundings,
 ): Promise<LaunchEnd> {
   const { starts, multiProg } = planOf(launcher, programs, label);
+  checkOutput("stdout", options.stdout);
+  checkOutput("stderr", options.stderr);
   const isLauncher = launcher.kind !== "local";
   const start = (all: readonly Start[]) => around.runTogether(all, { ...options, isLauncher });
   const ends =
@@ -102,6 +104,13 @@ async function run(
       ? await start(starts)
       : await withFile(around.disk, multiProg, (path) => start(starts.map((one) => withPath(one, path))));
   return worstOf(ends);
+}
+
+/** A program without types may say anything. */
+function checkOutput(name: string, output: Output | undefined): void {
+  const isOutput =
+    output === undefined || output === "inherit" || output === "ignore" || typeof output?.write === "function";
+  if (!isOutput) throw new LaunchError(`${name} must be "inherit", "ignore" or a stream to write to`);
 }
 
 /** The path is the last word of the command line. */
@@ -118,8 +127,18 @@ async function withFile<T>(disk: Disk, text: string, action: (path: string) => P
     disk.create(path, text, 0o600);
     return await action(path);
   } finally {
-    if (disk.look(path)) disk.remove(path);
-    disk.removeFolder(folder);
+    putAway(disk, folder, path);
+  }
+}
+
+/** How the program has ended is told, whatever became of these meanwhile. */
+function putAway(disk: Disk, folder: string, path: string): void {
+  for (const remove of [() => disk.remove(path), () => disk.removeFolder(folder)]) {
+    try {
+      remove();
+    } catch {
+      // It has gone, or its disk has.
+    }
   }
 }
 

@@ -36,8 +36,12 @@ export function totalOf(programs: readonly Program[]): number | undefined {
 
 /** Throws LaunchError for what no launcher could start, or would take for something else. */
 export function checkPrograms(programs: readonly Program[]): void {
+  if (!Array.isArray(programs)) throw new LaunchError("what is launched must be a list of programs");
   if (programs.length === 0) throw new LaunchError("nothing is to be launched: name a program");
   for (const { argv, processes } of programs) {
+    // A program without types may say anything.
+    if (!Array.isArray(argv) || argv.some((word) => typeof word !== "string"))
+      throw new LaunchError("argv must be a list of texts: the program and its arguments");
     const [program] = argv;
     if (program === undefined || program === "") throw new LaunchError("a program is missing");
     // Every launcher would read an option there.

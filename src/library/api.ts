@@ -207,8 +207,9 @@ export interface JobRoot {
   readonly path: string;
   /**
    * Makes the job's folder and puts it into the inbox, whole, by one rename: on the device when this resolves, and not
-   * there at all if it throws. RequestError for what cannot be a job, JobThereError, AbsentError for a job in `after`
-   * that is not there; the reason of `signal`, if that aborts before it is there.
+   * there at all if it throws. RequestError for what cannot be a job, EngineError `refused` for what its engine can never
+   * have, JobThereError, AbsentError for a job in `after` that is not there; the reason of `signal`, if that aborts before
+   * it is there.
    */
   submit(request: JobRequest, options?: SubmitOptions): Promise<Job>;
   /** The job of that name: of several the one under way, then the one that waits. Throws AbsentError. */
@@ -259,7 +260,7 @@ export interface EngineUse {
 
 /** One program to be launched, and how many processes of it. */
 export interface LaunchProgram {
-  /** The program and its arguments, which reach it as they are. */
+  /** The program and its arguments, which reach it as they are; no ":" for mpiexec and srun, to which it is the end. */
   readonly argv: readonly string[];
   /** Left out: one of several programs has one process, a program alone as many as the launcher makes of itself. */
   readonly processes?: number;

@@ -1,5 +1,7 @@
 /** Jobs, one after the other, as they end. */
 import type { Job, JobOutcome, WaitOptions } from "./api.ts";
+import { RequestError, ResultTimeoutError } from "./errors.ts";
+import { checkShape, WAIT_OPTIONS } from "./shapes.ts";
 
 /** A job that has ended, and how. */
 export interface Completed<J extends Job = Job> {
@@ -21,16 +23,20 @@ export interface Completed<J extends Job = Job> {
  */
 export async function* asCompleted<J extends Job>(
   jobs: Iterable<J>,
-  { timeoutMs, signal }: WaitOptions = {},
+  limits: WaitOptions = {},
 ): AsyncGenerator<Completed<J>, void, undefined> {
+  checkShape(limits, WAIT_OPTIONS, "asCompleted()");
+  const { timeoutMs, signal } = limits;
+  const all = new Set(jobs);
+  if ([...all].some((job) => typeof job?.result !== "function"))
+    throw new RequestError("asCompleted() takes jobs, and neither their names nor promises of them");
   const off = new AbortController();
   const options = { timeoutMs, signal: signal === undefined ? off.signal : AbortSignal.any([signal, off.signal]) };
   const ended: Completed<J>[] = [];
   let failure: { readonly error: unknown } | undefined;
   let wake = () => {};
-  let left = 0;
-  for (const job of new Set(jobs)) {
-    left++;
+  let left = all.size;
+  for (const job of all) {
     job.result(options).then(
       (outcome) => {
         ended.push({ job, outcome });
@@ -50,6 +56,10 @@ export async function* asCompleted<J extends Job>(
         });
       const next = ended.shift();
       if (next) yield next;
+      else if (failure?.error instanceof ResultTimeoutError)
+        throw new ResultTimeoutError(`${left} of ${all.size} jobs have not ended: ${failure.error.message}`, {
+          cause: failure.error,
+        });
       else throw failure?.error;
     }
   } finally {

@@ -1,6 +1,6 @@
 /** What the library throws beside RootError, LockError, EngineError, ConfigError and AbsentError. */
 
-/** What was asked for cannot be a job, in a sentence that says why. Nothing was done. */
+/** What was asked for cannot be a job, or not be understood, in a sentence that says why. Nothing was done. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
 }

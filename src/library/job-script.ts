@@ -6,10 +6,12 @@ import { quoted } from "../runner.ts";
 import { commandOfScript, faultOfScript } from "../script.ts";
 import type { JobRequest } from "./api.ts";
 import { RequestError } from "./errors.ts";
+import { checkShape, REQUEST } from "./shapes.ts";
 
 /** Throws RequestError for what no job can be made of. */
 export function checkRequest(request: JobRequest): void {
-  if (typeof request.name !== "string") throw new RequestError("a job needs a name");
+  checkShape(request, REQUEST, "a job");
+  if (request.name === undefined) throw new RequestError("a job needs a name");
   const fault = faultOfName(request.name);
   if (fault) throw new RequestError(`the name ${JSON.stringify(request.name)}: ${fault}`);
   const kinds = [request.commands, request.script, request.folder].filter((one) => one !== undefined);
@@ -81,14 +83,21 @@ function outputOf(request: JobRequest, key: "output" | "error"): Partial<Request
   return { [key]: path };
 }
 
-/** The lines by which job.sh asks this engine for it. Throws RequestError, or EngineError `refused`. */
-export function directivesOf(request: JobRequest, engine: Pick<Engine, "name" | "directives">): readonly string[] {
+/**
+ * The lines by which job.sh asks for it, in the words of the engine, which is loaded only if there is something to ask it
+ * for. Throws RequestError, or EngineError `refused`.
+ */
+export async function directivesOf(
+  request: JobRequest,
+  engineOf: () => Promise<Pick<Engine, "name" | "directives">>,
+): Promise<readonly string[]> {
   const asked = engineRequest(request);
   const own = request.directives ?? [];
   const odd = own.find((line) => !/^#[^\n\r\0]+$/.test(line));
   if (odd !== undefined)
     throw refused(request, `the directive ${JSON.stringify(odd)} must be one line that begins with "#"`);
   if (Object.keys(asked).length === 0) return own;
+  const engine = await engineOf();
   if (!engine.directives)
     throw refused(
       request,

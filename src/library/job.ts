@@ -2,7 +2,8 @@
 import { folderOfJob } from "../archive/finished.ts";
 import { askToCancel } from "../change/requests.ts";
 import type { Disk } from "../disk.ts";
-import type { Chase } from "../look/chase.ts";
+import { diskErrorText, isDiskError } from "../disk-error.ts";
+import type { Chase, ChaseEnd } from "../look/chase.ts";
 import { historyOf } from "../look/history.ts";
 import { outputsOf } from "../look/output-files.ts";
 import { rowOf } from "../look/overview.ts";
@@ -11,6 +12,7 @@ import { userName } from "../user-name.ts";
 import type { Job, JobOutcome, JobRow, JobState, WaitOptions } from "./api.ts";
 import { RequestError, ResultTimeoutError } from "./errors.ts";
 import type { Lookout } from "./lookout.ts";
+import { checkShape, WAIT_OPTIONS } from "./shapes.ts";
 
 const OUTPUT_BYTES_MAX = 1_000_000;
 
@@ -62,16 +64,15 @@ export class FollowedJob implements Job {
   on(event: "start" | "end", listener: ((job: Job) => void) | ((outcome: JobOutcome) => void)): () => void {
     if (event !== "start" && event !== "end")
       throw new RequestError(`a job has no event ${JSON.stringify(event)}: it must be start or end`);
+    if (typeof listener !== "function") throw new RequestError(`on(${JSON.stringify(event)}) needs a function`);
     const off = new AbortController();
-    const isOver = event === "start" ? () => this.#hasStarted() : () => this.#chase.end !== undefined;
-    const tell = () => {
-      if (off.signal.aborted) return;
-      if (event === "end") (listener as (outcome: JobOutcome) => void)(this.#outcome());
-      else if (this.#hasEverStarted()) (listener as (job: Job) => void)(this);
-    };
-    this.#office.lookout.until(this.#chase, isOver, { signal: off.signal }).then(
+    const answer = () => (event === "end" ? this.#outcome() : this.#start());
+    this.#office.lookout.until<JobOutcome | Job | "never">(this.#chase, answer, { signal: off.signal }).then(
       // A fault of the listener is the program's, and not that of a promise which it does not know.
-      () => queueMicrotask(tell),
+      (told) =>
+        queueMicrotask(() => {
+          if (!off.signal.aborted && told !== "never") (listener as (told: JobOutcome | Job) => void)(told);
+        }),
       () => {},
     );
     return () => off.abort();
@@ -91,12 +92,17 @@ export class FollowedJob implements Job {
     return asked.is === "done" || asked.is === "already";
   }
 
-  async result({ timeoutMs, signal }: WaitOptions = {}): Promise<JobOutcome> {
+  async result(options: WaitOptions = {}): Promise<JobOutcome> {
+    checkShape(options, WAIT_OPTIONS, "result()");
+    const { timeoutMs, signal } = options;
     if (timeoutMs !== undefined && !(timeoutMs >= 0))
       throw new RequestError(`timeoutMs is ${timeoutMs}: it must be a number of milliseconds`);
-    const late = () => new ResultTimeoutError(`${this.id} has not ended within ${timeoutMs} ms. It goes on.`);
-    await this.#office.lookout.until(this.#chase, () => this.#chase.end !== undefined, { signal, timeoutMs, late });
-    return this.#outcome();
+    const late = (fault: unknown) => {
+      const why = isDiskError(fault) ? ` It cannot be seen how it is: ${diskErrorText(fault)}` : "";
+      const text = `${this.id} has not ended within ${timeoutMs} ms. It goes on.${why}`;
+      return new ResultTimeoutError(text, { cause: fault });
+    };
+    return this.#office.lookout.until(this.#chase, () => this.#outcome(), { signal, timeoutMs, late });
   }
 
   async output({ bytesMax = OUTPUT_BYTES_MAX }: { readonly bytesMax?: number | undefined } = {}): Promise<string> {
@@ -108,11 +114,12 @@ export class FollowedJob implements Job {
     return files.map(({ path }) => disk.readTail(path, bytesMax)?.toString("utf8") ?? "").join("");
   }
 
-  #hasStarted(): boolean {
-    if (this.#chase.end) return true;
-    if (this.#chase.place !== "pending") return false;
-    const row = this.#row();
-    return row !== undefined && hasStarted(row);
+  /** "never": one that was refused or cancelled before. Undefined as long as it waits. */
+  #start(): Job | "never" | undefined {
+    const { end, place } = this.#chase;
+    if (end) return this.#hasEverStarted(end) ? this : "never";
+    const row = place === "pending" ? this.#row() : undefined;
+    return row && hasStarted(row) ? this : undefined;
   }
 
   #look(): void {
@@ -123,20 +130,20 @@ export class FollowedJob implements Job {
     return this.#chase.end?.is === "gone" ? undefined : rowOf(this.#office.disk, this.#office.root, this.#chase);
   }
 
-  /** One that was refused or cancelled before has never started. */
-  #hasEverStarted(): boolean {
-    if (!this.#chase.end) return true;
-    const folder = this.folder;
-    const attempt = folder === undefined ? undefined : historyOf(this.#office.disk, folder).attempts.at(-1);
-    return attempt?.startedAt !== undefined;
+  #hasEverStarted({ is }: ChaseEnd): boolean {
+    const { disk, root } = this.#office;
+    const { place, name } = this.#chase;
+    if (is === "gone") return false;
+    return historyOf(disk, folderOfJob(disk, root, { place, name })).attempts.at(-1)?.startedAt !== undefined;
   }
 
-  #outcome(): JobOutcome {
+  /** Undefined while it goes on. */
+  #outcome(): JobOutcome | undefined {
     const { disk, root } = this.#office;
     const { end, place, name } = this.#chase;
+    if (!end) return undefined;
     const unknown = (is: "gone" | "unknown", why: string) => ({ name, isSuccess: false, is, why });
-    if (end === undefined || end.is === "gone")
-      return { ...unknown("gone", "It was moved away or removed."), folder: undefined };
+    if (end.is === "gone") return { ...unknown("gone", "It was moved away or removed."), folder: undefined };
     const folder = folderOfJob(disk, root, { place, name });
     if (!end.outcome)
       return { ...unknown("unknown", "It lies in complete/ without a record of how it ended."), folder };

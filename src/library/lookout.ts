@@ -3,11 +3,13 @@
  * open, and no timer runs.
  */
 import type { Disk } from "../disk.ts";
+import { isDiskError } from "../disk-error.ts";
 import { Chase } from "../look/chase.ts";
 import { acquaint, strangersIn, type Trace } from "../look/trace.ts";
 import { patienceOf } from "../look/wait-for.ts";
 import type { Root } from "../root.ts";
 import { ClosedError } from "./errors.ts";
+import { TIMER_MS_MAX } from "./timer.ts";
 
 /** Between two looks: soon at first and after each end, then later and later. */
 const LOOK_MS = { least: 50, most: 1000, share: 0.1 } as const;
@@ -15,24 +17,23 @@ const LOOK_MS = { least: 50, most: 1000, share: 0.1 } as const;
 /** At most this share of the time goes into looking. */
 const BUSY_SHARE_MAX = 0.2;
 
-/** Somebody's wait for a job: `isOver` is asked after each look. */
+/** Somebody's wait for a job. */
 interface Wait {
   readonly chase: Chase;
-  readonly isOver: () => boolean;
-  readonly done: () => void;
+  /** Ends it, if it is over. Throws what the disk says. */
+  readonly ask: () => void;
   readonly fail: (error: unknown) => void;
+  /** What the disk said at the last look, if it refused. */
+  fault: unknown;
 }
 
 /** What ends a wait before it is over. */
 export interface Limits {
   readonly signal?: AbortSignal | undefined;
   readonly timeoutMs?: number | undefined;
-  /** The error of a wait whose time is over. */
-  readonly late?: () => Error;
+  /** The error of a wait whose time is over; `fault`: what the disk said at the last look, if it refused. */
+  readonly late?: (fault: unknown) => Error;
 }
-
-/** Longer than any timer of Node's is, which would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** The waits of one open root. */
 export class Lookout {
@@ -67,25 +68,42 @@ export class Lookout {
     chase.look(this.#strangers ?? new Set(), this.#patienceS);
   }
 
-  /** Resolves once it is over; rejects with the reason of `signal`, or when nobody looks any more. */
-  async until(chase: Chase, isOver: () => boolean, { signal, timeoutMs, late }: Limits = {}): Promise<void> {
+  /**
+   * Resolves with the first answer that is not undefined; rejects with the reason of `signal`, or when nobody looks any
+   * more. `answer` is asked after each look; a disk that refuses to tell has not answered yet.
+   */
+  async until<T>(chase: Chase, answer: () => T | undefined, { signal, timeoutMs, late }: Limits = {}): Promise<T> {
     signal?.throwIfAborted();
     this.throwIfOver();
-    this.#tryLook(chase);
-    if (isOver()) return;
-    await new Promise<void>((done, fail) => {
-      const wait: Wait = { chase, isOver, done: () => end(done), fail: (error) => end(() => fail(error)) };
-      const isTimed = timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX;
-      const timer = isTimed ? setTimeout(() => wait.fail(late?.()), timeoutMs) : undefined;
-      const forget = signal && this.#signals.hear(signal, () => wait.fail(signal.reason));
-      const end = (settle: () => void) => {
+    return new Promise<T>((done, fail) => {
+      let timer: NodeJS.Timeout | undefined;
+      let forget: (() => void) | undefined;
+      const end = () => {
         clearTimeout(timer);
         forget?.();
         this.#waits.delete(wait);
         if (this.#waits.size === 0) clearTimeout(this.#timer);
-        settle();
+      };
+      const wait: Wait = {
+        chase,
+        fault: undefined,
+        ask() {
+          const found = answer();
+          if (found === undefined) return;
+          end();
+          done(found);
+        },
+        fail(error) {
+          end();
+          fail(error);
+        },
       };
       this.#waits.add(wait);
+      this.#ask(wait, this.#faultOfLook(chase));
+      if (!this.#waits.has(wait)) return;
+      if (timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX)
+        timer = setTimeout(() => wait.fail(late?.(wait.fault)), timeoutMs);
+      forget = signal && this.#signals.hear(signal, () => wait.fail(signal.reason));
       this.soon();
     });
   }
@@ -115,12 +133,11 @@ export class Lookout {
 
   #round(): void {
     const beganMs = performance.now();
-    const chases = new Set([...this.#waits].map(({ chase }) => chase));
-    for (const chase of chases) this.#tryLook(chase);
+    const faults = new Map<Chase, unknown>();
+    for (const { chase } of this.#waits) if (!faults.has(chase)) faults.set(chase, this.#faultOfLook(chase));
     for (const wait of this.#waits) {
-      if (!wait.isOver()) continue;
-      this.#newsAtMs = performance.now();
-      wait.done();
+      this.#ask(wait, faults.get(wait.chase));
+      if (!this.#waits.has(wait)) this.#newsAtMs = performance.now();
     }
     const now = performance.now();
     const pauseMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - this.#newsAtMs) * LOOK_MS.share));
@@ -128,12 +145,23 @@ export class Lookout {
     this.#lookIn(pauseMs);
   }
 
-  #tryLook(chase: Chase): void {
-    try {
-      this.look(chase);
-    } catch {
-      // A disk that does not answer says nothing about the job.
-    }
+  /** A disk that does not answer says nothing about the job. */
+  #ask(wait: Wait, faultOfLook: unknown): void {
+    wait.fault = faultOfLook ?? faultOf(wait.ask);
+    if (wait.fault !== undefined && !isDiskError(wait.fault)) wait.fail(wait.fault);
+  }
+
+  #faultOfLook(chase: Chase): unknown {
+    return faultOf(() => this.look(chase));
+  }
+}
+
+function faultOf(action: () => void): unknown {
+  try {
+    action();
+    return undefined;
+  } catch (error) {
+    return error;
   }
 }
 

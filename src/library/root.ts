@@ -61,7 +61,8 @@ export class OpenRoot implements JobRoot {
   readonly #call: Omit<Call, "terminal">;
   readonly #by: Stager;
   readonly #closed = new AbortController();
-  #reader: Promise<Engine> | undefined;
+  /** Engines that read what is submitted, by the word that names each; none for the one that is configured. */
+  readonly #readers = new Map<string | undefined, Promise<Engine>>();
   #swept: Promise<void> | undefined;
   #manager: OwnManager | undefined;
 
@@ -195,7 +196,7 @@ export class OpenRoot implements JobRoot {
 
   /** What it is made of; and its job.sh, where that is not as it lies there. */
   async #sourceOf(request: JobRequest): Promise<{ source: JobSource; script?: string }> {
-    const directives = directivesOf(request, await this.#readerOfJobs());
+    const directives = await directivesOf(request, () => this.#readerOfJobs());
     if (request.commands) return { source: { is: "command", text: scriptOfCommands(request, directives) } };
     if (request.script !== undefined)
       return { source: { is: "command", text: scriptWith(request, request.script, directives) } };
@@ -224,11 +225,17 @@ export class OpenRoot implements JobRoot {
 
   /** The engine that will run what is submitted, as far as can be known: that of the manager, unless it was named. */
   #readerOfJobs(): Promise<Engine> {
-    const named = this.#options.engine !== undefined || this.#manager !== undefined;
-    const engine = named ? undefined : readWord(this.#disk, this.#root).engine;
-    if (engine !== undefined) return this.#callOf(engine).around.makeReader();
-    this.#reader ??= this.#call.around.makeReader();
-    return this.#reader;
+    const isNamed = this.#options.engine !== undefined || this.#manager !== undefined;
+    const said = isNamed ? undefined : readWord(this.#disk, this.#root);
+    const word = said?.engineFrom ?? said?.engine;
+    const known = this.#readers.get(word);
+    if (known) return known;
+    const call = word === undefined ? this.#call : this.#callOf(word);
+    const reader = call.around.makeReader();
+    this.#readers.set(word, reader);
+    // What is not there now may be there when it is asked for again.
+    reader.catch(() => this.#readers.delete(word));
+    return reader;
   }
 
   /** Lines of job_after.txt. Throws AbsentError for a job that is not there, RequestError for one that cannot be named there. */

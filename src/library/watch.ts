@@ -1,7 +1,9 @@
 /** What changes in a root, by looking at it from time to time. */
 import { setTimeout } from "node:timers/promises";
+import { isDiskError } from "../disk-error.ts";
 import type { Row } from "../look/report.ts";
 import type { RootChange, RootStatus } from "./api.ts";
+import { TIMER_MS_MAX } from "./timer.ts";
 
 const EVERY_MS = 2000;
 const LEAST_MS = 100;
@@ -18,23 +20,24 @@ export interface WatchRules {
 
 /** Tells at once how it is, then each change. While the disk does not answer, nothing has changed. */
 export async function* changesOf({ everyMs = EVERY_MS, stop, look, isThere }: WatchRules): AsyncGenerator<RootChange> {
+  const pauseMs = Math.min(TIMER_MS_MAX, Math.max(LEAST_MS, everyMs));
   let last: RootStatus | undefined;
   while (!stop.aborted) {
-    const status = last === undefined ? look() : orUndefined(look);
-    const change = status && changeOf(last, status, isThere);
+    const change = last === undefined ? changeOf(last, look(), isThere) : ifDiskAnswers(last);
     if (change) {
-      last = status;
+      last = change.status;
       yield change;
     }
-    await setTimeout(Math.max(LEAST_MS, everyMs), undefined, { signal: stop }).catch(() => {});
+    await setTimeout(pauseMs, undefined, { signal: stop }).catch(() => {});
   }
-}
 
-function orUndefined<T>(action: () => T): T | undefined {
-  try {
-    return action();
-  } catch {
-    return undefined;
+  function ifDiskAnswers(before: RootStatus): RootChange | undefined {
+    try {
+      return changeOf(before, look(), isThere);
+    } catch (error) {
+      if (isDiskError(error)) return undefined;
+      throw error;
+    }
   }
 }
 

@@ -93,12 +93,21 @@ describe("lines for the engine", () => {
     expect(scriptWith(request(), text, [])).toBe(text);
   });
 
-  it("are the engine's, then the program's own", () => {
-    expect(directivesOf(request({ cpus: 1, directives: ["#X 2"] }), engine)).toEqual(["#X 1", "#X 2"]);
-    expect(directivesOf(request({ directives: ["#X 2"] }), { name: "Mute" })).toEqual(["#X 2"]);
-    expect(() => directivesOf(request({ cpus: 1 }), { name: "Mute" })).toThrow(/Mute does not say.*cpus/);
+  it("are the engine's, then the program's own", async () => {
+    const mute = async () => ({ name: "Mute" });
+    expect(await directivesOf(request({ cpus: 1, directives: ["#X 2"] }), async () => engine)).toEqual([
+      "#X 1",
+      "#X 2",
+    ]);
+    await expect(directivesOf(request({ cpus: 1 }), mute)).rejects.toThrow(/Mute does not say.*cpus/);
     for (const odd of ["rm -rf x", "#X\nrm", "", "#"])
-      expect(() => directivesOf(request({ directives: [odd] }), engine)).toThrow(RequestError);
+      await expect(directivesOf(request({ directives: [odd] }), mute)).rejects.toThrow(RequestError);
+  });
+
+  it("need no engine where there is nothing to ask it for", async () => {
+    const absent = () => Promise.reject(new Error("not here"));
+    expect(await directivesOf(request({ directives: ["#X 2"] }), absent)).toEqual(["#X 2"]);
+    await expect(directivesOf(request({ cpus: 1 }), absent)).rejects.toThrow("not here");
   });
 });
 
@@ -157,14 +166,30 @@ describe("what is asked for", () => {
     expect(() => checkRequest(odd)).toThrow(RequestError);
   });
 
-  it("is refused with the engine's own words where it can never have it", () => {
+  it.each<[unknown, RegExp]>([
+    [undefined, /a job must be an object/],
+    [{ name: "a", commands: "echo" }, /commands of a job must be a list of texts/],
+    [{ name: "a", commands: ["x", 1] }, /commands of a job must be a list of texts/],
+    [{ name: "a", commands: ["x"], timelimits: 3 }, /a job has no "timelimits"\. Did you mean timeLimitS\?/],
+    [{ name: "a", commands: ["x"], toString: 3 }, /a job has no "toString"/],
+    [{ name: "a", folder: 1 }, /folder of a job must be a text/],
+    [{ name: "a", commands: ["x"], after: "b" }, /after of a job must be a list of jobs or their names/],
+    [{ name: "a", commands: ["x"], after: [Promise.resolve()] }, /after of a job must be a list/],
+    [{ name: "a", commands: ["x"], env: ["A=1"] }, /env of a job must be an object/],
+    [{ name: "a", commands: ["x"], directives: "#X" }, /directives of a job must be a list of texts/],
+  ])("is no job of a program without types: %j", (odd, sentence) => {
+    expect(() => checkRequest(odd as JobRequest)).toThrow(RequestError);
+    expect(() => checkRequest(odd as JobRequest)).toThrow(sentence);
+  });
+
+  it("is refused with the engine's own words where it can never have it", async () => {
     const refusing = {
       name: "Small",
       directives: () => {
         throw new EngineError("refused", "It has one node.");
       },
     };
-    expect(() => directivesOf(request({ nodes: 2 }), refusing)).toThrow("It has one node.");
+    await expect(directivesOf(request({ nodes: 2 }), async () => refusing)).rejects.toThrow("It has one node.");
   });
 
   it("is text, and no Windows one", () => {

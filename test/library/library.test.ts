@@ -1,5 +1,15 @@
 /** The library, with LocalEngine and real processes. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -7,8 +17,10 @@ import {
   AbsentError,
   asCompleted,
   ClosedError,
+  ConfigError,
   getEngine,
   getLauncher,
+  type Job,
   type JobOutcome,
   type JobRoot,
   JobThereError,
@@ -20,7 +32,9 @@ import {
   ResultTimeoutError,
   RootError,
   type RootOptions,
+  type WaitOptions,
 } from "../../bin/library.ts";
+import { changesOf } from "../../src/library/watch.ts";
 import { jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
 
 const QUICK = { period: 0.1, settle: 0 };
@@ -34,6 +48,18 @@ async function opened(options: RootOptions = {}): Promise<{ files: TestRoot; roo
 }
 
 const managed = (options: RootOptions = {}) => opened({ manage: true, ...options });
+
+/** The path of an engine of somebody's own, which does what LocalEngine does. */
+function ownEngine(folder: string): string {
+  const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
+  const path = join(folder, "own.mjs");
+  const text = `import { LocalEngine } from ${JSON.stringify(local)};
+export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
+  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
+} };`;
+  writeFileSync(path, text);
+  return path;
+}
 
 /** Ends when the file is there. */
 const until = (path: string) => `while [ ! -e '${path}' ]; do sleep 0.02; done`;
@@ -223,7 +249,30 @@ describe("waiting", () => {
     await expect(result).rejects.toThrow("enough");
     await expect(job.result({ signal: stop.signal })).rejects.toThrow("enough");
     await expect(job.result({ timeoutMs: Number.NaN })).rejects.toThrow(RequestError);
+    await expect(job.result({ timeout: 5 } as WaitOptions)).rejects.toThrow(/no "timeout"\. Did you mean timeoutMs/);
     expect(job.state).toBe("waiting");
+  });
+
+  it("goes on while the disk does not answer, and tells so when its time is over", async () => {
+    const { files, root } = await opened();
+    const job = await root.submit({ name: "one", commands: ["true"] });
+    const pending = join(files.path, "pending");
+    renameSync(join(files.path, "inbox/one"), join(pending, "one"));
+    expect(job.state).toBe("queued");
+    const started = new Promise((done) => job.on("start", done));
+    const result = job.result();
+    // Of all that is under a folder which leads to itself, no call tells anything.
+    renameSync(pending, `${pending}-away`);
+    symlinkSync(pending, pending);
+    expect(() => job.state).toThrow(/ELOOP/);
+    const late = await job.result({ timeoutMs: 500 }).catch((error: unknown) => error);
+    expect(late).toBeInstanceOf(ResultTimeoutError);
+    expect(late).toMatchObject({ message: expect.stringContaining("ELOOP"), cause: { code: "ELOOP" } });
+    unlinkSync(pending);
+    renameSync(`${pending}-away`, pending);
+    files.manage();
+    await started;
+    expect(await result).toMatchObject({ is: "succeeded" });
   });
 
   it("ends with an error when the root is closed, which may be repeated", async () => {
@@ -258,6 +307,7 @@ describe("waiting", () => {
     expect(await listen()).toEqual(await job.result());
     expect(told).toEqual(["start", "end", "start", "end"]);
     expect(() => job.on("exit" as "end", () => {})).toThrow(RequestError);
+    expect(() => job.on("end", undefined as unknown as () => void)).toThrow(RequestError);
   });
 
   it("gives jobs as they end", async () => {
@@ -280,7 +330,8 @@ describe("waiting", () => {
     const last = await root.submit({ name: "last", commands: [until(go(4))] });
     const rest = asCompleted([...jobs, last], { timeoutMs: 300 });
     for (const _ of jobs) expect((await rest.next()).value).toMatchObject({ outcome: { is: "failed" } });
-    await expect(rest.next()).rejects.toThrow(ResultTimeoutError);
+    await expect(rest.next()).rejects.toThrow(/^1 of 4 jobs have not ended: last has not ended within 300 ms/);
+    await expect(asCompleted(["job-1" as unknown as Job]).next()).rejects.toThrow(RequestError);
     writeFileSync(go(4), "");
   });
 
@@ -331,6 +382,13 @@ describe("a root that is open", () => {
     await root.close();
     await expect(openRoot(path, { settings: { perod: 1 } })).rejects.toThrow(/perod.*period/);
     await expect(openRoot(path, { settings: { period: -1 } })).rejects.toThrow(/period/);
+    await expect(openRoot(path, { settings: { "max-jobs": "many" } })).rejects.toThrow(ConfigError);
+    await expect(openRoot(path, { settings: { "max-jobs": "many" } })).rejects.toThrow(/max-jobs = many in settings/);
+    await expect(openRoot(path, { engin: "local" } as RootOptions)).rejects.toThrow(/no "engin"\. Did you mean engine/);
+    await expect(openRoot(undefined as unknown as string)).rejects.toThrow(RequestError);
+    expect(() => getEngine(undefined as unknown as string)).toThrow(RequestError);
+    // A manager in a program goes on until it is closed.
+    await expect(openRoot(path, { settings: { once: true } })).rejects.toThrow(/once/);
     await expect(openRoot(path, { engine: "none", manage: true })).rejects.toThrow(/There is no engine/);
     await expect(openRoot(path, { engine: "dryrun", manage: true })).rejects.toThrow(/runs no jobs/);
   });
@@ -375,6 +433,66 @@ describe("a root that is open", () => {
   });
 });
 
+describe("the engine that reads what is submitted", () => {
+  it("is that of the manager elsewhere, also where it comes from a file", async () => {
+    const { files } = await managed({ engine: ownEngine(makeFolder()) });
+    const other = await openRoot(files.path);
+    onTestFinished(() => other.close());
+    await waitUntil("the manager has said who it is", () => existsSync(join(files.path, ".jobmgr/manager.json")));
+    const job = await other.submit({ name: "a", commands: ["true"], timeLimitS: 60 });
+    expect(await job.result()).toMatchObject({ isSuccess: true });
+    expect(job.look()).toMatchObject({ engine: "OwnEngine" });
+    expect(readFileSync(join(job.folder ?? "", "job.sh"), "utf8")).toContain("#SBATCH --time=");
+  });
+
+  it("may come to be there after it was asked for in vain", async () => {
+    const folder = makeFolder();
+    const { root } = await opened({ engine: join(folder, "own.mjs") });
+    const one = { name: "a", commands: ["true"], timeLimitS: 60 };
+    await expect(root.submit(one)).rejects.toThrow(/own\.mjs/);
+    ownEngine(folder);
+    expect((await root.submit(one)).state).toBe("waiting");
+  });
+});
+
+describe("a queue to look at", () => {
+  it("is looked at again when the disk has refused to tell whether a job has gone", async () => {
+    const { files, root } = await opened();
+    await root.submit({ name: "one", commands: ["true"] });
+    const refusal = Object.assign(new Error("EIO: i/o error, lstat"), { code: "EIO", syscall: "lstat" });
+    const answers = [refusal, refusal, false];
+    const statuses = [await root.status()];
+    rmSync(join(files.path, "inbox/one"), { recursive: true });
+    const after = await root.status();
+    const changes = changesOf({
+      everyMs: 1,
+      stop: new AbortController().signal,
+      look: () => statuses.shift() ?? after,
+      isThere() {
+        const answer = answers.shift();
+        if (answer instanceof Error) throw answer;
+        return answer ?? false;
+      },
+    });
+    expect((await changes.next()).value).toMatchObject({ changed: [{ name: "one" }] });
+    expect((await changes.next()).value).toMatchObject({ gone: ["one"] });
+    expect(answers).toEqual([]);
+  });
+
+  it("is not looked at without a pause where that is too long for a timer", async () => {
+    const { root } = await opened();
+    const warnings: Error[] = [];
+    const hear = (warning: Error) => warnings.push(warning);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    for (const everyMs of [2 ** 31, Number.POSITIVE_INFINITY]) {
+      const changes = root.watch({ everyMs, signal: AbortSignal.timeout(50) });
+      for await (const { status } of changes) expect(status.jobs).toEqual([]);
+    }
+    expect(warnings).toEqual([]);
+  });
+});
+
 describe("an engine without a root", () => {
   it("runs jobs in a root that is gone when it is closed", async () => {
     const engine = getEngine("local", { folder: makeFolder(), settings: QUICK });
@@ -406,13 +524,7 @@ describe("an engine without a root", () => {
 
   it("may be anybody's, by its path", async () => {
     const folder = makeFolder();
-    const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
-    const text = `import { LocalEngine } from ${JSON.stringify(local)};
-export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
-  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
-} };`;
-    writeFileSync(join(folder, "own.mjs"), text);
-    const engine = getEngine(join(folder, "own.mjs"), { folder, settings: QUICK });
+    const engine = getEngine(ownEngine(folder), { folder, settings: QUICK });
     const job = await engine.submit({ name: "a", commands: ["grep '^#SBATCH' job.sh"], timeLimitS: 100_000 });
     expect((await job.result()).isSuccess).toBe(true);
     expect(await job.output()).toBe("#SBATCH --time=1-03:46:40\n");
@@ -443,5 +555,7 @@ describe("a launcher", () => {
     expect(await launcher.run(programs, { stdout })).toMatchObject({ exitCode: 3 });
     expect(text).toBe("Hello\n".repeat(4));
     await expect(getLauncher("nobody")).rejects.toThrow(LaunchError);
+    const argv = "echo hello" as unknown as string[];
+    expect(() => launcher.command([{ argv }])).toThrow(LaunchError);
   });
 });

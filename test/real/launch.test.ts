@@ -1,7 +1,8 @@
 /** `jobmgr launch` with real launchers: Open MPI, MPICH, and plain copies. Slurm's is in slurm-launch.test.ts. */
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
+import { findByCommand } from "../../engines/process.ts";
 import { quoted } from "../../src/runner.ts";
 import { jobmgr, makeFolder, PROGRAM, start, waitUntil } from "../harness.ts";
 import { openScreen } from "../tmux.ts";
@@ -83,6 +84,31 @@ describe.each(BACKENDS)("with %s", (backend) => {
     screen.press("C-c");
     await witness.gone();
     await expect.poll(() => screen.text(), { timeout: 20_000 }).toMatch(/code=(0|1|9)$/m);
+  });
+});
+
+describe("on a terminal", () => {
+  it.for(["ctrl-C", "kill"] as const)("INT by %s comes once to the launcher", async (way, context) => {
+    // In place of a real one: it tells how often it is asked, and takes a while to end what it has started.
+    const bin = makeFolder();
+    const text = `#!/bin/bash
+[ "$1" != --version ] || { echo 'HYDRA build details:'; exit; }
+left=1000
+trap 'echo INT >>"${bin}/noted"; left=15' INT
+echo up >>"${bin}/noted"
+while ((left-- > 0)); do sleep 0.05; done
+`;
+    writeFileSync(join(bin, "mpiexec"), text, { mode: 0o755 });
+    const call = [process.execPath, PROGRAM, "launch", "--backend", "mpi", join(bin, "x")].map(quoted).join(" ");
+    const screen = openScreen(context, `bash -c ${quoted(`${call}; echo code=$?; read x`)}`, {
+      env: { PATH: `${bin}:${process.env.PATH}` },
+    });
+    const noted = () => (existsSync(join(bin, "noted")) ? readFileSync(join(bin, "noted"), "utf8").split("\n") : []);
+    await waitUntil("it is up", () => noted()[0] === "up");
+    if (way === "ctrl-C") screen.press("C-c");
+    else process.kill(findByCommand(`${PROGRAM} launch --backend mpi ${bin}`)[0]?.pid ?? Number.NaN, "SIGINT");
+    await expect.poll(() => screen.text(), { timeout: 20_000 }).toMatch(/code=\d+$/m);
+    expect(noted()).toEqual(["up", "INT", ""]);
   });
 });
 

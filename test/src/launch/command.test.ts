@@ -56,6 +56,12 @@ describe("the command line", () => {
     ]);
   });
 
+  it("has a colon as an argument where no launcher reads the words", () => {
+    const colon: Program = { argv: ["a", ":", "b"] };
+    expect(lines(known({ kind: "local", executable: "" }), [colon])).toEqual(["RANK=0 SIZE=1 a : b"]);
+    expect(lines(known({ kind: "srun" }), [colon, B])).toContain("0 a : b");
+  });
+
   it("has what is configured: default options once, preset options before each program, the number as it is told", () => {
     const site = known({
       kind: "other",
@@ -83,6 +89,9 @@ describe("the command line", () => {
     [{ kind: "openmpi", defaultOptions: ["%(nodes)d"] }, [A], false, /there is no %\(nodes\)d; there is %\(np\)d/],
     [{ kind: "srun" }, [A, { ...B, options: ["--mem=1"] }], false, /--mem=1: of several programs srun takes options/],
     [{ kind: "srun" }, [A, { argv: ["b", "x\ny"] }], false, /a newline, which srun cannot be told/],
+    [{ kind: "openmpi" }, [{ argv: ["a", ":", "b"] }], false, /a has an argument ":".*site takes for the end.*script/],
+    [{ kind: "mpich" }, [A, { argv: ["b", ":"] }], false, /b has an argument ":"/],
+    [{ kind: "srun" }, [{ argv: ["a"], options: [":"] }], false, /a has an argument ":"/],
     [{ kind: "srun" }, [A, { argv: Array(200).fill("x") }], false, /more arguments than srun can be told/],
     [{ kind: "local" }, [{ ...A, options: ["--bind-to"] }], false, /--bind-to: copies of this machine/],
     [{ kind: "openmpi" }, [{ argv: ["--version"] }], false, /--version would be taken for an option.*\.\/--version/],

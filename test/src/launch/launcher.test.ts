@@ -1,10 +1,14 @@
 /** A launcher as programs have it: real processes, without a terminal and without signals to this one. */
-import { PassThrough } from "node:stream";
-import { describe, expect, it } from "vitest";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough, Writable } from "node:stream";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { runProgram } from "../../../engines/run-program.ts";
 import { isProgram, runTogether } from "../../../engines/together.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { makeLauncher } from "../../../src/launch/launcher.ts";
+import { LaunchError } from "../../../src/launch/program.ts";
+import { makeFolder } from "../../harness.ts";
 import { makeWitness } from "../../real/launchers.ts";
 
 const around = { disk: realDisk, env: {}, cores: 2, isOnPath: isProgram, runProgram, runTogether };
@@ -49,6 +53,60 @@ describe("a launcher of a program", () => {
     const { exitCode } = await launcher.run([{ argv: ["sleep", "60"] }], { signal: AbortSignal.abort() });
     expect(exitCode).toBe(143);
     expect(witness.notes()).toEqual([]);
+  });
+
+  it("tells how the program ended, also where its file has gone with the temporary folder", async () => {
+    const folder = makeFolder();
+    const executable = join(folder, "srun");
+    // Its last word is the path of the file, which here is gone, as by a cleaner, when it ends.
+    writeFileSync(executable, '#!/bin/sh\nfor path; do :; done\nrm -r "$(dirname "$path")"\nexit 5\n', { mode: 0o755 });
+    const launchers = { site: { kind: "srun", executable } } as const;
+    const launcher = await makeLauncher("site", { launchers }, around);
+    expect(await launcher.run([{ argv: ["a"] }, { argv: ["b"] }])).toMatchObject({ exitCode: 5 });
+  });
+
+  it("lets a program know by its closed pipe that its reader has gone", async () => {
+    const launcher = await local();
+    const stdout = new PassThrough({ highWaterMark: 10 });
+    const stderr = new PassThrough();
+    stderr.destroy();
+    const running = launcher.run([{ argv: ["yes"] }, { argv: ["sh", "-c", "yes >&2"] }], { stdout, stderr });
+    stdout.once("data", () => stdout.destroy());
+    expect((await running).exitCode).not.toBe(0);
+    await expect(launcher.run([{ argv: ["true"] }], { stdout: "pipe" as "ignore" })).rejects.toThrow(LaunchError);
+  });
+
+  it("waits for a slow reader, and leaves nothing of that behind", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error) => warnings.push(warning);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    let bytes = 0;
+    const stdout = new Writable({
+      highWaterMark: 1,
+      write(chunk, _encoding, done) {
+        bytes += chunk.length;
+        setImmediate(done);
+      },
+    });
+    const before = stdout.eventNames();
+    const launcher = await local();
+    await launcher.run([{ argv: ["sh", "-c", "yes | head -c 500000"], processes: 12 }], { stdout });
+    expect(bytes).toBe(12 * 500_000);
+    expect(stdout.eventNames()).toEqual(before);
+    expect(warnings).toEqual([]);
+  });
+
+  it("goes on, and can be ended, where one of the programs cannot be started at all", async () => {
+    const witness = makeWitness();
+    const stop = new AbortController();
+    const launcher = await local();
+    const tooLong = { argv: ["echo", "x".repeat(200_000)] };
+    const running = launcher.run([{ argv: [witness.path, "stay"] }, tooLong], { signal: stop.signal });
+    await witness.up(1);
+    stop.abort();
+    expect(await running).toMatchObject({ exitCode: 126, fault: expect.stringMatching(/^echo cannot be.*E2BIG/) });
+    await witness.gone();
   });
 
   it("leaves no listeners on the process behind", async () => {
