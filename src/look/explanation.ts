@@ -9,6 +9,7 @@ import type { ReadyRules } from "../inbox/ready.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
 import { nearest } from "../nearest.ts";
 import { durationText, type Outcome, type Result } from "../outcome.ts";
+import { engineId } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import { PLACES } from "../stage.ts";
@@ -139,9 +140,11 @@ function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
   return sentences;
 }
 
-/** `engine`: of the job, which may be another one than that of new jobs. */
-function engineProblems(manager: ManagerState, now: string, engine = manager.word.engine): string[] {
-  const ofEngine = ["engine", "full"].map((word) => (engine === manager.word.engine ? word : `${word} ${engine}`));
+/** `id`: of the job's engine, which may be another one than that of new jobs. */
+function engineProblems(manager: ManagerState, now: string, id?: string): string[] {
+  const { engine = "", engineFrom: from } = manager.word;
+  const isToday = id === undefined || id === engineId({ engine, ...(from !== undefined && { engineFrom: from }) });
+  const ofEngine = ["engine", "full"].map((word) => (isToday ? word : `${word} ${id}`));
   const abouts = [...ofEngine, "root", "list", "word"];
   return abouts.flatMap((about) => problemsOf(manager, now, about));
 }
@@ -172,7 +175,7 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
     : lookUnlessShut(disk, join(jobFolder(root, "pending", name), FILES.cancel))
       ? ["It is to be cancelled (job_cancel), which the manager has not seen yet."]
       : [];
-  const around = [...asked, ...told, ...engineProblems(manager, now, attempt?.engine), ...noManager(scene)];
+  const around = [...asked, ...told, ...engineProblems(manager, now, attempt?.engineId), ...noManager(scene)];
   const is = (sentences: readonly string[], next: Part["next"]): Part => ({
     state: row.state,
     sentences: [...sentences, ...around],

@@ -10,6 +10,7 @@ import { shortId } from "../outputs.ts";
 import {
   attemptFolder,
   attemptsInOrder,
+  engineId,
   type Intent,
   type OutcomeRecord,
   pastFolder,
@@ -27,6 +28,8 @@ export interface AttemptHistory {
   /** "claimed", "submitting", "submitted", "running", "ended" (and not yet collected), or how it ended. */
   readonly state: string;
   readonly engine?: string;
+  /** As engineId() gives it. */
+  readonly engineId?: string;
   /** The engine's own id. */
   readonly handle?: Handle;
   /** The id as people and names of outputs have it. */
@@ -110,7 +113,7 @@ function attemptIn(disk: Disk, records: string, token: Token, isInForce: boolean
     records,
     isInForce,
     state: outcome?.outcome.is ?? stateOf(runs, intent, handle !== undefined, exitCode),
-    ...(intent && { engine: intent.engine, plan: intent.plan, plannedAt: intent.at }),
+    ...(intent && { engine: intent.engine, engineId: engineId(intent), plan: intent.plan, plannedAt: intent.at }),
     ...(handle && { handle: handle.handle, submittedAt: handle.at }),
     ...(id !== undefined && { id }),
     ...(command !== undefined && { command }),

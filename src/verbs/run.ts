@@ -53,8 +53,9 @@ export async function manageRoot({ settings, around, terminal }: Call, stops: St
       engine,
       origin,
       load: async (name, from) => {
-        const other = meter(await around.engineNamed(name, from));
-        return { engine: other, limits: limitsOf({ ...settings, jobsMax: undefined }, other) };
+        const other = await around.engineNamed(name, from);
+        const engine = meter(other.engine);
+        return { ...other, engine, limits: limitsOf({ ...settings, jobsMax: undefined }, engine) };
       },
       machine: around.machine,
       root,
