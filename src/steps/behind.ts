@@ -96,8 +96,13 @@ export function standOf({ disk, root }: World, befores: readonly Before[]): Stan
 }
 
 /** It may start, or has done so, whatever becomes of the folders before it now. */
-export function mayStart({ disk }: World, records: string): boolean {
-  return disk.list(records).some((name) => name === MET || name.startsWith(STARTED));
+export function mayStart(world: World, records: string): boolean {
+  return world.disk.look(join(records, MET)) !== undefined || hasStarted(world, records);
+}
+
+/** A runner of it has begun. */
+export function hasStarted({ disk }: World, records: string): boolean {
+  return disk.list(records).some((name) => name.startsWith(STARTED));
 }
 
 /** All before it have ended as they must: it may start. Durable when it resolves. */
