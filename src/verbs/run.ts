@@ -173,7 +173,6 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     inbox: root.inbox,
   };
   const stray = new StrayErrors((text) => pass?.problem("outside of a call", text));
-  stray.listenTo(engine.name, parts.origin.from);
   const manager = new Manager(makePass, lock, schedule);
   engine.onNews?.(() => manager.hint());
 
@@ -182,14 +181,13 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     log.print(`Watching inbox: ${root.inbox}`);
   }
   const stopped = parts.stops(manager, log, parts.outlivesTerminal);
-  await runTelling(
-    manager,
-    settings.once,
-    notifier,
-    () => pass,
-    () => stopped.signal !== undefined,
-  );
-  stray.close();
+  const isSignalled = () => stopped.signal !== undefined;
+  try {
+    stray.listenTo(engine.name, parts.origin.from);
+    await runTelling(manager, settings.once, notifier, () => pass, isSignalled);
+  } finally {
+    stray.close();
+  }
   const { signal } = stopped;
   const left = leftText(pass?.running ?? 0);
   if (signal) {

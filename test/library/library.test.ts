@@ -35,6 +35,17 @@ async function opened(options: RootOptions = {}): Promise<{ files: TestRoot; roo
 
 const managed = (options: RootOptions = {}) => opened({ manage: true, ...options });
 
+/** An engine that does not come with jobmgr; its file. */
+function ownEngine(folder: string): string {
+  const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
+  const text = `import { LocalEngine } from ${JSON.stringify(local)};
+export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
+  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
+} };`;
+  writeFileSync(join(folder, "own.mjs"), text);
+  return join(folder, "own.mjs");
+}
+
 /** Ends when the file is there. */
 const until = (path: string) => `while [ ! -e '${path}' ]; do sleep 0.02; done`;
 
@@ -349,6 +360,19 @@ describe("a root that is open", () => {
     expect(lines.join("\n")).toContain("Stopped: ");
   });
 
+  it("leaves nothing in the program that hears its errors, when another manager has taken over", async () => {
+    const listeners = () => ["uncaughtException", "unhandledRejection"].map((name) => process.listenerCount(name));
+    const before = listeners();
+    const { files, root } = await managed({ engine: ownEngine(makeFolder()) });
+    expect(listeners()).toEqual(before.map((count) => count + 1));
+    const job = await root.submit({ name: "one", commands: [until(`${files.ledger}-go`)] });
+    const ended = job.result();
+    rmSync(join(files.path, ".jobmgr/lock"), { recursive: true });
+    await expect(ended).rejects.toThrow(ManagerError);
+    expect(listeners()).toEqual(before);
+    writeFileSync(`${files.ledger}-go`, "");
+  });
+
   it("tells what changes", async () => {
     const { files, root } = await managed();
     const stop = new AbortController();
@@ -406,13 +430,7 @@ describe("an engine without a root", () => {
 
   it("may be anybody's, by its path", async () => {
     const folder = makeFolder();
-    const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
-    const text = `import { LocalEngine } from ${JSON.stringify(local)};
-export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
-  return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
-} };`;
-    writeFileSync(join(folder, "own.mjs"), text);
-    const engine = getEngine(join(folder, "own.mjs"), { folder, settings: QUICK });
+    const engine = getEngine(ownEngine(folder), { folder, settings: QUICK });
     const job = await engine.submit({ name: "a", commands: ["grep '^#SBATCH' job.sh"], timeLimitS: 100_000 });
     expect((await job.result()).isSuccess).toBe(true);
     expect(await job.output()).toBe("#SBATCH --time=1-03:46:40\n");
