@@ -7,6 +7,7 @@ import type { Places } from "../engines/load.ts";
 import { isAlive, outlivesTerminal, startOf, thisMachine } from "../engines/process.ts";
 import type { Settings } from "../src/config/config.ts";
 import { realDisk } from "../src/disk.ts";
+import type { EngineOrigin } from "../src/steps/world.ts";
 import type { Surroundings } from "../src/verbs/call.ts";
 
 const ID_TIMEOUT_MS = 60_000;
@@ -16,11 +17,12 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
   const around: Surroundings = {
     command: programCommand(),
     makeEngine: () => makeEngine(settings.engine, settings, placesOf(settings.root)),
-    async engineOrigin() {
-      const { foreign } = await engineNamed(settings.engine, placesOf(settings.root));
-      return foreign ? { version: foreign.definition.version, from: foreign.from } : { version };
+    engineOrigin: () => originOf(settings.engine),
+    async engineNamed(name, from) {
+      const word = from ?? name;
+      const engine = await makeEngine(word, othersSettings(settings), placesOf(settings.root));
+      return { engine, origin: await originOf(word) };
     },
-    engineNamed: (name, from) => makeEngine(from ?? name, othersSettings(settings), placesOf(settings.root)),
     async makeReader() {
       const engine = await makeReader(settings.engine, settings, placesOf(settings.root));
       return settings.dryRun ? dryRunOf(engine) : engine;
@@ -58,6 +60,11 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
     },
   };
   return around;
+
+  async function originOf(word: string): Promise<EngineOrigin> {
+    const { foreign } = await engineNamed(word, placesOf(settings.root));
+    return foreign ? { version: foreign.definition.version, from: foreign.from } : { version };
+  }
 
   /** id(1) knows users of every kind of directory, which /etc/passwd does not. */
   async function uidOf(user: string): Promise<number | undefined> {

@@ -136,6 +136,8 @@ export interface End {
   readonly cause?: EndCause;
   readonly exitCode?: number;
   readonly signal?: string;
+  /** The scheduler took it out of the queue, for a job before it did not end as the scheduler demands. */
+  readonly stranded?: boolean;
   /** In a sentence or two: what happened, and what to change. */
   readonly why?: string;
 }
@@ -156,6 +158,8 @@ export type News =
       readonly stuck?: boolean;
       /** It is stuck for it asks for more than it can ever have; `why` names the limit. */
       readonly asksTooMuch?: boolean;
+      /** It is stuck for a job before it did not end as the scheduler demands. */
+      readonly stranded?: boolean;
       /** When the engine expects to start it, as ISO-8601 UTC. */
       readonly expectedStart?: string;
     }
@@ -268,7 +272,8 @@ export interface Engine {
    * May a job of this plan be submitted before these have ended, with them as its `Attempt.after`? True only if the
    * scheduler itself then keeps it back until each of them has ended as it `needs`, together with what job.sh itself asks
    * to wait for. A scheduler that waits for the end alone says no where one needs "success". Where a job before it did not
-   * end so, it must not start: it goes on waiting, or ends unstarted; the manager then takes it out of the queue. A
+   * end so, it must not start: it goes on waiting, or ends unstarted (`stranded`, where the scheduler tells); the manager
+   * then takes it out of the queue. A
    * `refused` of a submission with `after` is taken for a doubt about these jobs, and not for the job's own fault.
    * Pure. Left out: it never waits, and such jobs are submitted when those before them have ended.
    */

@@ -127,6 +127,7 @@ const END: Members<End> = {
   cause: optional(oneOf(...(Object.keys(CAUSES) as EndCause[]))),
   exitCode: optional(wholeFrom(0)),
   signal: optional(words),
+  stranded: optional(truth),
   why: optional(words),
 };
 
@@ -138,6 +139,7 @@ const NEWS = oneByIs<News>({
     why: optional(words),
     stuck: optional(truth),
     asksTooMuch: optional(truth),
+    stranded: optional(truth),
     expectedStart: optional(moment),
   }),
   running: objectOf<Of<News, "running">>({ is: oneOf("running") }),

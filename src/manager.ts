@@ -120,20 +120,19 @@ export class Manager {
         // The last folder that was known of has been taken: see whether there are more.
         if (known > 0 && this.#pass.inbox.known === 0) this.lookSoon();
       } else {
-        await this.#rest(Math.max(this.#lookAtMs, fairAtMs));
+        await this.#rest(fairAtMs);
       }
     }
     this.stop();
     await this.#orStopped(this.#pass.idle());
   }
 
-  /** Sleeps until the next look, or something due, or a wake-up. */
-  async #rest(nextLookMs: number): Promise<void> {
+  /** Sleeps until the next look, which comes sooner if something is due, but not before that is fair; or a wake-up. */
+  async #rest(fairAtMs: number): Promise<void> {
     const now = performance.now();
     const dueInMs = this.#pass.dueInMs();
-    const dueAtMs = dueInMs === undefined ? Number.POSITIVE_INFINITY : now + dueInMs;
-    if (dueAtMs < nextLookMs) this.#lookAtMs = Math.min(this.#lookAtMs, dueAtMs);
-    const ms = Math.max(0, Math.min(nextLookMs, dueAtMs) - now);
+    if (dueInMs !== undefined) this.#lookAtMs = Math.min(this.#lookAtMs, now + dueInMs);
+    const ms = Math.max(0, Math.max(this.#lookAtMs, fairAtMs) - now);
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, Math.ceil(ms));
       this.#wakeUp = () => {

@@ -47,6 +47,14 @@ export interface Before extends Dependency {
   readonly tasks: readonly number[];
 }
 
+/**
+ * Which engine a record means, as people are told it too: its name, and of one that does not come with jobmgr where it was
+ * loaded from. Two of one name from two places are two.
+ */
+export function engineKey({ engine, engineFrom }: { engine: string; engineFrom?: string | undefined }): string {
+  return engineFrom === undefined ? engine : `${engine} (${engineFrom})`;
+}
+
 /** Attempts that follow each other by rule. */
 export interface Series {
   /** The number of this one, from 2. */

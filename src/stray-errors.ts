@@ -13,6 +13,7 @@ export class StrayErrors {
   readonly #tell: (text: string) => void;
   /** By the folder of its code, the engine's name. */
   readonly #engines = new Map<string, string>();
+  #isClosed = false;
   readonly #hear = (error: unknown) => this.#heard(error);
 
   constructor(tell: (text: string) => void) {
@@ -21,7 +22,8 @@ export class StrayErrors {
 
   /** From now on those of this engine are heard; `from`: its file or folder. */
   listenTo(name: string, from: string | undefined): void {
-    if (from === undefined) return;
+    // An engine may be loaded for longer than anybody waits for it.
+    if (from === undefined || this.#isClosed) return;
     if (this.#engines.size === 0) {
       process.on("uncaughtException", this.#hear);
       process.on("unhandledRejection", this.#hear);
@@ -30,7 +32,9 @@ export class StrayErrors {
     this.#engines.set(realDisk.look(path)?.kind === "folder" ? path : dirname(path), name);
   }
 
+  /** Nothing is heard any more, of engines that come later either. */
   close(): void {
+    this.#isClosed = true;
     process.off("uncaughtException", this.#hear);
     process.off("unhandledRejection", this.#hear);
   }

@@ -189,6 +189,7 @@ function withoutStatus(row: Row, word: string): End {
     return {
       word,
       cause: "cancelled",
+      stranded: true,
       why: "PBS took it out of the queue, for a job that it waits for did not end well.",
     };
   return isTerminated(row) ? { word, cause: "cancelled", why: CANCELLED } : { word };

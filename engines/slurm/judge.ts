@@ -5,7 +5,7 @@ import { type Copies, copiesAmong, type Ends, newsOfEnds, type RowEnd, type Word
 import type { Runs } from "../batch/records.ts";
 import { type AccountingRow, baseId, partOf, type QueueRow, taskOf } from "./queue.ts";
 import { whyItWaits } from "./reasons.ts";
-import { type Exit, exitOf, explain, isLaunchFailure, stateOf } from "./states.ts";
+import { type Exit, exitOf, explain, isLaunchFailure, STRANDED, stateOf } from "./states.ts";
 
 type Row = QueueRow | AccountingRow;
 
@@ -43,6 +43,7 @@ export function livingNews(rows: readonly Row[]): News | undefined {
     why,
     ...(!worst.heals && { stuck: true }),
     ...(worst.asksTooMuch && { asksTooMuch: true }),
+    ...(worst.word === STRANDED && { stranded: true }),
     ...soon,
   };
 }
@@ -95,6 +96,7 @@ function endOf(row: Row): RowEnd {
     word,
     cause,
     ...(cause === "itself" && exitFacts(exit, state.word === "COMPLETED")),
+    ...("reason" in row && row.reason === STRANDED && { stranded: true }),
     ...(why !== undefined && { why }),
     ...("restarts" in row && { restarts: Number(row.restarts) || 0 }),
   };

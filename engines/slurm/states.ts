@@ -1,5 +1,8 @@
 /** What Slurm's words for a job's state mean, and how its exit codes are read. Pure. */
 
+/** Slurm's reason for a job that never starts, or that it has dropped, for one before it did not end as it must. */
+export const STRANDED = "DependencyNeverSatisfied";
+
 /** Why Slurm's job is over. `itself`: it ended by itself, well or not. `revoked`: a sibling cluster runs it. */
 export type SlurmEnd = "itself" | "timeout" | "memory" | "cancelled" | "node" | "preempted" | "deadline" | "revoked";
 
@@ -178,7 +181,7 @@ const EXPLANATIONS: Readonly<Record<SlurmEnd, (facts: Facts, state: EndState) =>
     "Slurm ended it because it could not end, or had not ended, before its deadline. Change #SBATCH --deadline, or ask for less time with #SBATCH --time.",
   revoked: () => "Another cluster of the same federation has taken it over, so that this cluster gave it up.",
   cancelled: ({ by, reason }, state) => {
-    if (reason === "DependencyNeverSatisfied") {
+    if (reason === STRANDED) {
       return "Slurm cancelled it because a job that it depends on did not end as #SBATCH --dependency demands.";
     }
     const who = by ?? state.by;

@@ -46,10 +46,9 @@ export class Results {
     return this.#busy;
   }
 
-  /** When one is tried again that failed, on the monotonic clock. */
+  /** When each is tried again that failed, on the monotonic clock. */
   get retryAtMs(): readonly number[] {
-    const now = performance.now();
-    return [...this.#waits.values()].map(({ atMs }) => atMs).filter((atMs) => atMs > now);
+    return [...this.#waits.values()].map(({ atMs }) => atMs);
   }
 
   /** Finds what is to be packed; `underWay` are those that have not arrived. */

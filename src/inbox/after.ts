@@ -28,6 +28,7 @@ export interface Queued {
   readonly name: string;
   readonly token: Token;
   readonly handle: Handle;
+  /** As engineKey() gives it. */
   readonly engine: string;
   readonly tasks: readonly number[];
 }

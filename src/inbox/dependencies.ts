@@ -11,6 +11,7 @@ import { FILES } from "../files.ts";
 import {
   attemptFolder,
   attemptsOf,
+  engineKey,
   type OutcomeRecord,
   outcomeInForce,
   RecordError,
@@ -224,7 +225,7 @@ function queuedIn(disk: Disk, { name, folder }: Namesake): Queued | undefined {
     const records = attemptFolder(folder, token);
     const [intent, handle] = [readRecord(disk, records, "intent"), readRecord(disk, records, "handle")];
     if (!intent || !handle || intent.token !== token) return undefined;
-    return { name, token, handle: handle.handle, engine: intent.engine, tasks: intent.plan.tasks };
+    return { name, token, handle: handle.handle, engine: engineKey(intent), tasks: intent.plan.tasks };
   } catch {
     // Whoever looks at that job itself says what is wrong with it.
     return undefined;

@@ -47,6 +47,15 @@ export interface Next {
   readonly isFile: boolean;
 }
 
+/** The first of these moments that is later than that one. */
+export function soonestAfter(sinceMs: number, times: readonly number[]): number | undefined {
+  const soonest = times.reduce(
+    (one, other) => (other > sinceMs && other < one ? other : one),
+    Number.POSITIVE_INFINITY,
+  );
+  return soonest === Number.POSITIVE_INFINITY ? undefined : soonest;
+}
+
 /** The inbox of one root: which folder is the next one, and why the others wait. */
 export class Inbox {
   readonly #disk: Disk;
@@ -170,17 +179,12 @@ export class Inbox {
   }
 
   /**
-   * When a folder that is not ready may become so, on the monotonic clock, if that is known. A time that had passed
-   * before this check waits for a free place, and needs no clock; one that passed since is due.
+   * When, after this moment, a folder that is not ready may become so, on the monotonic clock, if that is known. What had
+   * become so before the last listing waits for a free place, and needs no clock; what became so since is due.
    */
-  againAtMs(): number | undefined {
-    const now = performance.now();
-    let soonest = this.#listAgainAtMs > now ? this.#listAgainAtMs : undefined;
-    for (const { againAtMs, check } of this.#unready.values()) {
-      if (againAtMs === undefined || (againAtMs <= now && check !== this.#check)) continue;
-      if (soonest === undefined || againAtMs < soonest) soonest = againAtMs;
-    }
-    return soonest;
+  againAtMs(sinceMs: number): number | undefined {
+    const times = [this.#listAgainAtMs, ...[...this.#unready.values()].map(({ againAtMs }) => againAtMs ?? 0)];
+    return soonestAfter(sinceMs, times);
   }
 
   /** True while folders wait that have not been looked into, or need only a place. */

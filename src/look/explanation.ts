@@ -9,6 +9,7 @@ import type { ReadyRules } from "../inbox/ready.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
 import { nearest } from "../nearest.ts";
 import { durationText, type Outcome, type Result } from "../outcome.ts";
+import { engineKey } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import { PLACES } from "../stage.ts";
@@ -139,9 +140,12 @@ function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
   return sentences;
 }
 
-/** `engine`: of the job, which may be another one than that of new jobs. */
-function engineProblems(manager: ManagerState, now: string, engine = manager.word.engine): string[] {
-  const ofEngine = ["engine", "full"].map((word) => (engine === manager.word.engine ? word : `${word} ${engine}`));
+/** The engine of a job may be another one than that of new jobs. */
+function engineProblems(manager: ManagerState, now: string, attempt?: AttemptHistory): string[] {
+  const { engine = "", engineFrom } = manager.word;
+  const today = engineKey({ engine, engineFrom });
+  const key = attempt?.engine === undefined ? today : engineKey({ ...attempt, engine: attempt.engine });
+  const ofEngine = ["engine", "full"].map((word) => (key === today ? word : `${word} ${key}`));
   const abouts = [...ofEngine, "root", "list", "word"];
   return abouts.flatMap((about) => problemsOf(manager, now, about));
 }
@@ -172,7 +176,7 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
     : lookUnlessShut(disk, join(jobFolder(root, "pending", name), FILES.cancel))
       ? ["It is to be cancelled (job_cancel), which the manager has not seen yet."]
       : [];
-  const around = [...asked, ...told, ...engineProblems(manager, now, attempt?.engine), ...noManager(scene)];
+  const around = [...asked, ...told, ...engineProblems(manager, now, attempt), ...noManager(scene)];
   const is = (sentences: readonly string[], next: Part["next"]): Part => ({
     state: row.state,
     sentences: [...sentences, ...around],

@@ -4,7 +4,7 @@
  */
 import { attemptFolder } from "../records.ts";
 import { jobFolder } from "../root.ts";
-import { mayStart, noteMet, recall, type Stand, standOf } from "../steps/behind.ts";
+import { hasStarted, mayStart, noteMet, recall, type Stand, standOf } from "../steps/behind.ts";
 import type { Guard } from "./guard.ts";
 import { isBehind, type Job } from "./job.ts";
 import type { Line } from "./line.ts";
@@ -33,15 +33,16 @@ export class Waiters {
     for (let found = -1; found < recalled.length; ) {
       found = recalled.length;
       for (const job of jobs) {
-        const isLookedAt = job.news?.is === "queued" && isBehind(job) && !job.cancelled;
-        if (isLookedAt && (await this.#lookAt(line, job))) recalled.push(job);
+        const { news } = job;
+        if (news?.is !== "queued" || job.cancelled || !(isBehind(job) || news.stranded)) continue;
+        if (await this.#lookAt(line, job, news.stranded === true)) recalled.push(job);
       }
     }
     return recalled;
   }
 
-  /** True if it is to be taken out. */
-  async #lookAt({ world }: Line, job: Job): Promise<boolean> {
+  /** True if it is to be taken out. `stranded`: its scheduler never starts it behind those before it. */
+  async #lookAt({ world, engine }: Line, job: Job, stranded: boolean): Promise<boolean> {
     const { guard, problems } = this.#parts;
     const { token, intent } = job.seen ?? {};
     if (!token || !intent?.after) return false;
@@ -49,22 +50,24 @@ export class Waiters {
     let stand: Stand;
     try {
       job.met = mayStart(world, records);
-      if (job.met) return false;
-      stand = standOf(world, intent.after);
+      if (job.met && (!stranded || hasStarted(world, records))) return false;
+      stand = job.met ? { is: "met" } : standOf(world, intent.after);
     } catch {
       // Records that cannot be believed are told of where they lie.
       return false;
     }
     if (stand.is === "waits") return false;
     await guard.run(job, async () => {
-      if (stand.is === "met") {
+      if (stand.is === "met" && !stranded) {
         await noteMet(world, records);
         job.met = true;
         return;
       }
-      await recall(world, records, stand.why);
+      const why =
+        stand.is === "met" ? `${engine.name} does not take the end of those before it for a good one.` : stand.why;
+      await recall(world, records, why);
       job.cancelled = true;
-      problems.note("info", `${job.name} is taken out of the queue: ${stand.why}`);
+      problems.note("info", `${job.name} is taken out of the queue: ${why}`);
     });
     return job.cancelled;
   }

@@ -22,7 +22,7 @@
 import { type BrakeRules, Brakes } from "../brakes.ts";
 import type { Say } from "../events.ts";
 import type { Behind } from "../inbox/after.ts";
-import { Inbox } from "../inbox/inbox.ts";
+import { Inbox, soonestAfter } from "../inbox/inbox.ts";
 import { isRootThere } from "../root.ts";
 import { beforesOf } from "../steps/behind.ts";
 import type { World } from "../steps/world.ts";
@@ -72,6 +72,9 @@ export class Pass {
   /** Folders of the inbox that were let go behind others in the queue since the last step forward. */
   readonly #goBehind = new Set<string>();
   #lookMs = 0;
+  /** When the last check began, and the last step forward. */
+  #checkedMs = 0;
+  #beganMs = 0;
 
   /** `load`: how other engines than today's are loaded, for jobs that they were given before. */
   constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void, load?: LoadEngine) {
@@ -113,6 +116,8 @@ export class Pass {
   /** Looks at the disk anew, then does all that can be done. Throws LockError when another manager took over. */
   async check(): Promise<void> {
     const { root, disk } = this.#world;
+    this.#checkedMs = performance.now();
+    this.#beganMs = this.#checkedMs;
     if (!isRootThere(disk, root)) {
       this.#problems.report(
         "root",
@@ -133,6 +138,7 @@ export class Pass {
   /** Does all that can be done with what is known, asking these engines, if they may be asked. */
   async advance(asked: Asked): Promise<void> {
     this.#life.throwIfTakenOver();
+    this.#beganMs = performance.now();
     this.#goBehind.clear();
     await this.#rounds.ask(asked);
     this.#places.lookAgain();
@@ -257,17 +263,20 @@ export class Pass {
     else this.#problems.report(about, "warn", text);
   }
 
-  /** Milliseconds until something is known to be due before the next check; undefined if nothing is. */
+  /**
+   * Milliseconds until something is known to be due before the next check; undefined if nothing is. What has become due
+   * since it could last have had its turn is due now, however late that is asked.
+   */
   dueInMs(): number | undefined {
-    const now = performance.now();
-    const times = this.#jobs.all.map((job) => job.retryAtMs).filter((atMs) => atMs > now);
-    const inboxAtMs = this.#inbox.againAtMs();
-    if (inboxAtMs !== undefined) times.push(Math.max(now, inboxAtMs));
-    for (const line of this.#lines.all) times.push(...line.retryAtMs);
-    if (this.#guard.retryAtMs > now) times.push(this.#guard.retryAtMs);
-    times.push(...this.#beside.retryAtMs);
-    const pausedMs = this.#brakes.pausedForMs(now);
-    if (pausedMs > 0) times.push(now + pausedMs);
-    return times.length === 0 ? undefined : Math.min(...times) - now;
+    const began = this.#beganMs;
+    const times = [
+      ...this.#jobs.all.map((job) => job.retryAtMs),
+      ...this.#lines.all.flatMap((line) => line.retryAtMs),
+      this.#guard.retryAtMs,
+      ...this.#beside.retryAtMs,
+      began + this.#brakes.pausedForMs(began),
+    ];
+    const atMs = [soonestAfter(began, times), this.#inbox.againAtMs(this.#checkedMs)].filter((at) => at !== undefined);
+    return atMs.length === 0 ? undefined : Math.max(0, Math.min(...atMs) - performance.now());
   }
 }

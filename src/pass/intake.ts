@@ -121,7 +121,10 @@ export class Intake {
     const { world } = lines.today;
     try {
       const taken = claim(world, name, signature);
-      if (taken === undefined) return inbox.putBack(name, "it changed while it was taken, so that it was put back");
+      if (taken === undefined) {
+        const why = "it changed while it was taken, so that it was put back";
+        return inbox.putBack(name, why, world.rules.settleS);
+      }
       inbox.pass(name);
       problems.resolve(`inbox/${name}`, "debug", `inbox/${name} could be taken.`);
       say({ is: "claimed", name: taken });

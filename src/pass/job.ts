@@ -86,7 +86,12 @@ export function isOnItsWay(job: Job, hasQueue: boolean): boolean {
 /** It waits in the queue, or is on its way there, for others to end. */
 export function isBehind({ seen, news, met }: Job): boolean {
   const isWaiting = seen?.stage === "submitting" || (seen?.stage === "submitted" && !isPast(news));
-  return isWaiting && !met && (seen?.attempt?.after?.length ?? 0) > 0;
+  return isWaiting && !met && isAfterOthers({ seen });
+}
+
+/** It was submitted behind others, however they have ended. */
+export function isAfterOthers({ seen }: Pick<Job, "seen">): boolean {
+  return (seen?.attempt?.after?.length ?? 0) > 0;
 }
 
 function isPast(news: News | undefined): boolean {

@@ -97,7 +97,7 @@ export class Jobs {
         job.seen = { stage: undefined, odd: "it is not a folder" };
       } else {
         const seen = see(this.#world, "pending", job.name);
-        const isElsewhere = seen.intent !== undefined && !seen.outcome && !this.#lines.has(seen.intent.engine);
+        const isElsewhere = seen.intent !== undefined && !seen.outcome && !this.#lines.has(seen.intent);
         // It has a stage again as soon as its engine is here.
         job.seen = isElsewhere ? { ...seen, stage: undefined } : seen;
       }

@@ -5,7 +5,8 @@
 import type { Engine } from "../engine.ts";
 import type { ManagerWord } from "../manager-word.ts";
 import { durationText } from "../outcome.ts";
-import type { World } from "../steps/world.ts";
+import { engineKey } from "../records.ts";
+import { engineIn, type World } from "../steps/world.ts";
 import type { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import type { Problems } from "./problems.ts";
@@ -16,6 +17,8 @@ const ALMOST = 0.95;
 
 /** What one manager knows of one engine. */
 export class Line {
+  /** Which engine it is, among all of them. */
+  readonly id: string;
   /** What the steps of its jobs are given. */
   readonly world: World;
   readonly limits: Limits;
@@ -29,11 +32,12 @@ export class Line {
 
   /** `isToday`: it is given new jobs. */
   constructor(world: World, limits: Limits, life: Life, problems: Problems, isToday = true) {
+    this.id = engineKey(engineIn(world));
     this.world = world;
     this.limits = limits;
     this.#life = life;
     this.#problems = problems;
-    this.#mark = isToday ? "" : ` ${world.engine.name}`;
+    this.#mark = isToday ? "" : ` ${this.id}`;
   }
 
   /** What a problem of it is about. */

@@ -3,7 +3,8 @@
  * job is seen. One that cannot be loaded here is told of once, and tried again; its jobs stay as they are.
  */
 import type { Engine } from "../engine.ts";
-import type { World } from "../steps/world.ts";
+import { engineKey, type Intent } from "../records.ts";
+import type { EngineOrigin, World } from "../steps/world.ts";
 import type { Job } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
@@ -15,6 +16,7 @@ import type { Problems } from "./problems.ts";
 /** Another engine, and how much of it is used. */
 export interface OtherEngine {
   readonly engine: Engine;
+  readonly origin: EngineOrigin;
   readonly limits: Limits;
 }
 
@@ -54,9 +56,9 @@ export class Others {
   async look(): Promise<void> {
     const missed = this.#missed();
     this.#forget(missed);
-    for (const [name, { seen }] of missed) {
-      const isDue = performance.now() >= (this.#absent.get(name)?.atMs ?? 0);
-      if (isDue && !this.#loading.has(name)) this.#begin(name, seen?.intent?.engineFrom);
+    for (const [id, intent] of missed) {
+      const isDue = performance.now() >= (this.#absent.get(id)?.atMs ?? 0);
+      if (isDue && !this.#loading.has(id)) this.#begin(id, intent);
     }
     if (this.#loading.size > 0) await this.#patiently(Promise.all(this.busy));
   }
@@ -66,61 +68,54 @@ export class Others {
     return [...this.#loading.values()];
   }
 
-  /** One job of each engine that is missed, by the engine's name. */
-  #missed(): ReadonlyMap<string, Job> {
+  /** The engines that are missed, each with the intent of one of its jobs. */
+  #missed(): ReadonlyMap<string, Intent> {
     const { jobs, lines } = this.#parts;
-    const missed = new Map<string, Job>();
-    for (const job of jobs) {
-      const name = missedBy(job);
-      if (name !== undefined && !lines.has(name) && !missed.has(name)) missed.set(name, job);
-    }
-    return missed;
+    const intents = jobs.all.map(neededBy).filter((intent) => intent !== undefined);
+    return new Map(intents.filter((intent) => !lines.has(intent)).map((intent) => [engineKey(intent), intent]));
   }
 
   /** What was wrong with an engine went with its last job. */
-  #forget(missed: ReadonlyMap<string, Job>): void {
+  #forget(missed: ReadonlyMap<string, Intent>): void {
     const { jobs, lines, problems } = this.#parts;
-    for (const name of this.#absent.keys()) {
-      if (missed.has(name)) continue;
-      this.#absent.delete(name);
-      problems.forget(aboutAbsent(name));
+    for (const id of this.#absent.keys()) {
+      if (missed.has(id)) continue;
+      this.#absent.delete(id);
+      problems.forget(aboutAbsent(id));
     }
     for (const line of lines.others) if (!jobs.all.some((job) => lines.of(job) === line)) line.rests();
   }
 
-  #begin(name: string, from: string | undefined): void {
+  #begin(id: string, intent: Intent): void {
     const { life, problems } = this.#parts;
-    const loading = this.#loadOne(name, from)
+    const loading = this.#loadOne(id, intent)
       .catch((error: Error) => {
         if (life.endsBy(error)) return;
-        const nextS = this.#absent.get(name)?.nextS ?? AGAIN_S.first;
-        this.#absent.set(name, {
+        const nextS = this.#absent.get(id)?.nextS ?? AGAIN_S.first;
+        this.#absent.set(id, {
           atMs: performance.now() + nextS * 1000,
           nextS: Math.min(nextS * 2, AGAIN_S.most),
         });
         const why = error.message.replace(/\.?$/, ".");
-        const text = `Jobs of ${name} stay in pending/ as they are, for it cannot be used here: ${why} To go on with them, start jobmgr with -e ${from ?? name} where it can.`;
-        problems.report(aboutAbsent(name), "error", text);
+        const text = `Jobs of ${id} stay in pending/ as they are, for it cannot be used here: ${why} ${remedyFor(intent)}`;
+        problems.report(aboutAbsent(id), "error", text);
       })
-      .finally(() => this.#loading.delete(name));
-    this.#loading.set(name, loading);
+      .finally(() => this.#loading.delete(id));
+    this.#loading.set(id, loading);
   }
 
-  async #loadOne(name: string, from: string | undefined): Promise<void> {
+  async #loadOne(id: string, { engine: name, engineFrom: from }: Intent): Promise<void> {
     const { world, life, jobs, lines, problems, wake } = this.#parts;
     if (!this.#load) throw new Error("only today's engine is loaded");
-    const { engine, limits } = await this.#load(name, from);
-    if (engine.name !== name) throw new Error(`what was loaded is ${engine.name}`);
-    const { origin: _, ...others } = world;
-    lines.add(new Line({ ...others, engine }, limits, life, problems, false));
-    this.#absent.delete(name);
-    problems.resolve(aboutAbsent(name), "info", `${name} can be used now: its jobs go on.`);
-    problems.note(
-      "info",
-      `There are jobs of ${name} in pending/. They go on there; new ones go to ${world.engine.name}.`,
-    );
+    const { engine, origin, limits } = await this.#load(name, from);
+    const line = new Line({ ...world, engine, origin }, limits, life, problems, false);
+    if (line.id !== id) throw new Error(`what was loaded is ${line.id}`);
+    lines.add(line);
+    this.#absent.delete(id);
+    problems.resolve(aboutAbsent(id), "info", `${id} can be used now: its jobs go on.`);
+    problems.note("info", `There are jobs of ${id} in pending/. They go on there; new ones go to ${lines.today.id}.`);
     engine.onNews?.(wake);
-    for (const job of jobs) if (missedBy(job) === name && !job.busy) jobs.look(job);
+    for (const job of jobs) if (neededBy(job) && lines.of(job) === line && !job.busy) jobs.look(job);
     wake();
   }
 
@@ -135,11 +130,16 @@ export class Others {
   }
 }
 
-/** The engine that a job in pending/ cannot do its next step without; undefined for one that is to leave, or has none. */
-function missedBy({ seen }: Job): string | undefined {
-  return seen?.outcome === undefined ? seen?.intent?.engine : undefined;
+/** The intent of a job in pending/ that cannot do its next step without its engine. */
+function neededBy({ seen }: Job): Intent | undefined {
+  return seen?.outcome === undefined ? seen?.intent : undefined;
 }
 
-function aboutAbsent(name: string): string {
-  return `engine ${name}`;
+function remedyFor({ engine, engineFrom }: Intent): string {
+  if (engineFrom === undefined) return `To go on with them, start jobmgr with -e ${engine} where it can.`;
+  return `To go on with them, start jobmgr with -e ${engineFrom} where it can; if it lies elsewhere now, make a link to it there.`;
+}
+
+function aboutAbsent(id: string): string {
+  return `engine ${id}`;
 }

@@ -79,8 +79,7 @@ export class Reach {
 
   /** All times at which something is tried again. */
   get retryAtMs(): readonly number[] {
-    const now = performance.now();
-    return [this.#poll, this.#submit, this.#full].map((retry) => retry?.atMs ?? 0).filter((atMs) => atMs > now);
+    return [this.#poll, this.#submit, this.#full].flatMap((retry) => retry?.atMs ?? []);
   }
 
   #partOver(retry: Retry | undefined): void {

@@ -5,12 +5,12 @@ import type { Say } from "../events.ts";
 import { FILES } from "../files.ts";
 import { attemptFolder } from "../records.ts";
 import { jobFolder } from "../root.ts";
-import { mayStart } from "../steps/behind.ts";
+import { hasStarted } from "../steps/behind.ts";
 import { giveUp, noteCancel } from "../steps/cancel.ts";
 import type { World } from "../steps/world.ts";
 import type { Waiters } from "./behind.ts";
 import type { Guard } from "./guard.ts";
-import { expectedOf, isBehind, type Job, sayStarted, submittedOf, whyBehind, whyOf } from "./job.ts";
+import { expectedOf, isAfterOthers, isBehind, type Job, sayStarted, submittedOf, whyBehind, whyOf } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Line } from "./line.ts";
@@ -117,7 +117,9 @@ export class Rounds {
   /** It was to be taken out of the queue, and has started before that was done, as it may. */
   #hasStartedAfterAll(world: World, { name, seen, news }: Job): boolean {
     if (!seen?.recalled || !seen.token) return false;
-    return news?.is === "running" || mayStart(world, attemptFolder(jobFolder(world.root, "pending", name), seen.token));
+    return (
+      news?.is === "running" || hasStarted(world, attemptFolder(jobFolder(world.root, "pending", name), seen.token))
+    );
   }
 
   /** Who asks for more by rule, and so for more than there is, would wait for ever without a person's fault. */
@@ -138,7 +140,10 @@ export class Rounds {
   #hear(line: Line, job: Job, told: News | undefined): void {
     const { places, problems, say } = this.#parts;
     // What the scheduler says of such a wait is no news, and nothing that a person could mend.
-    const news = told?.is === "queued" && isBehind(job) ? ({ is: "queued", why: whyBehind(job) } as const) : told;
+    const isWaitOfOurs = told?.is === "queued" && (isBehind(job) || (told.stranded === true && isAfterOthers(job)));
+    const news = isWaitOfOurs
+      ? ({ is: "queued", why: whyBehind(job), stranded: told.stranded === true } as const)
+      : told;
     const changed =
       job.news?.is !== news?.is || whyOf(job.news) !== whyOf(news) || expectedOf(job.news) !== expectedOf(news);
     job.news = news;

@@ -3,6 +3,7 @@ import type { Brakes } from "../brakes.ts";
 import { putForReading } from "../disk.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { ManagerWord } from "../manager-word.ts";
+import { engineIn } from "../steps/world.ts";
 import type { Limits } from "./limits.ts";
 import type { Lines } from "./lines.ts";
 import type { Places } from "./places.ts";
@@ -33,12 +34,11 @@ export function leaveWord(parts: Parts): void {
 }
 
 function wordOf({ limits, inbox, lines, places, brakes, problems }: Parts): ManagerWord {
-  const { world, engine, outage } = lines.today;
+  const { world, outage } = lines.today;
   const pausedMs = brakes.pausedForMs(performance.now());
   return {
     schema: 1,
-    engine: engine.name,
-    ...(world.origin?.from !== undefined && { engineFrom: world.origin.from }),
+    ...engineIn(world),
     at: new Date().toISOString(),
     problems: Object.fromEntries(problems.all),
     ...(outage && { outage }),

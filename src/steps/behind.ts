@@ -8,7 +8,7 @@ import { putDurably } from "../disk.ts";
 import { isEngineError } from "../engine-error.ts";
 import type { Behind } from "../inbox/after.ts";
 import { attemptBefore } from "../inbox/dependencies.ts";
-import { attemptFolder, attemptsOf, type Before, pastFolder, putRecord, readRecord } from "../records.ts";
+import { attemptFolder, attemptsOf, type Before, engineKey, pastFolder, putRecord, readRecord } from "../records.ts";
 import { retryRulesOf } from "../retry/again.ts";
 import { NO_RETRY } from "../retry/retry.ts";
 import { jobFolder } from "../root.ts";
@@ -16,7 +16,7 @@ import { MET, STARTED } from "../runner.ts";
 import { readScript } from "../script-file.ts";
 import type { Place } from "../stage.ts";
 import { putOutOfForce } from "./claim.ts";
-import type { World } from "./world.ts";
+import { engineIn, type World } from "./world.ts";
 
 /**
  * The jobs behind which a folder may be submitted now; undefined where the engine cannot keep it back for all of them, or
@@ -28,7 +28,8 @@ export function beforesOf(
   behind: readonly Behind[] | undefined,
 ): readonly Before[] | undefined {
   const { engine, disk, root } = world;
-  if (!behind || !engine.waitsForJobs || behind.some((one) => one.engine !== engine.name)) return undefined;
+  if (!behind || !engine.waitsForJobs || behind.some((one) => one.engine !== engineKey(engineIn(world))))
+    return undefined;
   const befores = behind.map(({ engine: _, ...before }): Before => before);
   if (befores.some((before) => mayEndAgain(world, before))) return undefined;
   const folder = jobFolder(root, place, name);
@@ -95,8 +96,13 @@ export function standOf({ disk, root }: World, befores: readonly Before[]): Stan
 }
 
 /** It may start, or has done so, whatever becomes of the folders before it now. */
-export function mayStart({ disk }: World, records: string): boolean {
-  return disk.list(records).some((name) => name === MET || name.startsWith(STARTED));
+export function mayStart(world: World, records: string): boolean {
+  return world.disk.look(join(records, MET)) !== undefined || hasStarted(world, records);
+}
+
+/** A runner of it has begun. */
+export function hasStarted({ disk }: World, records: string): boolean {
+  return disk.list(records).some((name) => name.startsWith(STARTED));
 }
 
 /** All before it have ended as they must: it may start. Durable when it resolves. */

@@ -26,7 +26,7 @@ import { cancelReasonOf } from "./cancel.ts";
 import { putBack } from "./claim.ts";
 import { cancelUnsubmitted, refuse } from "./put-outcome.ts";
 import { attemptOf, type Seen } from "./see.ts";
-import type { World } from "./world.ts";
+import { engineIn, type World } from "./world.ts";
 
 /**
  * Writes the intent, or the outcome of a job that is not to be run at all: cancelled, after one that did not succeed,
@@ -100,8 +100,8 @@ export async function putIntent(
   putRunner(world, attempt, after, read.script.text);
   const intent: Intent = {
     token,
-    engine: engine.name,
-    ...(origin && { engineVersion: origin.version, ...(origin.from !== undefined && { engineFrom: origin.from }) }),
+    ...engineIn(world),
+    ...(origin && { engineVersion: origin.version }),
     plan,
     madeOn: machine,
     script: read.sha256,

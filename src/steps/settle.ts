@@ -1,5 +1,5 @@
 /** submitted -> settled: the outcome is written, once it is certain. */
-import type { Attempt, News } from "../engine.ts";
+import type { Attempt, Ended, News } from "../engine.ts";
 import { outcomeOf, type RunnerRecords } from "../outcome.ts";
 import { type CancelRecord, pastFolder, readRecord, runnerRecords } from "../records.ts";
 import { mayStart, standOf } from "./behind.ts";
@@ -25,7 +25,8 @@ export async function settle(
   const adopted = seen.intent?.adopted === true;
   // One that was to be taken out of the queue, and had started, ends as it ends.
   const cancelReason = cancel?.recalled && ended?.cause !== "cancelled" ? undefined : cancel?.reason;
-  if (ended && isTakenBack(world, seen, runner.records, cancel)) return putBackUnstarted(world, seen.attempt);
+  if (ended && isTakenBack(world, seen, runner.records, cancel, isStranded(ended)))
+    return putBackUnstarted(world, seen.attempt);
   const weighed = outcomeOf({ records: runner.records, ended, cancelReason, limitS: plan.limitS, adopted });
   const outcome = cancel?.givenUp === true ? asGivenUp(weighed, cancel.reason) : weighed;
   if (outcome === undefined) return undefined;
@@ -51,17 +52,25 @@ function putBackUnstarted(world: World, attempt: Attempt): "unstarted" | undefin
   return late ? undefined : "unstarted";
 }
 
-/** It has ended in the queue, unstarted, behind a job that did not end as it must; whoever took it out of there. */
+/**
+ * It has ended in the queue, unstarted, behind a job that did not end as it must, by the records or for the scheduler; whoever
+ * took it out of there.
+ */
 function isTakenBack(
   world: World,
   { intent, attempt }: Seen,
   runners: readonly RunnerRecords[],
   cancel: CancelRecord | undefined,
+  stranded: boolean,
 ): boolean {
   if (!intent?.after || !attempt || (cancel && !cancel.recalled)) return false;
   if (runners.some((record) => record.started || record.exitCode !== undefined)) return false;
-  if (cancel) return true;
+  if (cancel || stranded) return true;
   return !mayStart(world, attempt.records) && standOf(world, intent.after).is === "broken";
+}
+
+function isStranded({ stranded, tasks = {} }: Ended): boolean {
+  return stranded === true || Object.values(tasks).some((task) => task.stranded);
 }
 
 /** What was ended because it could never start has failed, and says why. */

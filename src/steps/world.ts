@@ -8,7 +8,7 @@ import type { ArchiveRules } from "../archive/rules.ts";
 import type { Disk } from "../disk.ts";
 import type { Engine, Handle, Machine, Token } from "../engine.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
-import type { OutcomeRecord } from "../records.ts";
+import type { Intent, OutcomeRecord } from "../records.ts";
 import type { RetryRules } from "../retry/retry.ts";
 import type { Root } from "../root.ts";
 
@@ -32,6 +32,11 @@ export interface EngineOrigin {
   readonly version: string;
   /** Of an engine that does not come with jobmgr: the package, or the absolute path of the file. */
   readonly from?: string;
+}
+
+/** What the intents of a world's jobs say of their engine. */
+export function engineIn({ engine, origin }: Pick<World, "engine" | "origin">): Pick<Intent, "engine" | "engineFrom"> {
+  return { engine: engine.name, ...(origin?.from !== undefined && { engineFrom: origin.from }) };
 }
 
 /** All that a step may touch or ask. */

@@ -75,7 +75,7 @@ export interface Surroundings {
    * The engine of jobs that an earlier manager has submitted, by the name and the place in their records. Throws
    * EngineError if it cannot be loaded, or cannot run here.
    */
-  engineNamed(name: string, from: string | undefined): Promise<Engine>;
+  engineNamed(name: string, from: string | undefined): Promise<{ engine: Engine; origin: EngineOrigin }>;
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
   makeReader(): Promise<Engine>;
   /** Why the engine cannot run jobs on this machine; undefined if it can. */

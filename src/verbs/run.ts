@@ -53,8 +53,9 @@ export async function manageRoot({ settings, around, terminal }: Call, stops: St
       engine,
       origin,
       load: async (name, from) => {
-        const other = meter(await around.engineNamed(name, from));
-        return { engine: other, limits: limitsOf({ ...settings, jobsMax: undefined }, other) };
+        const other = await around.engineNamed(name, from);
+        const engine = meter(other.engine);
+        return { ...other, engine, limits: limitsOf({ ...settings, jobsMax: undefined }, engine) };
       },
       machine: around.machine,
       root,
@@ -172,7 +173,6 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     inbox: root.inbox,
   };
   const stray = new StrayErrors((text) => pass?.problem("outside of a call", text));
-  stray.listenTo(engine.name, parts.origin.from);
   const manager = new Manager(makePass, lock, schedule);
   engine.onNews?.(() => manager.hint());
 
@@ -181,14 +181,13 @@ async function manage(settings: Settings, parts: Parts): Promise<number> {
     log.print(`Watching inbox: ${root.inbox}`);
   }
   const stopped = parts.stops(manager, log, parts.outlivesTerminal);
-  await runTelling(
-    manager,
-    settings.once,
-    notifier,
-    () => pass,
-    () => stopped.signal !== undefined,
-  );
-  stray.close();
+  const isSignalled = () => stopped.signal !== undefined;
+  try {
+    stray.listenTo(engine.name, parts.origin.from);
+    await runTelling(manager, settings.once, notifier, () => pass, isSignalled);
+  } finally {
+    stray.close();
+  }
   const { signal } = stopped;
   const left = leftText(pass?.running ?? 0);
   if (signal) {

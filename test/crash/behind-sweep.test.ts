@@ -40,6 +40,11 @@ const AGAIN: Jobs = {
   r: { script: "slow\nfails 1\n", state: "succeeded", runs: 2, retry: "times 3\non 9\npause 0\n" },
   s: { script: "exit 0\n", state: "succeeded", runs: 1, after: ["r"] },
 };
+/** One whose first job has ended well, as its records say, and not for the scheduler, as where its node failed in the last moment. */
+const UNWELL: Jobs = {
+  u: { script: "slow\nunwell\n", state: "succeeded", runs: 1 },
+  v: { script: "exit 0\n", state: "succeeded", runs: 1, after: ["u"] },
+};
 
 let folder: string;
 let count = 0;
@@ -176,8 +181,13 @@ describe.each([
 it.each([
   ["fails", BADLY],
   ["is run again", AGAIN],
+  ["has ended well, which it does not see", UNWELL],
 ])("a scheduler that drops what can never start changes nothing where the first job %s", async (_, jobs) => {
   expect((await sweep(jobs, "after", [], { stride: 3, whim: "dropsInvalid" })).wrong).toEqual([]);
+});
+
+it("a scheduler that takes a good end for none keeps nothing back for ever", async () => {
+  expect((await sweep(UNWELL, "after", [], { stride: 3 })).wrong).toEqual([]);
 });
 
 it("the sweep bites: a scheduler that starts jobs without waiting is found out", async () => {

@@ -112,7 +112,7 @@ async function manage(
       NO_BRAKES,
       () => {},
       () => {},
-      async () => ({ engine: makeEngine(other), limits: LIMITS }),
+      async () => ({ engine: makeEngine(other), origin: { version: "1" }, limits: LIMITS }),
     );
     for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root, variant); rounds++) {
       await pass.check();

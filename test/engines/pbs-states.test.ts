@@ -105,7 +105,7 @@ describe("how it ended", () => {
       { Exit_status: "271", "Resource_List.walltime": "01:00:00", "resources_used.walltime": "01:00:21" },
       { cause: "timeout", signal: "SIGTERM" },
     ],
-    [{ comment: "Job deleted as result of dependency on job 39.pbs" }, { cause: "cancelled" }],
+    [{ comment: "Job deleted as result of dependency on job 39.pbs" }, { cause: "cancelled", stranded: true }],
   ])("OpenPBS %j", (facts, told) => expect(end(facts)).toMatchObject(told));
 
   it.each<[Record<string, string>, object]>([

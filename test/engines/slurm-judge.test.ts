@@ -69,7 +69,10 @@ describe("while any of it lives, a job has not ended", () => {
     expect(livingNews([row("7", "PENDING", { reason: "Resources" })])).toMatchObject({
       why: expect.stringContaining("Resources: "),
     });
-    expect(livingNews([row("7", "PENDING", { reason: "DependencyNeverSatisfied" })])).toMatchObject({ stuck: true });
+    expect(livingNews([row("7", "PENDING", { reason: "DependencyNeverSatisfied" })])).toMatchObject({
+      stuck: true,
+      stranded: true,
+    });
     expect(livingNews([row("7", "PENDING", { reason: "Priority" })])).not.toHaveProperty("stuck");
   });
 

@@ -4,7 +4,7 @@
  * outlives a manager.
  *
  * Its jobs are lines: "exit N" ends with that code, "signal N" with that signal, "wait" goes on until cancelled,
- * "fails N" ends with code 9 so often, and then well; "slow" before one of these: only when it is asked for twice. "#MEM time N" and "#MEM memory N" are what they ask for.
+ * "fails N" ends with code 9 so often, and then well; "unwell" ends well, but the scheduler says that it did not; "slow" before one of these: only when it is asked for twice. "#MEM time N" and "#MEM memory N" are what they ask for.
  */
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
@@ -36,6 +36,8 @@ interface Job {
   polls: number;
   code: number;
   cancelled: boolean;
+  /** Dropped for a job before it. */
+  stranded: boolean;
 }
 
 export class MemoryScheduler {
@@ -74,6 +76,7 @@ export class MemoryScheduler {
       polls: 0,
       code: 0,
       cancelled: false,
+      stranded: false,
     };
     this.jobs.set(id, job);
     this.#startAll();
@@ -85,13 +88,19 @@ export class MemoryScheduler {
     for (const job of this.jobs.values()) {
       if (job.state !== "queued") continue;
       if (this.#mayStart(job)) this.#runner(job);
-      else if (this.dropsInvalid && job.after.some((before) => this.#isBroken(before))) this.cancel(job.id);
+      else if (this.dropsInvalid && this.isStranded(job)) {
+        job.stranded = true;
+        this.cancel(job.id);
+      }
     }
   }
 
-  #isBroken({ handle, needs }: Dependency): boolean {
-    const before = this.jobs.get(handle);
-    return needs === "success" && before?.state === "ended" && before.code !== 0;
+  /** It waits for what has failed. */
+  isStranded({ after }: Job): boolean {
+    return after.some(({ handle, needs }) => {
+      const before = this.jobs.get(handle);
+      return needs === "success" && before?.state === "ended" && before.code !== 0;
+    });
   }
 
   #mayStart({ after }: Job): boolean {
@@ -128,6 +137,7 @@ export class MemoryScheduler {
     const [, word, number] = /^(exit|signal|fails) (\d+)$/m.exec(text) ?? [];
     const runs = this.ledger.filter((name) => name === basename(job.folder)).length;
     const failing = runs <= Number(number) ? 9 : 0;
+    if (/^unwell$/m.test(text)) return this.#end(job, 0, 1);
     this.#end(job, word === "fails" ? failing : Number(number ?? 0) + (word === "signal" ? 128 : 0));
   }
 
@@ -142,9 +152,10 @@ export class MemoryScheduler {
     }
   }
 
-  #end(job: Job, code: number): void {
+  /** `said`: what the scheduler takes the code for. */
+  #end(job: Job, code: number, said = code): void {
     job.state = "ended";
-    job.code = code;
+    job.code = said;
     mkdirSync(job.records, { recursive: true });
     writeFileSync(join(job.records, "exit"), `jobmgr-exit 1 ${job.token} ${code} memory end\n`);
     this.events.push(`end ${basename(job.folder)} ${code}`);
@@ -260,11 +271,14 @@ export class MemoryEngine implements Engine {
   #newsOf(job: Submitted): News {
     const known = this.#scheduler.jobs.get(job.handle);
     if (!known || known.state === "forgotten" || known.token !== job.token) return { is: "missing" };
-    if (known.state === "running" || known.state === "queued") return { is: known.state };
+    if (known.state === "running") return { is: "running" };
+    if (known.state === "queued")
+      return this.#scheduler.isStranded(known) ? { is: "queued", stuck: true, stranded: true } : { is: "queued" };
     return {
       is: "ended",
       word: known.cancelled ? "CANCELLED" : "ENDED",
       ...(known.cancelled && { cause: "cancelled" }),
+      ...(known.stranded && { stranded: true }),
     };
   }
 

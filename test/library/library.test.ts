@@ -49,16 +49,15 @@ async function opened(options: RootOptions = {}): Promise<{ files: TestRoot; roo
 
 const managed = (options: RootOptions = {}) => opened({ manage: true, ...options });
 
-/** The path of an engine of somebody's own, which does what LocalEngine does. */
+/** An engine that does not come with jobmgr; its file. */
 function ownEngine(folder: string): string {
   const local = resolve(import.meta.dirname, "../../dist/engines/local/index.js");
-  const path = join(folder, "own.mjs");
   const text = `import { LocalEngine } from ${JSON.stringify(local)};
 export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a test's", make(options) {
   return Object.defineProperty(LocalEngine.forThisMachine(options), "name", { value: "OwnEngine" });
 } };`;
-  writeFileSync(path, text);
-  return path;
+  writeFileSync(join(folder, "own.mjs"), text);
+  return join(folder, "own.mjs");
 }
 
 /** Ends when the file is there. */
@@ -405,6 +404,19 @@ describe("a root that is open", () => {
     await expect(root.submit({ name: "next", commands: ["true"] })).rejects.toThrow(/max-errors/);
     writeFileSync(`${files.ledger}-go`, "");
     expect(lines.join("\n")).toContain("Stopped: ");
+  });
+
+  it("leaves nothing in the program that hears its errors, when another manager has taken over", async () => {
+    const listeners = () => ["uncaughtException", "unhandledRejection"].map((name) => process.listenerCount(name));
+    const before = listeners();
+    const { files, root } = await managed({ engine: ownEngine(makeFolder()) });
+    expect(listeners()).toEqual(before.map((count) => count + 1));
+    const job = await root.submit({ name: "one", commands: [until(`${files.ledger}-go`)] });
+    const ended = job.result();
+    rmSync(join(files.path, ".jobmgr/lock"), { recursive: true });
+    await expect(ended).rejects.toThrow(ManagerError);
+    expect(listeners()).toEqual(before);
+    writeFileSync(`${files.ledger}-go`, "");
   });
 
   it("tells what changes", async () => {

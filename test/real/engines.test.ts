@@ -75,8 +75,12 @@ describe("an engine of somebody's own", () => {
     renameSync(join(folder, "own.mjs"), join(folder, "gone.mjs"));
 
     const second = root.manage();
-    await waitUntil("it is missed", () => second.stderr().includes("Jobs of OwnEngine stay in pending"));
-    expect(second.stderr()).toContain(`-e ${folder}/own.mjs where it can`);
+    await waitUntil("it is missed", () =>
+      second.stderr().includes(`Jobs of OwnEngine (${folder}/own.mjs) stay in pending`),
+    );
+    expect(second.stderr()).toContain(
+      `-e ${folder}/own.mjs where it can; if it lies elsewhere now, make a link to it there.`,
+    );
     await second.stop();
     expect(root.names("pending")).toEqual(["a"]);
 
@@ -92,6 +96,33 @@ describe("an engine of somebody's own", () => {
     );
     const intent = JSON.parse(root.read(`complete/a/.jobmgr/${attempt}/intent`));
     expect(intent).toMatchObject({ engineVersion: "4.2", engineFrom: join(folder, "own.mjs") });
+  });
+
+  it("is not taken for another one of the same name, which lies elsewhere", async () => {
+    const root = await makeRoot();
+    const folder = makeFolder();
+    writeFileSync(join(folder, "own.mjs"), OWN_ENGINE);
+    const ofOthers = 'existsSync(join(records, "intent")) && { is: "ended", word: "none of mine" }';
+    const changed = OWN_ENGINE.replace(
+      "const newsOf = ({ records }) =>",
+      `const newsOf = ({ records, folder }) => folder.endsWith("/a") ? ${ofOthers} :`,
+    );
+    writeFileSync(join(folder, "other.mjs"), changed);
+    root.drop("a", `echo a >> '${root.ledger}'\nwhile [ ! -e go ]; do sleep 0.05; done\n`);
+    const first = root.manage(["-e", "./own.mjs"], { cwd: folder });
+    await waitUntil("a runs", () => root.runs().length === 1);
+    await first.stop();
+
+    const second = root.manage(["-e", "./other.mjs"], { cwd: folder });
+    root.dropLedger("b");
+    await root.completed("b");
+    expect(root.names("pending")).toEqual(["a"]);
+    expect(second.stderr() + second.stdout()).toContain(
+      `There are jobs of OwnEngine (${folder}/own.mjs) in pending/. They go on there; new ones go to OwnEngine (${folder}/other.mjs).`,
+    );
+    writeFileSync(join(root.path, "pending/a/go"), "");
+    await root.completed("a");
+    expect(root.status("a")).toMatchObject({ state: "succeeded" });
   });
 });
 

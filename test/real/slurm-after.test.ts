@@ -1,6 +1,7 @@
 /** Jobs that wait for others in Slurm's own queue: a chain goes on without a check, and never against the folder rule. */
 import { existsSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
+import { until } from "../daemons.ts";
 import { waitUntil } from "../harness.ts";
 import { type Cluster, missingSlurm, needSlurm, startCluster } from "../slurm/cluster.ts";
 import { makeSlurmRoot, PATIENCE_MS, PROMPT, type SlurmRoot } from "./slurm.ts";
@@ -82,6 +83,28 @@ describe("a chain in Slurm's queue", () => {
     const [a, b] = await root.done("a", "b");
     expect([a, b]).toMatchObject([{ state: "succeeded", attempt: 2 }, { state: "succeeded" }]);
     expect(root.runs()).toEqual(["a", "a", "b"]);
+  });
+
+  it("starts once the job before it has ended well, though Slurm would never start it behind that", async () => {
+    const root = await makeSlurmRoot(cluster);
+    root.dropGated("a");
+    dropAfter(root, "b", "a", "#SBATCH --array=0-1");
+    root.manage();
+    const id = await root.id("b");
+    await root.ran("a");
+    // As it is when the node of the job before it fails after its last line.
+    const asked = async (...args: string[]) => (await cluster.run("squeue", "-h", "-t", "all", ...args)).stdout;
+    const bad = (await cluster.run("sbatch", "--parsable", "-o", "/dev/null", "--wrap", "exit 1")).stdout.trim();
+    const hasFailed = async () => /FAILED/.test(await asked("-j", bad, "-o", "%T"));
+    expect(await until(hasFailed, PATIENCE_MS, 100)).toBe(true);
+    await cluster.run("scontrol", "update", `JobId=${id}`, `Dependency=afterok:${await root.id("a")},afterok:${bad}`);
+    const neverStarts = async () => /DependencyNeverSatisfied/.test(await asked("-j", id, "-o", "%r"));
+    expect(await until(neverStarts, PATIENCE_MS, 100)).toBe(true);
+    root.openGate();
+    const [, b] = await root.done("a", "b");
+    expect(b).toMatchObject({ state: "succeeded" });
+    expect(root.runs()).toEqual(["a", "b", "b"]);
+    expect(dependencies(root)).toHaveLength(1);
   });
 
   it("does not start before the records of the job before it say that it has ended, whatever Slurm believes", async () => {
