@@ -103,8 +103,6 @@ export class Manager {
     let lookMs = 0;
     let lookedAtMs = Number.NEGATIVE_INFINITY;
     while (!this.#stopping && this.#pass.spent === undefined) {
-      // Whatever goes on here, signals and events get their turn.
-      await setImmediate();
       const fairAtMs = lookedAtMs + lookMs / LOOK_SHARE_MAX;
       if (performance.now() >= Math.max(this.#lookAtMs, fairAtMs)) {
         lookedAtMs = performance.now();
@@ -122,6 +120,8 @@ export class Manager {
       } else {
         await this.#rest(fairAtMs);
       }
+      // Whatever goes on here, signals and events get their turn. What they ask for is seen before the next rest.
+      await setImmediate();
     }
     this.stop();
     await this.#orStopped(this.#pass.idle());
