@@ -76,7 +76,10 @@ export interface Disk {
   makeFolder(path: string, mode?: number): boolean;
   /** Creates a symbolic link; false if the name is taken. */
   makeLink(path: string, target: string): boolean;
-  /** As rename(2): replaces a file, or an empty folder by a folder; throws ENOTEMPTY or EEXIST for a folder with something in it. */
+  /**
+   * As rename(2): replaces a file, or an empty folder by a folder; throws ENOTEMPTY or EEXIST for a folder with something in
+   * it. Does not throw where it was done, whatever the file system says.
+   */
   rename(from: string, to: string): void;
   /** Removes one file of jobmgr's own. */
   remove(path: string): void;
@@ -235,7 +238,7 @@ export const realDisk: Disk = {
 
   makeFolder: (path, mode = 0o777) => falseIfTaken(() => fs.mkdirSync(path, { mode })),
   makeLink: (path, target) => falseIfTaken(() => fs.symlinkSync(target, path)),
-  rename: (from, to) => fs.renameSync(from, to),
+  rename: (from, to) => moveSurely(fs.renameSync, from, to),
   remove: (path) => fs.unlinkSync(path),
   removeFolder: (path) => fs.rmdirSync(path),
 
@@ -320,6 +323,18 @@ function unstage(disk: Disk, folder: string, name: string): void {
     if (codeOf(error) !== "EISDIR") throw error;
     moveAside(disk, path);
     disk.rename(stagedPath(folder, name), path);
+  }
+}
+
+/** Moves with this call. NFS may say no to what it has done: its answer was lost, and the call was sent a second time. */
+export function moveSurely(rename: Disk["rename"], from: string, to: string): void {
+  const moved = fs.lstatSync(from, { throwIfNoEntry: false });
+  try {
+    rename(from, to);
+  } catch (error) {
+    const isGone = fs.lstatSync(from, { throwIfNoEntry: false }) === undefined;
+    const there = isGone ? fs.lstatSync(to, { throwIfNoEntry: false }) : undefined;
+    if (!moved || there?.ino !== moved.ino || there.dev !== moved.dev) throw error;
   }
 }
 

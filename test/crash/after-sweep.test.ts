@@ -14,13 +14,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { realDisk } from "../../src/disk.ts";
+import { type Disk, realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass/index.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
-import type { World } from "../../src/steps/world.ts";
-import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
+import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
-import { CALM, LIMITS, NO_BRAKES } from "./calm.ts";
+import { memoryWorld } from "../fakes/world.ts";
+import { CALM, checkAll, isAllDone, LIMITS, NO_BRAKES, workUntil } from "./calm.ts";
 
 /** The jobs: what they wait for comes before them or behind them by name. */
 const JOBS: Readonly<Record<string, { files: Readonly<Record<string, string>>; ends: string }>> = {
@@ -62,26 +62,13 @@ async function manage(
   };
   const disk = crashDisk(clock);
   const isHidden = (path: string) => blind !== undefined && path.startsWith(root.pending) && path.endsWith(blind);
-  const world: World = {
-    disk: { ...disk, look: (path) => (isHidden(path) ? undefined : disk.look(path)) },
-    root,
-    engine,
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
-    groupWritable: false,
-    assertOwned: () => {},
-  };
+  const blindDisk: Disk = { ...disk, look: (path) => (isHidden(path) ? undefined : disk.look(path)) };
   const nothing = () => {};
-  const pass = new Pass(world, LIMITS, NO_BRAKES, nothing, nothing);
-  const isDone = () => [...readdirSync(root.inbox), ...readdirSync(root.pending)].length === 0;
-  try {
-    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(); rounds++) {
-      await pass.check();
-      await pass.idle();
-    }
-  } catch (error) {
-    if (!(error instanceof Crash)) throw error;
-  }
+  const pass = new Pass(memoryWorld(root, engine, { disk: blindDisk }), LIMITS, NO_BRAKES, nothing, nothing);
+  await workUntil(
+    () => clock.crashed || isAllDone(root),
+    () => checkAll(pass),
+  );
   return clock.crashed;
 }
 

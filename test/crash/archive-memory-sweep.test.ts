@@ -10,11 +10,11 @@ import { checkArchive } from "../../src/archive/unpack.ts";
 import { realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass/index.ts";
 import { openRoot, type Root, setUpRoot } from "../../src/root.ts";
-import type { World } from "../../src/steps/world.ts";
 import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
+import { memoryWorld } from "../fakes/world.ts";
 import { tar, tarEntry } from "../src/archive/make.ts";
-import { CALM } from "./calm.ts";
+import { CALM, checkAll, NO_BRAKES, LIMITS as PASS_LIMITS, workUntil } from "./calm.ts";
 
 const LIMITS = { bytesMax: 1e6, entriesMax: 100, ratioMax: 100 };
 const DATA = "data\n".repeat(100);
@@ -52,34 +52,22 @@ async function manage(
   result: "beside" | "instead",
 ): Promise<boolean> {
   const clock = new CrashClock(crash);
-  const world: World = {
+  const world = memoryWorld(root, new MemoryEngine(scheduler, (_, action) => clock.effect(action)), {
     disk: crashDisk(clock),
-    root,
-    engine: new MemoryEngine(scheduler, (_, action) => clock.effect(action)),
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
-    groupWritable: false,
     archives: { limits: LIMITS, result, filter: noFilter },
-    assertOwned: () => {},
-  };
-  const limits = { jobsMax: 4, pendingMax: 10, delayS: 0, pauseFile: "/nonexistent", queryS: 0, queryLeastS: 0 };
-  const noBrakes = { errorsMax: 0, share: 0, windowS: 1, least: 1, coolDownS: 1 };
+  });
   const pass = new Pass(
     world,
-    { ...limits, prepareAhead: false },
-    noBrakes,
+    { ...PASS_LIMITS, jobsMax: 4 },
+    NO_BRAKES,
     () => {},
     () => {},
   );
-  try {
-    openRoot(world.disk, root.path);
-    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root); rounds++) {
-      await pass.check();
-      await pass.idle();
-    }
-  } catch (error) {
-    if ((error as Error).name !== "Crash") throw error;
-  }
+  await workUntil(
+    () => clock.crashed || isDone(root),
+    () => checkAll(pass),
+    () => openRoot(world.disk, root.path),
+  );
   pass.stop();
   await pass.idle().catch(() => {});
   return clock.crashed;

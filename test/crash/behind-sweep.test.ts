@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass/index.ts";
 import { type Root, setUpRoot } from "../../src/root.ts";
-import type { World } from "../../src/steps/world.ts";
-import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
+import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryScheduler, WaitingEngine } from "../fakes/memory-engine.ts";
-import { CALM, LIMITS, NO_BRAKES } from "./calm.ts";
+import { memoryWorld } from "../fakes/world.ts";
+import { CALM, checkAll, isAllDone, LIMITS, NO_BRAKES, workUntil } from "./calm.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -55,29 +55,19 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 async function manage(root: Root, scheduler: MemoryScheduler, crash: CrashPlan): Promise<boolean> {
   const clock = new CrashClock(crash);
-  const world: World = {
-    disk: crashDisk(clock),
-    root,
-    engine: new WaitingEngine(scheduler, (_, action) => clock.effect(action)),
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
-    groupWritable: false,
-    assertOwned: () => {},
-  };
+  const engine = new WaitingEngine(scheduler, (_, action) => clock.effect(action));
+  const world = memoryWorld(root, engine, { disk: crashDisk(clock) });
   const nothing = () => {};
   const pass = new Pass(world, { ...LIMITS, jobsMax: 10 }, NO_BRAKES, nothing, nothing);
-  const isDone = () => [...readdirSync(root.inbox), ...readdirSync(root.pending)].length === 0;
-  try {
-    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(); rounds++) {
-      await pass.check();
-      await pass.idle();
+  await workUntil(
+    () => clock.crashed || isAllDone(root),
+    async () => {
+      await checkAll(pass);
       // As a manager does when a step has ended.
       await pass.advance("none");
       await pass.idle();
-    }
-  } catch (error) {
-    if (!(error instanceof Crash)) throw error;
-  }
+    },
+  );
   return clock.crashed;
 }
 

@@ -9,10 +9,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import { Pass } from "../../src/pass/index.ts";
 import { openRoot, type Root, setUpRoot } from "../../src/root.ts";
-import type { World } from "../../src/steps/world.ts";
-import { Crash, CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
+import { CrashClock, type CrashPlan, crashDisk, MEMORY } from "../fakes/crash-disk.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
-import { CALM, LIMITS, NO_BRAKES } from "./calm.ts";
+import { memoryWorld } from "../fakes/world.ts";
+import { CALM, checkAll, LIMITS, NO_BRAKES, workUntil } from "./calm.ts";
 
 interface Job {
   readonly script: string;
@@ -95,32 +95,20 @@ async function manage(
   const engine = makeEngine(scheduler);
   if (variant.withoutFind) engine.find = async () => ({ is: "absent" });
   scheduler.withoutClaim = variant.withoutClaim === true;
-  const world: World = {
-    disk,
-    root,
-    engine,
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: "finished", owners: undefined },
-    groupWritable: false,
-    assertOwned: () => {},
-  };
-  try {
-    openRoot(disk, root.path);
-    const pass = new Pass(
-      world,
-      LIMITS,
-      NO_BRAKES,
-      () => {},
-      () => {},
-      async () => ({ engine: makeEngine(other), origin: { version: "1" }, limits: LIMITS }),
-    );
-    for (let rounds = 0; rounds < 50 && !clock.crashed && !isDone(root, variant); rounds++) {
-      await pass.check();
-      await pass.idle();
-    }
-  } catch (error) {
-    if (!(error instanceof Crash)) throw error;
-  }
+  const rules = { settleS: 0, readyFile: undefined, finishedFile: "finished", owners: undefined };
+  const pass = new Pass(
+    memoryWorld(root, engine, { disk, rules }),
+    LIMITS,
+    NO_BRAKES,
+    () => {},
+    () => {},
+    async () => ({ engine: makeEngine(other), origin: { version: "1" }, limits: LIMITS }),
+  );
+  await workUntil(
+    () => clock.crashed || isDone(root, variant),
+    () => checkAll(pass),
+    () => openRoot(disk, root.path),
+  );
   return { crashed: clock.crashed, effects: clock.count };
 }
 

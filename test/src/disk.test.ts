@@ -7,13 +7,14 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type Disk, putDurably, putForReading, realDisk } from "../../src/disk.ts";
+import { type Disk, moveSurely, putDurably, putForReading, realDisk } from "../../src/disk.ts";
 import { makeFolder } from "../harness.ts";
 
 let folder: string;
@@ -120,6 +121,40 @@ describe("writing", () => {
     realDisk.addMode(at("folder"), 0o200);
     expect(statSync(at("file")).mode & 0o7777).toBe(0o644);
     expect(statSync(at("folder")).mode & 0o7777).toBe(0o2700);
+  });
+});
+
+describe("a move", () => {
+  const lost = Object.assign(new Error("ENOENT: no such file or directory"), { code: "ENOENT" });
+  const fails = () => {
+    throw lost;
+  };
+
+  it("that was done is none that failed, though the file system says so, as NFS may", () => {
+    mkdirSync(at("a"));
+    moveSurely(
+      (from, to) => {
+        renameSync(from, to);
+        fails();
+      },
+      at("a"),
+      at("b"),
+    );
+    expect(readdirSync(folder)).toEqual(["b"]);
+  });
+
+  it("that was not done has failed, whatever lies at its end", () => {
+    for (const name of ["a", "b"]) writeFileSync(at(name), name);
+    expect(() => moveSurely(fails, at("a"), at("c"))).toThrow(lost);
+    expect(() => moveSurely(fails, at("a"), at("b"))).toThrow(lost);
+    expect(() => moveSurely(fails, at("gone"), at("b"))).toThrow(lost);
+    // Somebody was faster, and moved it to another place.
+    const stolen = () => {
+      renameSync(at("a"), at("elsewhere"));
+      fails();
+    };
+    expect(() => moveSurely(stolen, at("a"), at("b"))).toThrow(lost);
+    expect(readdirSync(folder)).toEqual(["b", "elsewhere"]);
   });
 });
 

@@ -7,9 +7,10 @@ import { realDisk } from "../../src/disk.ts";
 import type { Attempt, Engine, EngineDefinition, EngineOptions, Submitted } from "../../src/engine.ts";
 import { CALLS, type CallLimits, guardedDefinition } from "../../src/guarded-engine.ts";
 import { Pass } from "../../src/pass/index.ts";
-import { type Root, setUpRoot } from "../../src/root.ts";
+import { setUpRoot } from "../../src/root.ts";
 import { LIMITS, NO_BRAKES } from "../crash/calm.ts";
 import { MemoryEngine, MemoryScheduler } from "../fakes/memory-engine.ts";
+import { memoryWorld } from "../fakes/world.ts";
 import { makeFolder } from "../harness.ts";
 
 const NEVER = new AbortController().signal;
@@ -48,7 +49,7 @@ async function makeScene(script: string) {
     const engine = await engineWith(scheduler, members);
     const said: string[] = [];
     const pass = new Pass(
-      worldOf(root, engine),
+      memoryWorld(root, engine),
       LIMITS,
       NO_BRAKES,
       (event) => said.push(JSON.stringify(event)),
@@ -67,18 +68,6 @@ async function makeScene(script: string) {
     return shown;
   };
   return { root, scheduler, manage };
-}
-
-function worldOf(root: Root, engine: Engine) {
-  return {
-    disk: realDisk,
-    root,
-    engine,
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
-    groupWritable: false,
-    assertOwned: () => {},
-  };
 }
 
 const throws = () => {

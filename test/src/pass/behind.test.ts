@@ -8,6 +8,7 @@ import { type Limits, Pass } from "../../../src/pass/index.ts";
 import { type Root, setUpRoot } from "../../../src/root.ts";
 import { LIMITS, NO_BRAKES } from "../../crash/calm.ts";
 import { MemoryScheduler, WaitingEngine } from "../../fakes/memory-engine.ts";
+import { memoryWorld } from "../../fakes/world.ts";
 
 let folder: string;
 let root: Root;
@@ -27,15 +28,7 @@ function drop(name: string, script: string, more: Readonly<Record<string, string
 
 /** A manager that goes on until nothing happens any more. */
 async function manage(limits: Partial<Limits> = {}): Promise<void> {
-  const world = {
-    disk: realDisk,
-    root,
-    engine: new WaitingEngine(scheduler),
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
-    groupWritable: false,
-    assertOwned: () => {},
-  };
+  const world = memoryWorld(root, new WaitingEngine(scheduler));
   const nothing = () => {};
   const pass = new Pass(world, { ...LIMITS, jobsMax: 20, ...limits }, NO_BRAKES, nothing, nothing);
   for (let round = 0; round < 8; round++) {

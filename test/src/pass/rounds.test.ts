@@ -19,10 +19,10 @@ import { Places } from "../../../src/pass/places.ts";
 import { Problems } from "../../../src/pass/problems.ts";
 import { Rounds } from "../../../src/pass/rounds.ts";
 import { setUpRoot } from "../../../src/root.ts";
-import type { World } from "../../../src/steps/world.ts";
 import { LIMITS, NO_BRAKES } from "../../crash/calm.ts";
 import { MemoryEngine, MemoryScheduler } from "../../fakes/memory-engine.ts";
 import { somePlan } from "../../fakes/plan.ts";
+import { memoryWorld } from "../../fakes/world.ts";
 
 /** One of several engines: all its jobs run. */
 class NamedEngine extends MemoryEngine {
@@ -48,15 +48,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
   const { root } = await setUpRoot(realDisk, join(folder, "root"));
-  const world = (engine: Engine): World => ({
-    disk: realDisk,
-    root,
-    engine,
-    machine: { host: "memory", boot: "boot" },
-    rules: { settleS: 0, readyFile: undefined, finishedFile: undefined, owners: undefined },
-    groupWritable: false,
-    assertOwned: () => {},
-  });
+  const world = (engine: Engine) => memoryWorld(root, engine);
   const life = new Life();
   const problems = new Problems(() => {});
   const [first, ...others] = engines.map((engine) => new Line(world(engine), LIMITS, life, problems));
