@@ -140,8 +140,8 @@ export interface Job {
    */
   cancel(reason?: string): Promise<boolean>;
   /**
-   * Waits for its end, good or bad. Where no manager runs, that is when somebody starts one; one that is stopped by this
-   * program ends the wait with ClosedError, one that fails in this program with ManagerError.
+   * Waits for its end, good or bad. Where no manager runs, that is when somebody starts one, and a warning says so. One
+   * that is stopped by this program ends the wait with ClosedError, one that fails in this program with ManagerError.
    */
   result(options?: WaitOptions): Promise<JobOutcome>;
   /** What it has printed so far, as text: at most the last `bytesMax` bytes (a million) of each of its outputs. */
@@ -187,7 +187,7 @@ export interface RootOptions {
   readonly manage?: boolean | undefined;
   /** Options by the keys of jobmgr.toml, such as { period: 5, "max-jobs": 4 }. They outweigh files and environment. */
   readonly settings?: Readonly<Record<string, string | number | boolean | readonly string[]>> | undefined;
-  /** Gets each line that a manager would print. Without it: none. */
+  /** Gets each line that a manager would print, and a line where somebody waits and no manager runs. */
   readonly log?: ((line: string) => void) | undefined;
 }
 

@@ -21,6 +21,8 @@ export interface Office {
   readonly disk: Disk;
   readonly root: Root;
   readonly lookout: Lookout;
+  /** In a sentence, where nobody manages the root. Never throws. */
+  whyNothingGoesOn(): string | undefined;
   /** The manager should look soon. */
   nudge(): void;
 }
@@ -98,8 +100,9 @@ export class FollowedJob implements Job {
     if (timeoutMs !== undefined && !(timeoutMs >= 0))
       throw new RequestError(`timeoutMs is ${timeoutMs}: it must be a number of milliseconds`);
     const late = (fault: unknown) => {
-      const why = isDiskError(fault) ? ` It cannot be seen how it is: ${diskErrorText(fault)}` : "";
-      const text = `${this.id} has not ended within ${timeoutMs} ms. It goes on.${why}`;
+      const why = isDiskError(fault) ? `It cannot be seen how it is: ${diskErrorText(fault)}` : undefined;
+      const how = why ?? this.#office.whyNothingGoesOn() ?? "It goes on.";
+      const text = `${this.id} has not ended within ${timeoutMs} ms. ${how}`;
       return new ResultTimeoutError(text, { cause: fault });
     };
     return this.#office.lookout.until(this.#chase, () => this.#outcome(), { signal, timeoutMs, late });

@@ -17,6 +17,9 @@ const LOOK_MS = { least: 50, most: 1000, share: 0.1 } as const;
 /** At most this share of the time goes into looking. */
 const BUSY_SHARE_MAX = 0.2;
 
+/** After so long somebody who waits may wonder whether all is well. */
+const LONG_MS = 3000;
+
 /** Somebody's wait for a job. */
 interface Wait {
   readonly chase: Chase;
@@ -48,10 +51,14 @@ export class Lookout {
   /** When the next round would leave enough time to others. */
   #fairAtMs = 0;
   #over: unknown;
+  #longAtMs: number | undefined;
+  readonly #isLong: () => void;
 
-  constructor(disk: Disk, root: Root) {
+  /** `isLong`: called once, when somebody has waited for some seconds. Must not throw. */
+  constructor(disk: Disk, root: Root, isLong: () => void) {
     this.#disk = disk;
     this.#root = root;
+    this.#isLong = isLong;
     this.#patienceS = patienceOf(disk, root);
   }
 
@@ -99,6 +106,7 @@ export class Lookout {
         },
       };
       this.#waits.add(wait);
+      this.#longAtMs ??= performance.now() + LONG_MS;
       this.#ask(wait, this.#faultOfLook(chase));
       if (!this.#waits.has(wait)) return;
       if (timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX)
@@ -140,6 +148,10 @@ export class Lookout {
       if (!this.#waits.has(wait)) this.#newsAtMs = performance.now();
     }
     const now = performance.now();
+    if (now >= (this.#longAtMs ?? now)) {
+      this.#longAtMs = Number.POSITIVE_INFINITY;
+      this.#isLong();
+    }
     const pauseMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - this.#newsAtMs) * LOOK_MS.share));
     this.#fairAtMs = now + (now - beganMs) / BUSY_SHARE_MAX;
     this.#lookIn(pauseMs);

@@ -8,7 +8,7 @@ import { type Disk, realDisk } from "../disk.ts";
 import type { Engine } from "../engine.ts";
 import { FILES } from "../files.ts";
 import { afterText } from "../inbox/after.ts";
-import { managerOf } from "../look/manager-state.ts";
+import { managerOf, startCommand } from "../look/manager-state.ts";
 import { ALL, reportOf } from "../look/overview.ts";
 import { traceOf } from "../look/trace.ts";
 import { readWord } from "../manager-word.ts";
@@ -73,7 +73,7 @@ export class OpenRoot implements JobRoot {
     this.#callOf = callOf;
     this.#call = callOf(options.engine);
     this.#by = stagerOf(this.#call);
-    this.#lookout = new Lookout(this.#disk, root);
+    this.#lookout = new Lookout(this.#disk, root, () => this.#warn());
   }
 
   /** Runs the manager here, from now on. */
@@ -189,9 +189,31 @@ export class OpenRoot implements JobRoot {
       disk: this.#disk,
       root: this.#root,
       lookout: this.#lookout,
+      whyNothingGoesOn: () => this.#whyNothingGoesOn(),
       nudge: () => (this.#manager ? this.#manager.lookNow() : managedBy(this.#call, this.#root).nudge()),
     };
     return new FollowedJob(id, office, this.#lookout.chase(trace));
+  }
+
+  /** In a sentence, where nobody manages the root, as far as can be seen. Never throws. */
+  #whyNothingGoesOn(): string | undefined {
+    try {
+      if (this.#manager || managedBy(this.#call, this.#root).owner) return undefined;
+      const { engine = this.#call.settings.engine, engineFrom } = readWord(this.#disk, this.#root);
+      const command = startCommand(this.#root, { engine, engineFrom });
+      return `No manager is running for ${this.path}, and without one no job is started or seen to end: ${command} (or manage: true in the program).`;
+    } catch {
+      // A disk that does not answer tells nothing of it.
+      return undefined;
+    }
+  }
+
+  /** Of a program that waits where nothing goes on. Between two passes that cron starts, all is well. */
+  #warn(): void {
+    const why = this.#whyNothingGoesOn();
+    if (why === undefined || isRecent(readWord(this.#disk, this.#root).at)) return;
+    if (this.#options.log) this.#options.log(why);
+    else process.emitWarning(why, { type: "JobmgrWarning", code: "JOBMGR_NO_MANAGER" });
   }
 
   /** What it is made of; and its job.sh, where that is not as it lies there. */
@@ -253,6 +275,12 @@ export class OpenRoot implements JobRoot {
       });
     return [...new Set([...lines(after, false), ...lines(afterAny, true)])];
   }
+}
+
+const RECENT_MS = 10 * 60_000;
+
+function isRecent(at: string | undefined): boolean {
+  return at !== undefined && Date.now() - Date.parse(at) < RECENT_MS;
 }
 
 /** Of several jobs of one name the one that goes on. */

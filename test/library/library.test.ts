@@ -242,6 +242,9 @@ describe("waiting", () => {
     const { root } = await opened();
     const job = await root.submit({ name: "one", commands: ["true"] });
     await expect(job.result({ timeoutMs: 10 })).rejects.toThrow(ResultTimeoutError);
+    await expect(job.result({ timeoutMs: 10 })).rejects.toThrow(
+      /No manager is running.* jobmgr --root .* -e LocalEngine/,
+    );
     const stop = new AbortController();
     const result = job.result({ signal: stop.signal });
     stop.abort(new Error("enough"));

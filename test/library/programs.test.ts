@@ -107,6 +107,19 @@ job.on("start", () => console.log("started"));`;
     expect(root.runs()).toEqual(["one"]);
   });
 
+  it("that waits where nobody manages the root, is told so once", async () => {
+    const root = await makeRoot();
+    const text = `const root = await openRoot(${JSON.stringify(root.path)}, { engine: "local" });
+const job = await root.submit({ name: "one", commands: ["true"] });
+console.log((await job.result()).is);`;
+    const running = start(process.execPath, [program(text)]);
+    await waitUntil("it is told", () => running.stderr().includes("JobmgrWarning: No manager is running for"));
+    root.manage();
+    expect(await ended(running)).toBe(0);
+    expect(running.stdout()).toBe("succeeded\n");
+    expect(running.stderr().match(/No manager/g)).toHaveLength(1);
+  });
+
   it("whose listener fails, is told by Node", async () => {
     const text = `const job = await getEngine("local").submit({ name: "a", commands: ["true"] });
 job.on("end", () => { throw new Error("mine"); });`;
