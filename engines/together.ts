@@ -28,6 +28,8 @@ interface Running {
   readonly child: ChildProcess;
   readonly hasOwnGroup: boolean;
   readonly ended: Promise<ProcessEnd>;
+  /** Nothing of it is left: who is in its group may hold its output open longer than itself. */
+  readonly isOver: () => boolean;
 }
 
 /** As RunTogether says. Never throws. */
@@ -111,6 +113,7 @@ function begin(
     copy(child.stdout, stdout, process.stdout),
     copy(child.stderr, stderr, process.stderr),
   ]);
+  const isOver = false;
   const ended = new Promise<ProcessEnd>((done) => {
     child.on("error", (error: NodeJS.ErrnoException) => {
       // One that could not be killed has not ended.
@@ -121,7 +124,7 @@ function begin(
       (code, signal) => void copied.then(() => done({ exitCode: code ?? undefined, signal: signal ?? undefined })),
     );
   });
-  return { child, hasOwnGroup, ended };
+  return { child, hasOwnGroup, ended, isOver: () => isOver };
 }
 
 function environmentOf(start: Start, { env = {} }: TogetherOptions): NodeJS.ProcessEnv {
@@ -225,8 +228,9 @@ function endWith(signal: AbortSignal | undefined, all: readonly Running[]): () =
   };
 }
 
-function send({ child, hasOwnGroup }: Running, signal: NodeJS.Signals): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+function send({ child, hasOwnGroup, isOver }: Running, signal: NodeJS.Signals): void {
+  const hasEnded = hasOwnGroup ? isOver() : child.exitCode !== null || child.signalCode !== null;
+  if (child.pid === undefined || hasEnded) return;
   try {
     process.kill(hasOwnGroup ? -child.pid : child.pid, signal);
   } catch {

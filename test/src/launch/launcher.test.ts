@@ -3,12 +3,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { startOf } from "../../../engines/process.ts";
 import { runProgram } from "../../../engines/run-program.ts";
 import { isProgram, runTogether } from "../../../engines/together.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { makeLauncher } from "../../../src/launch/launcher.ts";
 import { LaunchError } from "../../../src/launch/program.ts";
-import { makeFolder } from "../../harness.ts";
+import { makeFolder, waitUntil } from "../../harness.ts";
 import { makeWitness } from "../../real/launchers.ts";
 
 const around = { disk: realDisk, env: {}, cores: 2, isOnPath: isProgram, runProgram, runTogether };
@@ -63,6 +64,17 @@ describe("a launcher of a program", () => {
     const launchers = { site: { kind: "srun", executable } } as const;
     const launcher = await makeLauncher("site", { launchers }, around);
     expect(await launcher.run([{ argv: ["a"] }, { argv: ["b"] }])).toMatchObject({ exitCode: 5 });
+  });
+
+  it("is ended with all that holds its output open, also when the program itself has ended", async () => {
+    const { stream, text } = collector();
+    const stop = new AbortController();
+    const launcher = await local();
+    const argv = ["sh", "-c", "sleep 1000 & echo $$"];
+    const running = launcher.run([{ argv }], { stdout: stream, signal: stop.signal });
+    await waitUntil("the program has ended", () => text() !== "" && startOf(Number(text())) === undefined);
+    stop.abort();
+    expect(await running).toEqual({ exitCode: 0, signal: undefined });
   });
 
   it("lets a program know by its closed pipe that its reader has gone", async () => {
