@@ -72,9 +72,15 @@ export class TemporaryRoot implements EngineUse {
   async #open(): Promise<OpenRoot> {
     const parent = resolve(this.#options.folder ?? (this.name === HERE ? tmpdir() : "."));
     const path = mkdtempSync(join(parent, "jobmgr-"));
-    process.on("exit", this.#atExit);
-    const { root } = await setUpRoot(realDisk, path);
-    return new OpenRoot(root, { ...this.#options, engine: this.name }, this.#callOf(path));
+    try {
+      const { root } = await setUpRoot(realDisk, path);
+      const open = new OpenRoot(root, { ...this.#options, engine: this.name }, this.#callOf(path));
+      process.on("exit", this.#atExit);
+      return open;
+    } catch (error) {
+      rmSync(path, { recursive: true, force: true });
+      throw error;
+    }
   }
 
   /** A program that has nothing else to do ends when its jobs have. */

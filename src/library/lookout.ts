@@ -17,8 +17,8 @@ const LOOK_MS = { least: 50, most: 1000, share: 0.1 } as const;
 /** At most this share of the time goes into looking. */
 const BUSY_SHARE_MAX = 0.2;
 
-/** After so long somebody who waits may wonder whether all is well. */
-const LONG_MS = 3000;
+/** After so long somebody who waits may wonder whether all is well, for the first time and then again. */
+const LONG_MS = { first: 3000, again: 60_000 } as const;
 
 /** Somebody's wait for a job. */
 interface Wait {
@@ -52,10 +52,10 @@ export class Lookout {
   #fairAtMs = 0;
   #over: unknown;
   #longAtMs: number | undefined;
-  readonly #isLong: () => void;
+  readonly #isLong: () => boolean;
 
-  /** `isLong`: called once, when somebody has waited for some seconds. Must not throw. */
-  constructor(disk: Disk, root: Root, isLong: () => void) {
+  /** `isLong`: called when somebody has waited for long, until it returns true. Must not throw. */
+  constructor(disk: Disk, root: Root, isLong: () => boolean) {
     this.#disk = disk;
     this.#root = root;
     this.#isLong = isLong;
@@ -106,7 +106,7 @@ export class Lookout {
         },
       };
       this.#waits.add(wait);
-      this.#longAtMs ??= performance.now() + LONG_MS;
+      this.#longAtMs ??= performance.now() + LONG_MS.first;
       this.#ask(wait, this.#faultOfLook(chase));
       if (!this.#waits.has(wait)) return;
       if (timeoutMs !== undefined && timeoutMs <= TIMER_MS_MAX)
@@ -149,8 +149,7 @@ export class Lookout {
     }
     const now = performance.now();
     if (now >= (this.#longAtMs ?? now)) {
-      this.#longAtMs = Number.POSITIVE_INFINITY;
-      this.#isLong();
+      this.#longAtMs = this.#isLong() ? Number.POSITIVE_INFINITY : now + LONG_MS.again;
     }
     const pauseMs = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - this.#newsAtMs) * LOOK_MS.share));
     this.#fairAtMs = now + (now - beganMs) / BUSY_SHARE_MAX;

@@ -10,7 +10,7 @@ import { FILES } from "../files.ts";
 import { afterText } from "../inbox/after.ts";
 import { managerOf, startCommand } from "../look/manager-state.ts";
 import { ALL, reportOf } from "../look/overview.ts";
-import { traceOf } from "../look/trace.ts";
+import { beginTrace } from "../look/trace.ts";
 import { readWord } from "../manager-word.ts";
 import { openRoot, type Root, setUpRoot } from "../root.ts";
 import { faultOfScript, SCRIPT_BYTES_MAX } from "../script.ts";
@@ -174,14 +174,7 @@ export class OpenRoot implements JobRoot {
   }
 
   #followedAt(job: JobRef): Job {
-    const trace = traceOf(this.#disk, this.#root, job) ?? {
-      ...job,
-      kind: "folder",
-      dev: -1,
-      ino: -1,
-      token: undefined,
-    };
-    return this.#followed(job.name, trace);
+    return this.#followed(job.name, beginTrace(this.#disk, this.#root, job));
   }
 
   #followed(id: string, trace: Parameters<Lookout["chase"]>[0]): Job {
@@ -208,12 +201,13 @@ export class OpenRoot implements JobRoot {
     }
   }
 
-  /** Of a program that waits where nothing goes on. Between two passes that cron starts, all is well. */
-  #warn(): void {
+  /** Tells a program that it waits where nothing goes on; false if it does. Between two passes that cron starts, all is well. */
+  #warn(): boolean {
     const why = this.#whyNothingGoesOn();
-    if (why === undefined || isRecent(readWord(this.#disk, this.#root).at)) return;
+    if (why === undefined || isRecent(readWord(this.#disk, this.#root).at)) return false;
     if (this.#options.log) this.#options.log(why);
     else process.emitWarning(why, { type: "JobmgrWarning", code: "JOBMGR_NO_MANAGER" });
+    return true;
   }
 
   /** What it is made of; and its job.sh, where that is not as it lies there. */

@@ -547,10 +547,17 @@ describe("an engine without a root", () => {
     await engine.close();
   });
 
-  it("that there is not, is told when the first job is submitted", async () => {
-    const engine = getEngine("no-such-engine", { folder: makeFolder() });
-    await expect(engine.submit({ name: "a", commands: ["true"] })).rejects.toThrow(/no-such-engine/);
-    await engine.close();
+  it("that there is not, or has wrong settings, is told when the first job is submitted", async () => {
+    const folder = makeFolder();
+    for (const [name, settings] of [
+      ["no-such-engine", {}],
+      ["local", { perod: 1 }],
+    ] as const) {
+      const engine = getEngine(name, { folder, settings });
+      await expect(engine.submit({ name: "a", commands: ["true"] })).rejects.toThrow(/no-such-engine|perod/);
+      await engine.close();
+    }
+    expect(readdirSync(folder)).toEqual([]);
   });
 });
 
