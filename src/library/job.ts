@@ -11,6 +11,7 @@ import type { Root } from "../root.ts";
 import { userName } from "../user-name.ts";
 import type { Job, JobOutcome, JobRow, JobState, WaitOptions } from "./api.ts";
 import { RequestError, ResultTimeoutError } from "./errors.ts";
+import type { Gate } from "./gate.ts";
 import type { Lookout } from "./lookout.ts";
 import { checkShape, WAIT_OPTIONS } from "./shapes.ts";
 
@@ -21,6 +22,7 @@ export interface Office {
   readonly disk: Disk;
   readonly root: Root;
   readonly lookout: Lookout;
+  readonly changes: Gate;
   /** In a sentence, where nobody manages the root. Never throws. */
   whyNothingGoesOn(): string | undefined;
   /** The manager should look soon. */
@@ -81,11 +83,11 @@ export class FollowedJob implements Job {
   }
 
   async cancel(reason?: string): Promise<boolean> {
-    const { disk, root } = this.#office;
+    const { disk, root, changes } = this.#office;
     this.#look();
     if (this.#chase.end) return false;
     const text = reason?.trim() || `by ${userName()}, through a program (process ${process.pid}).`;
-    const asked = await askToCancel(disk, root, this.#chase.at, text);
+    const asked = await changes.through(() => askToCancel(disk, root, this.#chase.at, text));
     this.#office.nudge();
     if (asked.is === "no folder")
       throw new RequestError(

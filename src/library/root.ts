@@ -28,6 +28,7 @@ import type {
   SubmitOptions,
 } from "./api.ts";
 import { JobThereError, RequestError } from "./errors.ts";
+import { Gate } from "./gate.ts";
 import { FollowedJob } from "./job.ts";
 import { checkRequest, directivesOf, scriptOfCommands, scriptWith } from "./job-script.ts";
 import { Lookout } from "./lookout.ts";
@@ -38,6 +39,9 @@ import { changesOf } from "./watch.ts";
 export type CallOf = (engine: string | undefined) => Omit<Call, "terminal">;
 
 type JobSource = Exclude<Source, { is: "archive" }>;
+
+/** So many jobs are submitted or cancelled at a time: each holds files open while the device writes them. */
+const CHANGES_MAX = 16;
 
 /** So many that have ended are shown, as by `jobmgr status --json`. */
 const FINISHED_SHOWN = 10;
@@ -63,6 +67,7 @@ export class OpenRoot implements JobRoot {
   readonly #closed = new AbortController();
   /** Engines that read what is submitted, by the word that names each; none for the one that is configured. */
   readonly #readers = new Map<string | undefined, Promise<Engine>>();
+  readonly #changes = new Gate(CHANGES_MAX);
   #swept: Promise<void> | undefined;
   #manager: OwnManager | undefined;
 
@@ -91,7 +96,11 @@ export class OpenRoot implements JobRoot {
     this.#manager = undefined;
   }
 
-  async submit(request: JobRequest, { signal }: SubmitOptions = {}): Promise<Job> {
+  submit(request: JobRequest, options: SubmitOptions = {}): Promise<Job> {
+    return this.#changes.through(() => this.#submit(request, options));
+  }
+
+  async #submit(request: JobRequest, { signal }: SubmitOptions): Promise<Job> {
     this.#lookout.throwIfOver();
     signal?.throwIfAborted();
     checkRequest(request);
@@ -101,8 +110,7 @@ export class OpenRoot implements JobRoot {
     const { script } = made;
     const source = signal === undefined ? made.source : abortable(made.source, signal);
     const additions = { hold: false, after: this.#afterLines(request), ...(script !== undefined && { script }) };
-    this.#swept ??= sweepSubmissions(this.#disk, this.#root, this.#by);
-    await this.#swept;
+    await this.#sweep();
     const put = request.ifThere === "number" ? putIn : putInUnlessThere;
     const trace = await put(this.#disk, this.#root, request.name, source, additions, this.#by).catch(asRequestError);
     if (trace === undefined) {
@@ -182,6 +190,7 @@ export class OpenRoot implements JobRoot {
       disk: this.#disk,
       root: this.#root,
       lookout: this.#lookout,
+      changes: this.#changes,
       whyNothingGoesOn: () => this.#whyNothingGoesOn(),
       nudge: () => (this.#manager ? this.#manager.lookNow() : managedBy(this.#call, this.#root).nudge()),
     };
@@ -236,6 +245,17 @@ export class OpenRoot implements JobRoot {
       return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     } catch {
       throw new RequestError(`${path} is not UTF-8 text, so that nothing can be added to it.`);
+    }
+  }
+
+  /** Once, removes what programs left that were killed. */
+  async #sweep(): Promise<void> {
+    this.#swept ??= sweepSubmissions(this.#disk, this.#root, this.#by);
+    try {
+      await this.#swept;
+    } catch (error) {
+      this.#swept = undefined;
+      throw error;
     }
   }
 

@@ -107,6 +107,18 @@ job.on("start", () => console.log("started"));`;
     expect(root.runs()).toEqual(["one"]);
   });
 
+  it("may submit and cancel more jobs at once than it may have files open", async () => {
+    const { path, names } = await makeRoot();
+    const text = `const root = await openRoot(${JSON.stringify(path)}, { engine: "local" });
+const submit = (_, i) => root.submit({ name: "job-" + i, commands: ["true"] });
+const jobs = await Promise.all(Array.from({ length: 80 }, submit));
+await Promise.all(jobs.map((job) => job.cancel()));`;
+    const shell = 'ulimit -n 64; exec "$0" "$@"';
+    const { code, stderr } = await runToEnd("sh", ["-c", shell, process.execPath, program(text)]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(names("inbox")).toHaveLength(80);
+  });
+
   it("that waits where nobody manages the root, is told so once", async () => {
     const root = await makeRoot();
     const text = `const root = await openRoot(${JSON.stringify(root.path)}, { engine: "local" });
