@@ -38,10 +38,9 @@ export function totalOf(programs: readonly Program[]): number | undefined {
 export function checkPrograms(programs: readonly Program[]): void {
   if (!Array.isArray(programs)) throw new LaunchError("what is launched must be a list of programs");
   if (programs.length === 0) throw new LaunchError("nothing is to be launched: name a program");
-  for (const { argv, processes } of programs) {
-    // A program without types may say anything.
-    if (!Array.isArray(argv) || argv.some((word) => typeof word !== "string"))
-      throw new LaunchError("argv must be a list of texts: the program and its arguments");
+  for (const one of programs) {
+    checkKinds(one);
+    const { argv, processes, options = [] } = one;
     const [program] = argv;
     if (program === undefined || program === "") throw new LaunchError("a program is missing");
     // Every launcher would read an option there.
@@ -52,7 +51,20 @@ export function checkPrograms(programs: readonly Program[]): void {
     const isCount =
       processes === undefined || (Number.isInteger(processes) && processes > 0 && processes <= PROCESSES_MAX);
     if (!isCount) throw new LaunchError(`-n ${processes}: it must be a whole number from 1 to ${PROCESSES_MAX}`);
-    const word = [...argv, ...(programs[0]?.options ?? [])].find((one) => one.includes("\0"));
-    if (word !== undefined) throw new LaunchError("a word holds a null character, which no program can be given");
+    if ([...argv, ...options].some((word) => word.includes("\0")))
+      throw new LaunchError("a word holds a null character, which no program can be given");
   }
+}
+
+const KEYS: Readonly<Record<keyof Program, true>> = { argv: true, processes: true, options: true };
+
+/** A program without types may say anything. */
+function checkKinds(program: Program): void {
+  const odd = Object.keys(program).find((key) => !Object.hasOwn(KEYS, key));
+  if (odd !== undefined)
+    throw new LaunchError(`a program that is launched has no "${odd}": it has ${Object.keys(KEYS).join(", ")}`);
+  const { argv, options = [] } = program;
+  for (const [name, words] of Object.entries({ argv, options }))
+    if (!Array.isArray(words) || words.some((word) => typeof word !== "string"))
+      throw new LaunchError(`${name} of a program that is launched must be a list of texts`);
 }

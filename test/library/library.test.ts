@@ -578,6 +578,8 @@ describe("a launcher", () => {
     expect(text).toBe("Hello\n".repeat(4));
     await expect(getLauncher("nobody")).rejects.toThrow(LaunchError);
     const argv = "echo hello" as unknown as string[];
-    expect(() => launcher.command([{ argv }])).toThrow(LaunchError);
+    expect(() => launcher.command([{ argv }])).toThrow(/argv .* must be a list of texts/);
+    const mistyped = { argv: ["true"], np: 4 };
+    expect(() => launcher.command([mistyped])).toThrow(/has no "np": it has argv, processes, options/);
   });
 });

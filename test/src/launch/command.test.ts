@@ -95,6 +95,7 @@ describe("the command line", () => {
     [{ kind: "srun" }, [A, { argv: Array(200).fill("x") }], false, /more arguments than srun can be told/],
     [{ kind: "local" }, [{ ...A, options: ["--bind-to"] }], false, /--bind-to: copies of this machine/],
     [{ kind: "openmpi" }, [{ argv: ["--version"] }], false, /--version would be taken for an option.*\.\/--version/],
+    [{ kind: "openmpi" }, [A, { ...B, options: ["x\0"] }], false, /null character/],
     [{ kind: "openmpi" }, [{ argv: [] }], false, /a program is missing/],
     [{ kind: "openmpi" }, [{ argv: ["a"], processes: 1e9 }], false, /-n 1000000000: it must be a whole number/],
   ])("is not made of what it cannot say: %#", (launcher, programs, label, sentence) => {
