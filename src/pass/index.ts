@@ -186,7 +186,7 @@ export class Pass {
 
   // -- how it begins and ends --
 
-  /** Lets the engine be asked at the next check, as soon as it may be asked at all. */
+  /** Lets the engines be asked as soon as they may be asked at all. */
   askSoon(): void {
     for (const line of this.#lines.all) line.askSoon();
   }

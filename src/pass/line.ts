@@ -26,6 +26,8 @@ export class Line {
   readonly #problems: Problems;
   readonly #reach = new Reach();
   #polledAtMs = Number.NEGATIVE_INFINITY;
+  /** Somebody wants to know sooner than at the next regular check. */
+  #isWanted = false;
 
   /** What stands behind the words for its problems: nothing for today's engine. */
   readonly #mark: string;
@@ -56,18 +58,25 @@ export class Line {
 
   /** Whether it may be asked for news: it is not out of reach, and was not asked a moment ago. */
   get mayBeAsked(): boolean {
-    return this.#reach.mayBeAsked && performance.now() - this.#polledAtMs >= this.limits.queryS * 1000 * ALMOST;
+    return this.#reach.mayBeAsked && performance.now() >= this.#againAtMs;
+  }
+
+  /** When it may be asked again. */
+  get #againAtMs(): number {
+    return this.#polledAtMs + this.limits.queryS * 1000 * ALMOST;
   }
 
   /** It is asked for news now. */
   asks(): void {
     this.#polledAtMs = performance.now();
+    this.#isWanted = false;
   }
 
-  /** Lets it be asked at the next check, as soon as it may be asked at all. */
+  /** Lets it be asked as soon as it may be asked at all. */
   askSoon(): void {
     const spareMs = (this.limits.queryS - this.limits.queryLeastS) * 1000;
     this.#polledAtMs = Math.min(this.#polledAtMs, performance.now() - spareMs);
+    this.#isWanted = true;
   }
 
   /** It has told the news. `isTried`: some job still waits to be submitted. */
@@ -126,9 +135,9 @@ export class Line {
     return { since: new Date(Date.now() - outageMs).toISOString(), text };
   }
 
-  /** All times at which something is tried again. */
+  /** All times at which something is tried again, or may be asked. */
   get retryAtMs(): readonly number[] {
-    return this.#reach.retryAtMs;
+    return this.#isWanted ? [...this.#reach.retryAtMs, this.#againAtMs] : this.#reach.retryAtMs;
   }
 
   #resolveOutage(tookS: number | undefined): void {

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
 import { realDisk } from "../../../src/disk.ts";
-import { Pass } from "../../../src/pass/index.ts";
+import { type Limits, Pass } from "../../../src/pass/index.ts";
 import { setUpRoot } from "../../../src/root.ts";
 import { LIMITS, NO_BRAKES } from "../../crash/calm.ts";
 import { MemoryEngine, MemoryScheduler } from "../../fakes/memory-engine.ts";
@@ -19,12 +19,18 @@ function passAnHour(): void {
 }
 afterEach(() => void vi.restoreAllMocks());
 
-async function makePass() {
+async function makePass(script = "exit 0\n", limits: Partial<Limits> = {}) {
   const { root } = await setUpRoot(realDisk, join(makeFolder(), "root"));
   mkdirSync(join(root.inbox, "a"));
-  writeFileSync(join(root.inbox, "a", "job.sh"), "exit 0\n");
+  writeFileSync(join(root.inbox, "a", "job.sh"), script);
   const scheduler = new MemoryScheduler();
-  const pass = new Pass(memoryWorld(root, new MemoryEngine(scheduler)), LIMITS, NO_BRAKES, nothing, nothing);
+  const pass = new Pass(
+    memoryWorld(root, new MemoryEngine(scheduler)),
+    { ...LIMITS, ...limits },
+    NO_BRAKES,
+    nothing,
+    nothing,
+  );
   const check = async () => {
     await pass.check();
     await pass.idle();
@@ -52,6 +58,20 @@ it("so is an engine's, and nothing is due for ever where the root has gone", asy
   rmSync(root.path, { recursive: true });
   passAnHour();
   expect(pass.dueInMs()).toBe(0);
+  await check();
+  expect(pass.dueInMs()).toBeUndefined();
+});
+
+it("an engine that was asked a moment ago is asked when it may be, if somebody wants to know, and not a period later", async () => {
+  const { pass, check } = await makePass("wait\n", { queryS: 60, queryLeastS: 10 });
+  await check();
+  await check();
+  expect(pass.dueInMs()).toBeUndefined();
+  pass.askSoon();
+  await check();
+  expect(pass.dueInMs()).toBeGreaterThan(0);
+  expect(pass.dueInMs()).toBeLessThanOrEqual(10_000);
+  passAnHour();
   await check();
   expect(pass.dueInMs()).toBeUndefined();
 });
