@@ -41,7 +41,7 @@ const PREFIX = ".jobmgr-submit-";
 const AFTER_BYTES_MAX = 1024 * 1024;
 
 /**
- * Returns what it is in the inbox, where its name is NAME, or NAME~2. If it throws, nothing is there that anybody would see.
+ * Returns what it is in the inbox. Its name is NAME, or NAME~2 where a job of that name is, in whatever place. If it throws, nothing is there that anybody would see.
  * Throws CopyError for what cannot be copied.
  */
 export async function putIn(
@@ -167,8 +167,11 @@ async function moveIn(
   ending: string,
   move: (to: string) => boolean,
 ): Promise<string> {
+  // A job keeps its name to its end, so that whoever was told it finds this job by it, and no earlier one.
+  const isTaken = (one: string) =>
+    disk.look(jobFolder(root, "inbox", one + ending)) !== undefined || jobOfName(disk, root, one) !== undefined;
   for (;;) {
-    const free = freeName(name, (one) => disk.look(jobFolder(root, "inbox", one + ending)) !== undefined) + ending;
+    const free = freeName(name, isTaken) + ending;
     if (!move(jobFolder(root, "inbox", free))) continue;
     await disk.sync(root.inbox);
     return free;

@@ -10,7 +10,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
@@ -60,8 +60,8 @@ export default { contract: 1, name: "OwnEngine", version: "1.2", summary: "a tes
   return join(folder, "own.mjs");
 }
 
-/** Ends when the file is there. */
-const until = (path: string) => `while [ ! -e '${path}' ]; do sleep 0.02; done`;
+/** Until that file is there, or its folder has gone: jobs outlive the test. */
+const until = (path: string) => `while [ -d '${dirname(path)}' ] && [ ! -e '${path}' ]; do sleep 0.02; done`;
 
 describe("a job that a program submits", () => {
   it("runs, and tells how it ended and when", async () => {

@@ -95,6 +95,23 @@ describe("submit", () => {
     await manager.stop();
   });
 
+  it("tells the name that the job keeps to its end, where earlier jobs of that name are", async () => {
+    const root = await makeRoot();
+    const manager = root.manage();
+    const submit = (script: string) => verb(root, "submit", "--name", "job", "--", "sh", "-c", script);
+    expect(await submit("exit 7")).toMatchObject({ code: 0, stdout: "job\n" });
+    await root.completed("job");
+    expect(await submit("echo second; exit 8")).toMatchObject({ code: 0, stdout: "job~2\n" });
+    await root.completed("job~2");
+    expect((await verb(root, "wait", "job~2")).code).toBe(8);
+    expect((await verb(root, "logs", "job~2")).stdout).toBe("second\n");
+    // By the name that they have in common others run after the one that ended last.
+    await verb(root, "submit", "--name", "then", "--after", "job", "--", "true");
+    await root.completed("then");
+    expect(root.status("then")).toMatchObject({ state: "refused", why: expect.stringContaining("8") });
+    await manager.stop();
+  });
+
   it("refuses what is no file, and leaves nothing of the rest", async () => {
     const root = await makeRoot();
     const source = makeFolder();
