@@ -20,26 +20,40 @@ const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
 /** Between TERM and KILL, for a program that has reached its limit. */
 export const KILL_AFTER_MS = 5000;
 
-/** Never throws; says in its answer what went wrong. LC_ALL=C, so that the answer can be read. */
+/**
+ * Never throws; says in its answer what went wrong. LC_ALL=C, so that the answer can be read. A limit reached ends its whole
+ * group: where a site has put a script before a scheduler's command, it is the command that hangs.
+ */
 export async function runProgram(
   program: string,
   args: readonly string[],
   timeoutMs: number,
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Ran> {
-  const result = await execa(program, args, {
+  let timedOut = false;
+  const running = execa(program, args, {
     reject: false,
     stdin: "ignore",
-    timeout: timeoutMs,
-    forceKillAfterDelay: KILL_AFTER_MS,
     maxBuffer: OUTPUT_BYTES_MAX,
     extendEnv: false,
     env: { ...env, LC_ALL: "C" },
     // In a group of its own, so that Ctrl-C on a terminal does not cut its answer short.
     detached: true,
   });
-  const { exitCode, stdout, stderr, timedOut } = result;
-  return { exitCode, stdout, stderr, timedOut, errorCode: result.code };
+  const timers = [
+    setTimeout(() => {
+      timedOut = true;
+      signalGroup(running, "SIGTERM");
+    }, timeoutMs),
+    setTimeout(() => {
+      signalGroup(running, "SIGKILL");
+      // What has left the group may hold them open.
+      for (const stream of [running.stdout, running.stderr]) stream.destroy();
+    }, timeoutMs + KILL_AFTER_MS),
+  ];
+  const { exitCode, stdout, stderr, code } = await running;
+  for (const timer of timers) clearTimeout(timer);
+  return { exitCode, stdout, stderr, timedOut, errorCode: code };
 }
 
 /** As Ran; what it printed is in the files. */
@@ -109,7 +123,7 @@ function endOf(child: ChildProcess, timeoutMs: number): Promise<RanToFiles> {
 }
 
 /** Signals a child that leads a group of its own, and all of that group. */
-export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+export function signalGroup(child: Pick<ChildProcess, "pid">, signal: NodeJS.Signals): void {
   try {
     if (child.pid !== undefined) process.kill(-child.pid, signal);
   } catch {

@@ -18,6 +18,7 @@ import {
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TestContext } from "vitest";
 
 export interface Daemon {
   pid(): number;
@@ -42,6 +43,25 @@ export function isInstalled(program: string): boolean {
       return false;
     }
   });
+}
+
+/** Programs that are not there, and what installs them; undefined if all are. `packages`: which one each comes with. */
+export function whatIsMissing(
+  packages: Readonly<Record<string, string>>,
+  isThere: (program: string) => boolean = isInstalled,
+): string | undefined {
+  const missing = Object.entries(packages).filter(([program]) => !isThere(program));
+  if (missing.length === 0) return undefined;
+  const programs = missing.map(([program]) => program);
+  const wanted = new Set(missing.map(([, name]) => name));
+  return `not installed: ${programs.join(", ")}; apt-get install --no-install-recommends ${[...wanted].join(" ")}`;
+}
+
+/** Where something is missing the test is skipped; in CI it fails, or nobody would notice. */
+export function skipWithout(context: Pick<TestContext, "skip">, missing: string | undefined): void {
+  if (missing === undefined) return;
+  if (process.env.CI) throw new Error(`${missing}; CI must not skip a test for that`);
+  context.skip(missing);
 }
 
 export async function until(what: () => boolean | Promise<boolean>, limitMs: number, pauseMs = 10): Promise<boolean> {
@@ -166,7 +186,7 @@ export interface Keeper {
 }
 
 /** A folder, and the one who clears it up even if this process is killed. */
-export function makeKeptFolder(kind: KeptKind): Keeper {
+function makeKeptFolder(kind: KeptKind): Keeper {
   const folder = mkdtempSync(join(tmpdir(), kind.prefix));
   const child = spawn("sh", ["-c", KEEPER, "keeper", folder, `${kind.variable}=${folder}/${kind.value}`, kind.ofAJob], {
     // Ctrl-C is for the tests; this one must outlive them.
@@ -184,6 +204,26 @@ export function makeKeptFolder(kind: KeptKind): Keeper {
       if (existsSync(folder)) throw new Error(`${folder} could not be removed`);
     },
   };
+}
+
+/** Another process can take a port between the look and the daemon's own bind. */
+const ATTEMPTS = 5;
+
+/** Launches a cluster into a folder; anew, if a port was taken, which the message of the error must then match. */
+export async function startKept<Cluster>(
+  kind: KeptKind,
+  isTaken: RegExp,
+  launch: (keeper: Keeper) => Promise<Cluster>,
+): Promise<Cluster> {
+  for (let attempt = 1; ; attempt++) {
+    const keeper = makeKeptFolder(kind);
+    try {
+      return await launch(keeper);
+    } catch (error) {
+      await keeper.end();
+      if (!(error instanceof Error && isTaken.test(error.message)) || attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 export interface DaemonPlan {

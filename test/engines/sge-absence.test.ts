@@ -4,11 +4,12 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { absence } from "../../engines/sge/absence.ts";
 import { makeFolder } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 
 /** A folder with programs of these names. */
 function withPrograms(...names: readonly string[]): string {
   const folder = makeFolder();
-  for (const name of names) writeFileSync(join(folder, name), "#!/bin/sh\n", { mode: 0o755 });
+  for (const name of names) putProgram(join(folder, name), "");
   return folder;
 }
 

@@ -10,6 +10,7 @@ import { detailsIn, newsOfState, queueRows } from "../../engines/sge/queue.ts";
 import { queuesIn, resourcesIn } from "../../engines/sge/resources.ts";
 import { parseXml } from "../../engines/sge/xml.ts";
 import { makeFolder } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 
 const said = (stderr: string, stdout = "", exitCode = 1) => ({ exitCode, stdout, stderr });
 const unable = (text: string) => said(`Unable to run job: ${text}\nExiting.\n`);
@@ -269,7 +270,7 @@ describe("the accounting", () => {
     expect(accountingRows(asked(undefined, (file) => mkdirSync(file)))).toBe("down");
     const bin = makeFolder();
     chmodSync(bin, 0o755);
-    writeFileSync(join(bin, "tail"), '#!/bin/sh\n/usr/bin/tail "$@"; exit 1\n', { mode: 0o755 });
+    putProgram(join(bin, "tail"), '/usr/bin/tail "$@"; exit 1\n');
     expect(accountingRows(asked(whole, undefined, `${bin}:${process.env.PATH}`))).toBe("down");
     expect(accountingRows({ exitCode: undefined, stdout: whole, stderr: "" })).toBe("down");
   });

@@ -5,11 +5,12 @@ import { expect, it, onTestFinished } from "vitest";
 import { SgeEngine } from "../../engines/sge/index.ts";
 import type { Handle, News, Submitted, Token } from "../../src/engine.ts";
 import { makeFolder } from "../harness.ts";
+import { putProgram, setEnvironment } from "../own-programs.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
 
 /** `-s z` tells of what has left the queue, and the queue is empty. */
-const QSTAT = `#!/bin/sh
+const QSTAT = `
 case "$*" in *"-s z"*) list=$(cat "$SGE_ROOT/left") ;; esac
 echo "<?xml version='1.0'?><job_info><queue_info></queue_info><job_info>$list</job_info></job_info>"
 `;
@@ -28,16 +29,9 @@ function makeScene(text = "true\n"): Scene {
   const cell = join(folder, "default", "common");
   const records = join(folder, "pending", "mine", ".jobmgr", `attempt-${TOKEN}`);
   for (const one of [cell, records]) mkdirSync(one, { recursive: true });
-  writeFileSync(join(folder, "qstat"), QSTAT, { mode: 0o755 });
+  putProgram(join(folder, "qstat"), QSTAT);
   for (const file of [join(cell, "accounting"), join(folder, "left")]) writeFileSync(file, "");
-  const { PATH, SGE_ROOT, SGE_CELL } = process.env;
-  Object.assign(process.env, { PATH: `${folder}:${PATH}`, SGE_ROOT: folder, SGE_CELL: "default" });
-  onTestFinished(() => {
-    for (const [name, value] of Object.entries({ PATH, SGE_ROOT, SGE_CELL })) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
-  });
+  onTestFinished(setEnvironment({ PATH: `${folder}:${process.env.PATH}`, SGE_ROOT: folder, SGE_CELL: "default" }));
   const makeEngine = () => new SgeEngine({ engineArgs: [], queryS: 0.1, doubtS: 0, lostAfterS: 100 });
   const job: Submitted = {
     token: TOKEN,

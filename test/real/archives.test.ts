@@ -3,7 +3,6 @@ import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
-  chmodSync,
   chownSync,
   existsSync,
   mkdirSync,
@@ -19,6 +18,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isSuperuser, jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 import { fill, makeSmallRoot } from "./surroundings.ts";
 
 /** Packs a folder of these files by the program that a person would use; returns the path of the archive. */
@@ -429,11 +429,6 @@ function pathWithXz(text: string | undefined): { PATH: string; folder: string } 
       if (name !== "xz" && !existsSync(join(folder, name))) symlinkSync(join(bin, name), join(folder, name));
   if (text !== undefined) putProgram(join(folder, "xz"), text);
   return { PATH: folder, folder };
-}
-
-function putProgram(path: string, text: string): void {
-  writeFileSync(path, `#!/bin/sh\n${text}\n`);
-  chmodSync(path, 0o755);
 }
 
 const XZ = execFileSync("sh", ["-c", "command -v xz"], { encoding: "utf8" }).trim();

@@ -19,6 +19,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isSuperuser, jobmgr, makeFolder, makeRoot, type TestRoot, waitUntil } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 
 const NOBODY = 65534;
 
@@ -135,7 +136,7 @@ describe("a job of another engine", () => {
 
     const programs = makeFolder();
     for (const name of ["sbatch", "squeue", "sacct"])
-      writeFileSync(join(programs, name), `#!/bin/sh\necho ${name} >>'${programs}/calls'\nexit 1\n`, { mode: 0o755 });
+      putProgram(join(programs, name), `echo ${name} >>'${programs}/calls'\nexit 1\n`);
     root.manage(["-e", "SlurmEngine"], { env: { PATH: `${programs}:${process.env.PATH}` } });
     root.dropLedger("b");
     await waitUntil("Slurm is asked to take b", () => existsSync(join(programs, "calls")));

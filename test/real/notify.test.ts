@@ -5,6 +5,7 @@ import { type AddressInfo, createServer as createNetServer, type Server, type So
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { FAST, jobmgr, makeRoot, type Running, type TestRoot, waitUntil } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 
 interface Told {
   readonly event: string;
@@ -384,8 +385,8 @@ describe("mail", () => {
     const root = await makeRoot();
     const bin = join(root.path, "../bin");
     mkdirSync(bin);
-    const script = `#!/bin/sh\necho "$@" > '${bin}/args'; cat > '${bin}/letter.new'; mv '${bin}/letter.new' '${bin}/letter'\n`;
-    writeFileSync(join(bin, "sendmail"), script, { mode: 0o755 });
+    const script = `echo "$@" > '${bin}/args'; cat > '${bin}/letter.new'; mv '${bin}/letter.new' '${bin}/letter'\n`;
+    putProgram(join(bin, "sendmail"), script);
     for (const name of ["a", "b"]) root.drop(name, name === "a" ? "exit 1" : "true");
     const env = { PATH: `${bin}:${process.env.PATH}` };
     const manager = root.manage(["--notify-mail", "ada", "--notify-on", "batch"], { env });

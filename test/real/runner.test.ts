@@ -17,6 +17,7 @@ import { latestRuns, NOT_RUN, parseExit, parseStarted, runnerText } from "../../
 import { commandOfScript } from "../../src/script.ts";
 import { somePlan } from "../fakes/plan.ts";
 import { makeFolder, type Running, runToEnd, start, waitUntil } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
 const PLAN = somePlan();
@@ -211,7 +212,7 @@ describe("the claim", () => {
     writeFileSync(join(job.records, "started"), "");
     // It waits for the writer in vain; the waits are made short by a sleep that does not.
     const bin = makeFolder();
-    writeFileSync(join(bin, "sleep"), "#!/bin/sh\n", { mode: 0o755 });
+    putProgram(join(bin, "sleep"), "");
     expect((await run(job, { env: { PATH: `${bin}:${process.env.PATH}` } })).code).toBe(NOT_RUN);
     expect(job.read("runs")).toBe("");
   });

@@ -94,8 +94,8 @@ describe("on Grid Engine", { timeout: 120_000 }, () => {
   it("tells how jobs were ended from outside, though the accounting is late", async (context) => {
     needSge(context);
     const root = await makeSgeRoot();
-    root.dropLedger("hard", "#$ -l h_rt=0:0:2\nexec sleep 1000");
-    root.dropLedger("soft", "#$ -l s_rt=2\nexec sleep 1000");
+    root.dropLedger("hard", "#$ -l h_rt=0:0:5\nexec sleep 1000");
+    root.dropLedger("soft", "#$ -l s_rt=5\nexec sleep 1000");
     root.dropGated("runs");
     root.dropLedger("waits", "#$ -h");
     root.dropLedger("again", "#$ -r y\n[ -e second ] && exit 0\ntouch second; exit 99");
@@ -108,9 +108,9 @@ describe("on Grid Engine", { timeout: 120_000 }, () => {
     const [hard, soft, ran, waited, again, halt] = await root.done("hard", "soft", "runs", "waits", "again", "halt");
 
     expect([hard, soft]).toMatchObject([{ state: "failed" }, { state: "failed" }]);
-    expect(root.paragraphsOf("hard")).toContain("It reached its time limit (0:00:02)");
-    expect(root.paragraphsOf("hard")).toContain("#$ -l h_rt=0:00:04");
-    expect(root.paragraphsOf("soft")).toContain("#$ -l s_rt=0:00:04");
+    expect(root.paragraphsOf("hard")).toContain("It reached its time limit (0:00:05)");
+    expect(root.paragraphsOf("hard")).toContain("#$ -l h_rt=0:00:10");
+    expect(root.paragraphsOf("soft")).toContain("#$ -l s_rt=0:00:10");
     expect([ran, waited]).toMatchObject([{ state: "cancelled" }, { state: "cancelled" }]);
     expect(root.paragraphsOf("runs")).toContain("with qdel, or by an administrator");
     expect(root.paragraphsOf("waits")).toContain("It was taken out of the queue before it started");

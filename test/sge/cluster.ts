@@ -10,10 +10,12 @@ import {
   listens,
   MARK,
   makeDaemon,
-  makeKeptFolder,
   type RanProgram,
   runProgram,
+  skipWithout,
+  startKept,
   until,
+  whatIsMissing,
 } from "../daemons.ts";
 
 export interface SgeCluster {
@@ -53,19 +55,11 @@ const KIND = { prefix: "jobmgr-sge-", variable: "SGE_ROOT", value: "root", ofAJo
 
 /** Which programs are not installed, and what installs them; undefined if all are there. */
 export function missingSge(): string | undefined {
-  const missing = Object.entries(PROGRAMS).filter(([program]) => !existsSync(join(LIB, program)));
-  if (missing.length === 0) return undefined;
-  const names = missing.map(([program]) => program);
-  const wanted = missing.map(([, name]) => name);
-  return `not installed: ${names.join(", ")}; apt-get install --no-install-recommends ${wanted.join(" ")}`;
+  return whatIsMissing(PROGRAMS, (program) => existsSync(join(LIB, program)));
 }
 
-/** As need() of the real tests: where Grid Engine is missing the test is skipped; in CI it fails, or nobody would notice. */
 export function needSge(context: Pick<TestContext, "skip">): void {
-  const missing = missingSge();
-  if (missing === undefined) return;
-  if (process.env.CI) throw new Error(`${missing}; CI must not skip a test for that`);
-  context.skip(missing);
+  skipWithout(context, missingSge());
 }
 
 /** A configuration file with other values. */
@@ -223,18 +217,6 @@ scheduler_threads 1
   };
 }
 
-/** Another process can take a port between the look and the daemon's own bind. */
-const ATTEMPTS = 3;
-
-export async function startSge(options: SgeOptions = {}): Promise<SgeCluster> {
-  for (let attempt = 1; ; attempt++) {
-    const keeper = makeKeptFolder(KIND);
-    try {
-      return await launch(keeper, options);
-    } catch (error) {
-      await keeper.end();
-      const isTaken = error instanceof Error && /bind|in use|did not start/i.test(error.message);
-      if (!isTaken || attempt === ATTEMPTS) throw error;
-    }
-  }
+export function startSge(options: SgeOptions = {}): Promise<SgeCluster> {
+  return startKept(KIND, /bind|in use|did not start/i, (keeper) => launch(keeper, options));
 }

@@ -9,16 +9,17 @@ import {
   type Daemon,
   type DaemonPlan,
   freePorts,
-  isInstalled,
   type Keeper,
   listens,
   MARK,
   makeDaemon,
-  makeKeptFolder,
   runProgram,
   SEARCH_PATH,
   START_MS,
+  skipWithout,
+  startKept,
   until,
+  whatIsMissing,
 } from "../daemons.ts";
 
 export interface Cluster {
@@ -93,20 +94,11 @@ const ACCOUNTING_PACKAGES: Readonly<Record<string, string>> = {
 
 /** Which programs are not installed, and what installs them; undefined if all are there. */
 export function missingSlurm(accounting: boolean): string | undefined {
-  const packages = { ...PACKAGES, ...(accounting && ACCOUNTING_PACKAGES) };
-  const missing = Object.entries(packages).filter(([program]) => !isInstalled(program));
-  if (missing.length === 0) return undefined;
-  const programs = missing.map(([program]) => program);
-  const wanted = new Set(missing.map(([, name]) => name));
-  return `not installed: ${programs.join(", ")}; apt-get install --no-install-recommends ${[...wanted].join(" ")}`;
+  return whatIsMissing({ ...PACKAGES, ...(accounting && ACCOUNTING_PACKAGES) });
 }
 
-/** As need() of the real tests: where Slurm is missing the test is skipped; in CI it fails, or nobody would notice. */
 export function needSlurm(context: Pick<TestContext, "skip">, accounting = false): void {
-  const missing = missingSlurm(accounting);
-  if (missing === undefined) return;
-  if (process.env.CI) throw new Error(`${missing}; CI must not skip a test for that`);
-  context.skip(missing);
+  skipWithout(context, missingSlurm(accounting));
 }
 
 /** Does somebody accept a connection on this socket and, if asked for, say something? */
@@ -315,18 +307,6 @@ async function launch(keeper: Keeper, options: ClusterOptions): Promise<Cluster>
   return cluster;
 }
 
-/** Another process can take a port between the look and the daemon's own bind. */
-const ATTEMPTS = 5;
-
-export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  for (let attempt = 1; ; attempt++) {
-    const keeper = makeKeptFolder(KIND);
-    try {
-      return await launch(keeper, options);
-    } catch (error) {
-      await keeper.end();
-      const isTaken = error instanceof Error && error.message.includes("Address already in use");
-      if (!isTaken || attempt === ATTEMPTS) throw error;
-    }
-  }
+export function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  return startKept(KIND, /Address already in use/, (keeper) => launch(keeper, options));
 }

@@ -6,27 +6,26 @@ import { SlurmEngine } from "../../engines/slurm/index.ts";
 import type { Attempt, Found, Token } from "../../src/engine.ts";
 import { runnerText } from "../../src/runner.ts";
 import { makeFolder } from "../harness.ts";
+import { setEnvironment } from "../own-programs.ts";
 import { type Cluster, missingSlurm, startCluster } from "./cluster.ts";
 import { fakePrograms, knowsNothing } from "./fakes.ts";
 
 const TOKEN = "20260101T000000-0123456789ab" as Token;
 const NEVER = 1_000_000;
-const { PATH, SLURM_CONF } = process.env;
 
 describe.skipIf(!process.env.CI && missingSlurm(true) !== undefined)(
   "a job whose answer was lost, and that squeue has forgotten",
   () => {
     let cluster: Cluster;
+    let restore = () => {};
 
     beforeAll(async () => {
       cluster = await startCluster({ accounting: true });
-      process.env.SLURM_CONF = cluster.env.SLURM_CONF;
+      restore = setEnvironment({ ...cluster.env, PATH: process.env.PATH ?? "" });
     });
 
     afterAll(async () => {
-      process.env.PATH = PATH;
-      if (SLURM_CONF === undefined) delete process.env.SLURM_CONF;
-      else process.env.SLURM_CONF = SLURM_CONF;
+      restore();
       await cluster?.stop();
     });
 

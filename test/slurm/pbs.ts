@@ -2,10 +2,12 @@
  * PBS' commands over a real Slurm: those of Debian's slurm-wlm-torque, which cannot be installed beside gridengine-client,
  * so that .ci/run unpacks it. They call the sbatch that lies beside them.
  */
-import { chmodSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "vitest";
+import { skipWithout } from "../daemons.ts";
+import { putProgram } from "../own-programs.ts";
 import { type Cluster, missingSlurm } from "./cluster.ts";
 
 /** Where .ci/run unpacks it. */
@@ -20,12 +22,8 @@ export function missingPbs(): string | undefined {
     : `there is no ${UNPACKED}; .ci/run unpacks slurm-wlm-torque there`;
 }
 
-/** Where it is missing the test is skipped; in CI it fails, or nobody would notice. */
 export function needPbs(context: Pick<TestContext, "skip">): void {
-  const missing = missingPbs();
-  if (missing === undefined) return;
-  if (process.env.CI) throw new Error(`${missing}; CI must not skip a test for that`);
-  context.skip(missing);
+  skipWithout(context, missingPbs());
 }
 
 export interface PbsCommands {
@@ -46,8 +44,7 @@ export function pbsCommands(cluster: Cluster): PbsCommands {
   }
   symlinkSync("/usr/bin/sbatch", join(real, "sbatch"));
   function fake(program: string, script: string): void {
-    writeFileSync(join(folder, program), `#!/bin/sh\nreal='${real}'\n${script}\n`);
-    chmodSync(join(folder, program), 0o755);
+    putProgram(join(folder, program), `real='${real}'\n${script}\n`);
   }
   return { folder, fake };
 }
