@@ -31,6 +31,8 @@ export function needPbs(context: Pick<TestContext, "skip">): void {
 export interface PbsCommands {
   /** To stand first on PATH. */
   readonly folder: string;
+  /** Where the real ones are. */
+  readonly real: string;
   /** Puts a program before the real one, which it finds as "$real/NAME". */
   fake(program: string, script: string): void;
 }
@@ -49,5 +51,5 @@ export function pbsCommands(cluster: Cluster): PbsCommands {
     writeFileSync(join(folder, program), `#!/bin/sh\nreal='${real}'\n${script}\n`);
     chmodSync(join(folder, program), 0o755);
   }
-  return { folder, fake };
+  return { folder, real, fake };
 }
