@@ -13,6 +13,7 @@ const PBS: SubmittingEngine = {
   period: "0.3",
   arrivalMs: 60_000,
   output: /^\w+\.[oe]\d+/,
+  after: { good: "again" },
   env: () => ({ ...cluster.env, PATH: `${commands.folder}:${process.env.PATH}` }),
   async living(scene) {
     const { code, stdout } = await cluster.run("squeue", "--noheader", "--format=%Z");

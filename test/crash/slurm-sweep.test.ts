@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Cluster, missingSlurm, startCluster } from "../slurm/cluster.ts";
 import { type Change, killSweep, putTraced, type SweptEngine, variant } from "./kill-sweep.ts";
-import { type Between, pidAt, submissionSweep, traceCommand } from "./submission-sweep.ts";
+import { type Between, killAtSome, pidAt, submissionSweep, traceCommand } from "./submission-sweep.ts";
 
 let cluster: Cluster;
 
@@ -69,5 +69,7 @@ function sweep(): void {
   afterAll(() => cluster?.stop());
   killSweep(SLURM, () => {
     for (const between of [SBATCH, SHELL]) submissionSweep(SLURM, between);
+    it("a manager that is killed loses no job that is submitted behind another, and runs none twice", () =>
+      killAtSome({ ...SLURM, after: { good: "again" } }, 12));
   });
 }

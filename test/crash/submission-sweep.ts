@@ -64,7 +64,7 @@ interface Traced {
 /** At how many points each kind of cut is tried; spread evenly. */
 export interface Samples {
   /** Of the manager alone. */
-  readonly manager?: number;
+  readonly manager: number;
   /** The program is killed; with its manager; goes on before the next one looks, or after that. */
   readonly killed: number;
   readonly bothKilled: number;
@@ -93,6 +93,19 @@ export function pidAt(path: string): number {
   return Number(readFileSync(`${path}.pid`, "utf8"));
 }
 
+/** Kills a manager at so many of its effects, two thirds of them while it takes in. */
+export async function killAtSome(engine: SubmittingEngine, count: number): Promise<void> {
+  const inbox = await fullInbox(engine);
+  const run = await allRun(inbox);
+  const early = some(await effectsOf(inbox), Math.ceil((count * 2) / 3)).map((effect) => ({ from: inbox, effect }));
+  const late = some(await effectsOf(run), Math.floor(count / 3)).map((effect) => ({ from: run, effect }));
+  const trials = await withEach(engine, [...early, ...late], ({ from, effect }) => trial(from, [kill(effect)]));
+  expect(trials.flatMap(({ faults }) => faults)).toEqual([]);
+  const kills = trials.flatMap(({ killedAt }) => killedAt).filter((call) => call !== undefined).length;
+  expect(kills).toBeGreaterThan((count * 2) / 3);
+  process.stdout.write(`killed at ${kills} points, in samples\n`);
+}
+
 /** A manager killed at some of its effects, and cuts in one program, in samples. `missing`: why it cannot be done here. */
 export function sampledSweep(
   title: string,
@@ -105,21 +118,7 @@ export function sampledSweep(
     return;
   }
   describe(title, { timeout: 240_000 }, () => {
-    const { manager = 0 } = samples;
-    it("a manager that is killed loses no job, and runs none twice", async () => {
-      const inbox = await fullInbox(engine);
-      const run = await allRun(inbox);
-      const early = some(await effectsOf(inbox), Math.ceil((manager * 2) / 3)).map((effect) => ({
-        from: inbox,
-        effect,
-      }));
-      const late = some(await effectsOf(run), Math.floor(manager / 3)).map((effect) => ({ from: run, effect }));
-      const trials = await withEach(engine, [...early, ...late], ({ from, effect }) => trial(from, [kill(effect)]));
-      expect(trials.flatMap(({ faults }) => faults)).toEqual([]);
-      const kills = trials.flatMap(({ killedAt }) => killedAt).filter((call) => call !== undefined).length;
-      expect(kills).toBeGreaterThan((manager * 2) / 3);
-      process.stdout.write(`killed at ${kills} points, ${title}\n`);
-    });
+    it("a manager that is killed loses no job, and runs none twice", () => killAtSome(engine, samples.manager));
     submissionSweep(engine, between, samples);
   });
 }
@@ -132,7 +131,7 @@ function canStop(call: Call): boolean {
 /** Declares the tests of one program; without samples every point is tried, but for each second one of `before`. */
 export function submissionSweep(engine: SubmittingEngine, between: Between, samples?: Samples): void {
   const { name } = between;
-  const sampled = (points: Call[], kind: keyof Samples) => (samples ? some(points, samples[kind] ?? 0) : points);
+  const sampled = (points: Call[], kind: keyof Samples) => (samples ? some(points, samples[kind]) : points);
 
   /** Its calls during one submission of one job. */
   async function pointsOf(): Promise<Call[]> {
