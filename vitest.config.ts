@@ -10,6 +10,7 @@ const LONG = [
   "slurm-doubt",
   "contract/slurm",
   "sge-sweep",
+  "pbs-sweep",
   "contract/sge",
   "contract/pbs",
   "memory-sweep",

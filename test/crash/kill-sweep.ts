@@ -79,7 +79,7 @@ export function killSweep(engine: SweptEngine, more: () => void = () => {}): voi
 
 /** Does something with all, some at a time, for most of it is waiting. */
 export async function withEach<T, R>(
-  { atOnce }: SweptEngine,
+  { atOnce }: Pick<SweptEngine, "atOnce">,
   all: readonly T[],
   action: (one: T, index: number) => Promise<R>,
 ): Promise<R[]> {

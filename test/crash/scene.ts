@@ -49,6 +49,8 @@ export interface SceneEngine {
   readonly arrivalMs: number;
   /** The name of a job's output, up to its end. */
   readonly output: RegExp;
+  /** Which kind is submitted behind which, for schedulers that wait themselves. */
+  readonly after?: Readonly<Partial<Record<Name, Name>>>;
   /** What programs need to reach it, and jobs to be reached. */
   env(): NodeJS.ProcessEnv;
   /** How many jobs of this root have not ended, as far as it says. */
@@ -116,7 +118,9 @@ export async function fullInbox(engine: SceneEngine): Promise<Scene> {
   const scene = await emptyScene(engine);
   const drop = (name: Name, files: Readonly<Record<string, string>> = {}) => {
     const kind: Kind = KINDS[name];
-    put(scene, name, { "job.sh": kind.script, ...kind.more, ...files });
+    const before = engine.after?.[name];
+    const after = before !== undefined && { "job_after.txt": `${before}\n` };
+    put(scene, name, { "job.sh": kind.script, ...kind.more, ...after, ...files });
   };
   drop("again", { code: "1" });
   await recover(scene, ["again"]);
@@ -220,7 +224,7 @@ export function faultsOfJob({ engine }: Scene, folder: string, script: string): 
   const state = stateOf(folder);
   const hasError = existsSync(join(folder, "job_error.txt"));
   check(hasError === (state !== "succeeded"), `it is ${state}, and job_error.txt is ${hasError ? "" : "not "}there`);
-  const known = [".jobmgr", "code", "data.bin", "deep", "done", "job.sh", "job_error.txt", "job_status.json", "result"];
+  const known = ".jobmgr code data.bin deep done job.sh job_after.txt job_error.txt job_status.json result".split(" ");
   const isOutput = (name: string) => name.replace(engine.output, "") === "";
   for (const name of readdirSync(folder)) check(known.includes(name) || isOutput(name), `${name} is left over`);
   const inForce = attemptsOf(folder).filter((path) => path.includes("/attempt-"));

@@ -29,6 +29,8 @@ export function needPbs(context: Pick<TestContext, "skip">): void {
 export interface PbsCommands {
   /** To stand first on PATH. */
   readonly folder: string;
+  /** Where the real ones are. */
+  readonly real: string;
   /** Puts a program before the real one, which it finds as "$real/NAME". */
   fake(program: string, script: string): void;
 }
@@ -46,5 +48,5 @@ export function pbsCommands(cluster: Cluster): PbsCommands {
   function fake(program: string, script: string): void {
     putProgram(join(folder, program), `real='${real}'\n${script}\n`);
   }
-  return { folder, fake };
+  return { folder, real, fake };
 }
