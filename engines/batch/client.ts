@@ -1,12 +1,9 @@
 /** Puts a dialect's questions to its scheduler. Believes an answer only if it is whole. */
 import type { Submitted, Token } from "../../src/engine.ts";
-import { EngineError } from "../../src/engine-error.ts";
-import { runProgram } from "../run-program.ts";
-import type { Details, Dialect, Question, Row, Said } from "./dialect.ts";
+import type { Details, Dialect, Row } from "./dialect.ts";
 import { plannedAtMs, tokenIn } from "./identity.ts";
+import { ask, askWell, byToken, Latest, notWhole, outOfReach } from "./questions.ts";
 
-/** Schedulers' commands give up by themselves; none of them is known to take longer. */
-const TIMEOUT_MS = 60_000;
 const IDS_PER_QUESTION = 500;
 const IDS_PER_CANCEL = 200;
 /** The history is believed to be of this attempt if it was submitted so long before it was planned: clocks differ. */
@@ -38,8 +35,7 @@ export class Client {
   readonly #dialect: Dialect;
   readonly #environment: NodeJS.ProcessEnv;
   readonly #user: string;
-  /** The latest question for the queue, answered or under way. */
-  #question: { readonly askedAtMs: number; readonly answer: Promise<Queue> } | undefined;
+  readonly #queue = new Latest<Queue>();
   /** Of what is in the queue, by id. */
   #details = new Map<string, { readonly version: string | undefined; readonly known: Details }>();
 
@@ -51,29 +47,15 @@ export class Client {
 
   /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
   queue(sinceMs: number): Promise<Queue> {
-    if (this.#question && this.#question.askedAtMs >= sinceMs) return this.#question.answer;
-    const askedAtMs = performance.now();
-    const question = { askedAtMs, answer: this.#askQueue(askedAtMs) };
-    this.#question = question;
-    question.answer.catch(() => {
-      if (this.#question === question) this.#question = undefined;
-    });
-    return question.answer;
+    return this.#queue.since(sinceMs, (askedAtMs) => this.#askQueue(askedAtMs));
   }
 
   async #askQueue(askedAtMs: number): Promise<Queue> {
     const question = this.#dialect.queueQuestion(this.#user);
-    const found = this.#dialect.queueRows(await this.#askWell(question));
-    if (!found) throw notWhole(question);
+    const found = this.#dialect.queueRows(await askWell(question, this.#environment));
+    if (!found) throw notWhole(question.program);
     const rows = await this.#withDetails(found);
-    const byToken = new Map<Token, Row[]>();
-    for (const row of rows) {
-      const token = row.runner === undefined ? undefined : tokenIn(row.runner);
-      const others = token && byToken.get(token);
-      if (others) others.push(row);
-      else if (token) byToken.set(token, [row]);
-    }
-    return { askedAtMs, rows, byToken };
+    return { askedAtMs, rows, byToken: byToken(rows, (row) => row.runner) };
   }
 
   /** Asks only for what is not known yet. A row without details has left the queue between the two questions. */
@@ -109,9 +91,9 @@ export class Client {
     for (let left = 2; ; left--) {
       const question = this.#dialect.detailsQuestion?.(ids);
       if (!question) return undefined;
-      const some = this.#dialect.details?.(await this.#ask(question));
+      const some = this.#dialect.details?.(await ask(question, this.#environment));
       if (some) return some;
-      if (left === 1) throw notWhole(question);
+      if (left === 1) throw notWhole(question.program);
     }
   }
 
@@ -142,7 +124,7 @@ export class Client {
   /** None where the scheduler does not tell. */
   async #askLeft(): Promise<readonly Row[]> {
     const question = this.#dialect.leftQuestion?.(this.#user);
-    return (question && this.#dialect.queueRows(await this.#ask(question))) ?? [];
+    return (question && this.#dialect.queueRows(await ask(question, this.#environment))) ?? [];
   }
 
   /** What the history knows of an attempt, by its runner; "down" if it does not answer. */
@@ -156,39 +138,17 @@ export class Client {
     const { history } = this.#dialect;
     if (!history) return "absent";
     const question = history.question({ ...of, user: this.#user });
-    return question ? history.rows(await this.#ask(question)) : [];
+    return question ? history.rows(await ask(question, this.#environment)) : [];
   }
 
   /** Asks for the end of jobs; those that have ended already are no error. Throws `unavailable`. */
   async cancel(ids: readonly string[]): Promise<void> {
     for (let first = 0; first < ids.length; first += IDS_PER_CANCEL) {
       const question = this.#dialect.cancelQuestion(ids.slice(first, first + IDS_PER_CANCEL));
-      const said = await this.#ask(question);
-      if (!this.#dialect.isCancelled(said)) throw outOfReach(question, said);
+      const said = await ask(question, this.#environment);
+      if (!this.#dialect.isCancelled(said)) throw outOfReach(question.program, said);
     }
   }
-
-  async #askWell(question: Question): Promise<Said> {
-    const said = await this.#ask(question);
-    if (said.exitCode !== 0) throw outOfReach(question, said);
-    return said;
-  }
-
-  async #ask({ program, args }: Question): Promise<Said> {
-    const ran = await runProgram(program, args, TIMEOUT_MS, this.#environment);
-    if (!ran.timedOut) return ran;
-    throw new EngineError("unavailable", `${program} gave no answer in ${TIMEOUT_MS / 1000} s.`);
-  }
-}
-
-function notWhole({ program }: Question): EngineError {
-  return new EngineError("unavailable", `The answer of ${program} was not whole.`);
-}
-
-function outOfReach({ program }: Question, said: Said): EngineError {
-  if (said.errorCode === "ENOENT") return new EngineError("unavailable", `There is no ${program} here any more.`);
-  const [first = ""] = (said.stderr.trim() || said.stdout.trim()).split("\n");
-  return new EngineError("unavailable", first === "" ? `${program} failed without a word.` : `${first.trim()}.`);
 }
 
 /** Ids are used again: a row must name the runner, or else what it was called, and be no older than the attempt. */

@@ -17,7 +17,7 @@ import { isSameFolder, tailOf } from "./folders.ts";
 import { folderIn, plannedAtMs, tokenIn } from "./identity.ts";
 import { copiesOf, endedNews, endsOf, isAlive, livingNews } from "./judge.ts";
 import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "./limits.ts";
-import { type Ends, isComplete, ofOneJob, type RowEnd, tasksOf } from "./news.ts";
+import { type Ends, isComplete, ofOneJob, type RowEnd, sureEnd, tasksOf } from "./news.ts";
 import { Notes } from "./notes.ts";
 import { type Answer, answerPaths, answersOf, isCancelledByUs, type Runs, readHead, readRuns } from "./records.ts";
 import { Submitter } from "./submitter.ts";
@@ -357,15 +357,10 @@ export class BatchEngine implements Engine {
     // The exit records say all that is known.
     if (ends.size === 0)
       return this.#over(job, { is: "ended", word: `${this.#dialect.scheduler} job ${id}: it has left the queue` });
-    const news = endedNews(job.plan, ends, runs, false);
-    const isPassing = [...ends.values()].some((end) => end.cause === "preempted" || end.cause === "node");
-    if (news.is !== "ending" && !isPassing) return this.#over(job, news);
-    const { times, sinceMs } = this.#notes.add(job, "ended", askedAtMs);
-    if (news.is === "ending")
-      return sinceMs < this.#options.lostAfterS * 1000 ? news : this.#over(job, endedNews(job.plan, ends, runs, true));
-    // A job that goes back into the queue may be gone from it for a moment.
-    if (times < 2) return { is: "ending", why: "it was stopped, and may be started again; it is looked at again" };
-    return this.#over(job, news);
+    const judge = (waited: boolean) => endedNews(job.plan, ends, runs, waited);
+    const note = () => this.#notes.add(job, "ended", askedAtMs);
+    const news = sureEnd(ends, judge, note, this.#options.lostAfterS * 1000);
+    return news.is === "ending" ? news : this.#over(job, news);
   }
 
   #over(job: Submitted, news: News): News {

@@ -106,6 +106,27 @@ export function newsOfEnds(plan: Plan, ends: Ends, runs: Runs, waited: boolean, 
   return unstarted || !worst?.[1].cause ? whole : { ...whole, cause: worst[1].cause };
 }
 
+/**
+ * How it ended, once that is sure; "ending" until then. `judge`: as newsOfEnds, with its `waited`; `note`: how often, and
+ * for how long, it has not been sure.
+ */
+export function sureEnd(
+  ends: Ends,
+  judge: (waited: boolean) => News,
+  note: () => { readonly times: number; readonly sinceMs: number },
+  lostAfterMs: number,
+): News {
+  const news = judge(false);
+  const isPassing = [...ends.values()].some((end) => end.cause === "preempted" || end.cause === "node");
+  if (news.is !== "ending" && !isPassing) return news;
+  const { times, sinceMs } = note();
+  if (news.is === "ending") return sinceMs < lostAfterMs ? news : judge(true);
+  // A job that goes back into the queue shows such a word for a moment, or is gone from it.
+  return times < 2 ? { is: "ending", why: PASSING } : news;
+}
+
+const PASSING = "it was stopped, and may be started again; it is looked at again";
+
 /** An end of a runner that has claimed nothing. */
 function notStarted(end: End, { launchFailed }: Words): End {
   const { word, exitCode } = end;

@@ -1,9 +1,9 @@
 /** Asks Slurm through squeue(1), sacct(1) and scancel(1). Believes an answer only if it is whole. */
 import { randomBytes } from "node:crypto";
 import type { Attempt, Resources, Submitted, Token } from "../../src/engine.ts";
-import { EngineError } from "../../src/engine-error.ts";
+import type { Said } from "../batch/dialect.ts";
 import { plannedAtMs, tokenIn } from "../batch/identity.ts";
-import { type Ran, runProgram } from "../run-program.ts";
+import { ask, byToken, Latest, notWhole, outOfReach } from "../batch/questions.ts";
 import { type AccountingOf, accountingArgs, cancelArgs, queueArgs } from "./commands.ts";
 import {
   ACCOUNTING_FIELDS,
@@ -16,8 +16,6 @@ import {
 } from "./queue.ts";
 import { parseResources, resourcesArgs } from "./resources.ts";
 
-/** Slurm's commands give up by themselves after MessageTimeout, some of them several times; see slurm.conf(5). */
-const TIMEOUT_MS = 60_000;
 const IDS_PER_QUESTION = 1000;
 const IDS_PER_CANCEL = 200;
 /** Accounting is asked from so long before the first submission: clocks differ. */
@@ -43,8 +41,8 @@ export interface Accounting {
 export class Client {
   readonly #environment: NodeJS.ProcessEnv;
   readonly #uid: number;
-  /** The latest question to each set of clusters, answered or under way. */
-  readonly #questions = new Map<string, { readonly askedAtMs: number; readonly answer: Promise<Queue> }>();
+  /** Of each set of clusters. */
+  readonly #queues = new Map<string, Latest<Queue>>();
   #hasAccounting = true;
 
   constructor(environment: NodeJS.ProcessEnv, uid: number) {
@@ -59,41 +57,25 @@ export class Client {
 
   /** All jobs of this user; an answer that was asked for after `sinceMs` may serve again. Throws `unavailable`. */
   queue(clusters: string | undefined, sinceMs: number): Promise<Queue> {
-    const known = this.#questions.get(clusters ?? "");
-    if (known && known.askedAtMs >= sinceMs) return known.answer;
-    const askedAtMs = performance.now();
-    const answer = this.#askQueue(clusters, askedAtMs);
-    const question = { askedAtMs, answer };
-    this.#questions.set(clusters ?? "", question);
-    answer.catch(() => {
-      if (this.#questions.get(clusters ?? "") === question) this.#questions.delete(clusters ?? "");
-    });
-    return answer;
+    const queue = this.#queues.get(clusters ?? "") ?? new Latest<Queue>();
+    this.#queues.set(clusters ?? "", queue);
+    return queue.since(sinceMs, (askedAtMs) => this.#askQueue(clusters, askedAtMs));
   }
 
   async #askQueue(clusters: string | undefined, askedAtMs: number): Promise<Queue> {
     const nonce = randomBytes(6).toString("hex");
-    const ran = await this.#ask("squeue", queueArgs(this.#uid, clusters, queueFormat(nonce)));
-    if (ran.exitCode !== 0) throw outOfReach("squeue", ran);
-    const rows = parseQueue(ran.stdout, nonce);
-    if (!rows) throw new EngineError("unavailable", "squeue's answer was not whole.");
-    const byToken = new Map<Token, QueueRow[]>();
-    for (const row of rows) {
-      const token = tokenIn(row.command);
-      const others = token && byToken.get(token);
-      if (others) others.push(row);
-      else if (token) byToken.set(token, [row]);
-    }
-    return { askedAtMs, rows, byToken };
+    const said = await this.#askWell("squeue", queueArgs(this.#uid, clusters, queueFormat(nonce)));
+    const rows = parseQueue(said.stdout, nonce);
+    if (!rows) throw notWhole("squeue");
+    return { askedAtMs, rows, byToken: byToken(rows, (row) => row.command) };
   }
 
   /** What there is to run jobs on, in one question. Throws `unavailable`. */
   async resources(clusters: string | undefined): Promise<Resources> {
     const nonce = randomBytes(6).toString("hex");
-    const ran = await this.#ask("sinfo", resourcesArgs(clusters, nonce));
-    if (ran.exitCode !== 0) throw outOfReach("sinfo", ran);
-    const resources = parseResources(ran.stdout, nonce);
-    if (!resources) throw new EngineError("unavailable", "sinfo's answer was not whole.");
+    const said = await this.#askWell("sinfo", resourcesArgs(clusters, nonce));
+    const resources = parseResources(said.stdout, nonce);
+    if (!resources) throw notWhole("sinfo");
     return resources;
   }
 
@@ -128,7 +110,9 @@ export class Client {
   ): Promise<AccountingRow[] | "absent" | "down"> {
     if (!this.#hasAccounting) return "absent";
     const separator = `\x1f${randomBytes(6).toString("hex")}\x1f`;
-    const ran = await this.#ask("sacct", accountingArgs(of, { clusters, since, separator, fields: ACCOUNTING_FIELDS }));
+    const args = accountingArgs(of, { clusters, since, separator, fields: ACCOUNTING_FIELDS });
+    const ran = await this.#ask("sacct", args).catch(() => undefined);
+    if (!ran) return "down";
     this.#hasAccounting = !/accounting storage is disabled/i.test(ran.stderr);
     if (ran.exitCode !== 0) return this.#hasAccounting ? "down" : "absent";
     return parseAccounting(ran.stdout, separator);
@@ -147,20 +131,20 @@ export class Client {
     }
   }
 
-  #ask(program: string, args: readonly string[]): Promise<Ran> {
-    return runProgram(program, args, TIMEOUT_MS, this.#environment);
+  async #askWell(program: string, args: readonly string[]): Promise<Said> {
+    const said = await this.#ask(program, args);
+    // What a table has begun with is no message.
+    if (said.exitCode !== 0) throw outOfReach(program, { ...said, stdout: "" });
+    return said;
+  }
+
+  #ask(program: string, args: readonly string[]): Promise<Said> {
+    return ask({ program, args }, this.#environment);
   }
 }
 
 function sinceOf(jobs: readonly Attempt[]): Date {
   return new Date(Math.min(...jobs.map(({ token }) => plannedAtMs(token))) - EARLIER_MS);
-}
-
-function outOfReach(program: string, ran: Ran): EngineError {
-  if (ran.errorCode === "ENOENT") return new EngineError("unavailable", `There is no ${program} here any more.`);
-  if (ran.timedOut) return new EngineError("unavailable", `${program} gave no answer in ${TIMEOUT_MS / 1000} s.`);
-  const [first = ""] = ran.stderr.trim().split("\n");
-  return new EngineError("unavailable", first === "" ? `${program} failed without a word.` : `${first}.`);
 }
 
 /** Ids are used again: a job's row must name its runner, and its steps follow it. Of several starts the last counts. */

@@ -27,7 +27,7 @@ import { isSameFolder, tailOf } from "../batch/folders.ts";
 import { folderIn, plannedAtMs, tokenIn } from "../batch/identity.ts";
 import type { BatchOptions } from "../batch/index.ts";
 import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "../batch/limits.ts";
-import { type Ends, isComplete, ofOneJob, tasksOf } from "../batch/news.ts";
+import { type Ends, isComplete, ofOneJob, sureEnd, tasksOf } from "../batch/news.ts";
 import { Notes } from "../batch/notes.ts";
 import {
   type Answer,
@@ -377,15 +377,10 @@ export class SlurmEngine implements Engine {
   }
 
   #endedNews({ job, ends, runs }: Open, askedAtMs: number): News {
-    const news = endedNews(job.plan, ends, runs, false);
-    const isPassing = [...ends.values()].some((end) => end.cause === "preempted" || end.cause === "node");
-    if (news.is !== "ending" && !isPassing) return this.#over(job, news);
-    const { times, sinceMs } = this.#notes.add(job, "ended", askedAtMs);
-    if (news.is === "ending")
-      return sinceMs < this.#options.lostAfterS * 1000 ? news : this.#over(job, endedNews(job.plan, ends, runs, true));
-    // A job that goes back into the queue shows such a word for a moment.
-    if (times < 2) return { is: "ending", why: "Slurm has stopped it, and may start it again; it is looked at again" };
-    return this.#over(job, news);
+    const judge = (waited: boolean) => endedNews(job.plan, ends, runs, waited);
+    const note = () => this.#notes.add(job, "ended", askedAtMs);
+    const news = sureEnd(ends, judge, note, this.#options.lostAfterS * 1000);
+    return news.is === "ending" ? news : this.#over(job, news);
   }
 
   #over(job: Submitted, news: News): News {
