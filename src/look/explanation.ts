@@ -75,7 +75,7 @@ function explainWaiting(scene: Scene, name: string): Part {
   const readiness = readinessNow(disk, root, name, rules, near);
   const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
   const reason = manager.owner && manager.word.reasons.get(name);
-  const more = [manager.word.problems.get(`inbox/${name}`)].filter((one) => one !== undefined);
+  const more = problemsOf(manager, scene.now, `inbox/${name}`);
   if (lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.cancel))) {
     const sentence = `It is to be cancelled (${FILES.cancel}), and ends without being run when a manager has seen that.`;
     return { state: "waiting", sentences: [sentence, ...noManager(scene)], next: [REMOVE] };
@@ -167,9 +167,9 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
   const { disk, root, manager, now } = scene;
   const row = pendingRow(disk, root, name);
   const attempt = attempts.find(({ isInForce }) => isInForce);
-  const told = [name, `doubt ${name}`, `step ${name}`, `news ${name}`]
-    .filter(() => manager.owner !== undefined)
-    .flatMap((about) => manager.word.problems.get(about) ?? []);
+  const told = [name, `doubt ${name}`, `step ${name}`, `news ${name}`].flatMap((about) =>
+    problemsOf(manager, now, about),
+  );
   const cancel = attempt?.cancel;
   const asked = cancel
     ? [`It was asked to end ${ago(cancel.at, now)} ago: ${withStop(cancel.reason)} Its end has not been seen yet.`]

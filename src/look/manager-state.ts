@@ -43,11 +43,13 @@ export function startCommand(root: Root, word: Pick<WordRead, "engine" | "engine
 }
 
 /** Who manages the root, and how old is what is known: the first line of what a person is told, and what is wrong. */
-export function managerLines(root: Root, { owner, silentSince, word }: ManagerState, now: string): string[] {
+export function managerLines(root: Root, manager: ManagerState, now: string): string[] {
+  const { owner, silentSince, word } = manager;
   const checked = word.at === undefined ? undefined : ago(word.at, now);
+  const wrong = problemsOf(manager, now).map((problem) => `! ${printable(problem)}`);
   if (!owner) {
     const last = checked === undefined ? "" : `; the last check was ${checked} ago`;
-    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word)}`];
+    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word)}`, ...wrong];
   }
   const who = `${word.engine ?? "a manager"} on ${owner.host} (process ${owner.pid})`;
   const lines = [`${root.path}: ${who}${checked === undefined ? "" : `, last check ${checked} ago`}`];
@@ -56,13 +58,16 @@ export function managerLines(root: Root, { owner, silentSince, word }: ManagerSt
       `! It has been silent for ${ago(silentSince, now)}: it is stopped or dead, or ${owner.host} is out of reach. What is shown is as old as that.`,
     );
   }
-  return [...lines, ...problemsOf({ owner, word }, now).map((problem) => `! ${printable(problem)}`)];
+  return [...lines, ...wrong];
 }
 
-/** What is wrong, in sentences; what a dead manager said last is not known to hold. */
+/** What is wrong, in sentences; of what nobody looks at now, when it was so: cron's manager is hardly ever seen alive. */
 export function problemsOf({ owner, word }: ManagerState, now: string, only?: string): string[] {
-  if (!owner) return [];
   const problems = [...word.problems].filter(([about]) => only === undefined || about === only);
+  if (!owner) {
+    const when = word.at === undefined ? "" : `, ${ago(word.at, now)} ago`;
+    return problems.map(([, text]) => `At the last check${when}: ${text}`);
+  }
   return problems.map(([about, text]) =>
     about === "engine" && word.outage ? `For ${ago(word.outage.since, now)}: ${text}` : text,
   );

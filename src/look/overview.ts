@@ -43,7 +43,6 @@ export function reportOf(disk: Disk, root: Root, manager: ManagerState, view: Vi
     pending: namesIn(disk, root, "pending"),
     complete: namesIn(disk, root, "complete"),
   };
-  const outage = owner && word.outage;
   return {
     schema: 1,
     root: root.path,
@@ -60,7 +59,7 @@ export function reportOf(disk: Disk, root: Root, manager: ManagerState, view: Vi
     }),
     ...(word.at !== undefined && { lastCheckAt: word.at }),
     problems: problemsOf(manager, at),
-    ...(outage && { outage }),
+    ...(word.outage && { outage: word.outage }),
     counts: { waiting: names.waiting.length, pending: names.pending.length, complete: names.complete.length },
     jobs: view.failedOnly ? failedRows(disk, root, names.complete, view) : rowsOf(disk, root, manager, names, view),
   };
