@@ -15,7 +15,7 @@ import { type JobRef, namesIn } from "../selection.ts";
 import { PLACES } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
-import { lookUnlessShut, pendingRow } from "./overview.ts";
+import { lookUnlessShut, pendingRow, waitsAgainSince } from "./overview.ts";
 import { ago, secondsBetween } from "./times.ts";
 import { jobsBefore, readinessNow } from "./waiting.ts";
 
@@ -50,7 +50,14 @@ export function explain(scene: Scene, job: JobRef): Explanation {
     return { state: "unknown", sentences: [withStop(`Its records cannot be read: ${fault}`)], next: [], attempts };
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
-  return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };
+  // Whose runner has stopped, and is to be started again.
+  const isAgain = ({ isInForce, state: own }: AttemptHistory) => isInForce && state === "queued" && own !== "submitted";
+  return {
+    state,
+    sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)],
+    next,
+    attempts: attempts.map((attempt) => (isAgain(attempt) ? { ...attempt, state } : attempt)),
+  };
 }
 
 type Part = Omit<Explanation, "attempts">;
@@ -190,12 +197,15 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
     const { is: result, why } = attempt.outcome;
     return is([`It has ended: ${result}. ${withStop(why)}`, "It is on its way to complete/."], [SHOW_OUTPUT]);
   }
+  const said = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
+  if (waitsAgainSince(attempt, said) !== undefined)
+    return is(queuedSentences(scene, attempt, said, againSentence(attempt, now)), [SHOW_OUTPUT, CANCEL]);
   if (attempt.state === "ended") {
     const code = attempt.exitCode === undefined ? "" : ` with exit code ${attempt.exitCode}`;
     return is([`It has ended${code}, and is collected at the manager's next check.`], [SHOW_OUTPUT]);
   }
   if (attempt.state === "running") return is(runningSentences(attempt, now), [FOLLOW, CANCEL]);
-  return is(queuedSentences(scene, name, attempt), [CANCEL]);
+  return is(queuedSentences(scene, attempt, said), [CANCEL]);
 }
 
 function runningSentences(attempt: AttemptHistory, now: string): string[] {
@@ -218,13 +228,25 @@ function runningSentences(attempt: AttemptHistory, now: string): string[] {
   return [...sentences, ...askedSentences(plan?.asked, "asks")];
 }
 
-function queuedSentences({ disk, root, now }: Scene, name: string, attempt: AttemptHistory): string[] {
+/** Its scheduler has put it back into the queue. */
+function againSentence({ startedAt, exitCode }: AttemptHistory, now: string): string[] {
+  const since = startedAt === undefined ? "" : ` at ${clockOf(startedAt, now)}`;
+  const end = exitCode === undefined ? "" : ` with exit code ${exitCode}`;
+  return [`It was started${since}, stopped${end}, and put back into the queue: it is to be started again.`];
+}
+
+/** `said`: its job_status.json. */
+function queuedSentences(
+  { now }: Scene,
+  attempt: AttemptHistory,
+  said: Readonly<Record<string, unknown>>,
+  more: readonly string[] = [],
+): string[] {
   const { submittedAt, engine = "the engine", id, plan } = attempt;
-  const status = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
-  const own = status.token === attempt.token ? status : {};
+  const own = said.token === attempt.token ? said : {};
   const [why, whySince, soon] = [textIn(own.why), timeIn(own.whySince), timeIn(own.expectedStart)];
   const since = submittedAt === undefined ? "" : ` ${ago(submittedAt, now)} ago`;
-  const sentences = [`It was submitted${since} and is job ${id} of ${engine}, where it waits.`];
+  const sentences = [`It was submitted${since} and is job ${id} of ${engine}, where it waits.`, ...more];
   if (why !== undefined) {
     const from = whySince === undefined ? "" : ` since ${clockOf(whySince, now)}`;
     sentences.push(`${engine} says${from}: ${withStop(why)}`);

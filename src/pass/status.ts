@@ -28,11 +28,13 @@ export function writeStatus(
   }
 }
 
-/** Since when it waits for that: by the last status, if it says the same, for a manager that was just started does not know. */
-export function whySince({ disk, root }: World, job: Job, why: string): string {
-  const now = new Date().toISOString();
+/**
+ * Since when it waits for that: by the last status, if it says the same, for a manager that was just started does not
+ * know; else since the engine was asked (ISO-8601 UTC), so that what its runner has recorded later is known to be later.
+ */
+export function whySince({ disk, root }: World, job: Job, why: string, askedAt: string): string {
   const last = jsonObject(disk, join(jobFolder(root, "pending", job.name), FILES.status));
   const since = textIn(last.whySince);
   const isSame = last.token === job.seen?.token && last.why === why;
-  return isSame && since !== undefined && since < now ? since : now;
+  return isSame && since !== undefined && since < askedAt ? since : askedAt;
 }
