@@ -13,9 +13,7 @@ const NEEDED = ["sbatch", "squeue", "scancel"] as const;
 /** Never throws. */
 export async function diagnosis(environment: NodeJS.ProcessEnv, uid: number): Promise<readonly Symptom[]> {
   const ask = (program: string, ...args: string[]) => runProgram(program, args, TIMEOUT_MS, environment);
-  const programs = [...NEEDED, "sacct"] as const;
-  const versions = await Promise.all(programs.map((program) => ask(program, "--version")));
-  const commands = commandsSymptom(programs.map((program, at) => [program, versions[at]]));
+  const commands = await commandsCheck(environment);
   if (commands.level === "error") return [commands];
   const askedAtMs = performance.now();
   const queue = await ask("squeue", "--noheader", `--user=${uid}`, "--format=%T");
@@ -29,6 +27,15 @@ export async function diagnosis(environment: NodeJS.ProcessEnv, uid: number): Pr
   const settings = settingsIn(config.stdout);
   const keeps = accountingSymptom(accounting, settings);
   return [commands, answers, keeps, ...limitSymptoms(settings, keeps.level === "ok" && keepsNone(accounting))];
+}
+
+/** The first look: are Slurm's commands of use here? The controller is not asked. Never throws. */
+export async function commandsCheck(environment: NodeJS.ProcessEnv): Promise<Symptom> {
+  const programs = [...NEEDED, "sacct"] as const;
+  const versions = await Promise.all(
+    programs.map((program) => runProgram(program, ["--version"], TIMEOUT_MS, environment)),
+  );
+  return commandsSymptom(programs.map((program, at) => [program, versions[at]]));
 }
 
 function commandsSymptom(versions: readonly (readonly [string, Ran | undefined])[]): Symptom {
@@ -46,7 +53,7 @@ function commandsSymptom(versions: readonly (readonly [string, Ran | undefined])
     return {
       level: "error",
       about,
-      says: `${broken.program} --version failed: ${whyOf(broken.ran)}. Does this machine belong to the cluster? SLURM_CONF names its slurm.conf.`,
+      says: `${broken.program} --version failed: ${whyOf(broken.ran)}. Does this machine belong to the cluster? SLURM_CONF names its slurm.conf. To run the jobs on this machine: -e LocalEngine`,
     };
   const different = new Set(said.flatMap(({ version }) => version ?? []));
   const list = said.flatMap(({ program, version }) => (version === undefined ? [] : [program])).join(", ");

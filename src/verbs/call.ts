@@ -78,7 +78,7 @@ export interface Surroundings {
   engineNamed(name: string, from: string | undefined): Promise<{ engine: Engine; origin: EngineOrigin }>;
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
   makeReader(): Promise<Engine>;
-  /** Why the engine cannot run jobs on this machine; undefined if it can. */
+  /** Why the engine cannot run jobs on this machine, as far as can be told without its scheduler; undefined if it can. */
   engineAbsence(): Promise<string | undefined>;
   /** All engines that come with jobmgr or are found here, and the one of this configuration. Loads all of them; never throws. */
   listEngines(): Promise<readonly EngineEntry[]>;

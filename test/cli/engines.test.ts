@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { makeRoot, type TestRoot } from "../harness.ts";
+import { jobmgr, makeFolder, makeRoot, type TestRoot } from "../harness.ts";
 import { transcript } from "./transcript.ts";
 
 function putPackage(root: TestRoot, name: string, text: string): void {
@@ -30,4 +30,19 @@ it("engines, found and given, those of no use with the reason", async () => {
     .replaceAll(/^(?!Slurm|Local)\w+Engine[ :].*\n/gm, "")
     .replaceAll(/^ {2}\{\n {3}"word": "(?!Slurm|Local)\w+Engine"[^}]*\},\n/gm, "");
   await expect(few.replaceAll(/\b\d+\.\d+\.\d+\b/g, "X.Y.Z")).toMatchFileSnapshot("golden/engines-pipes.txt");
+});
+
+it("Slurm's commands on a machine that belongs to no cluster run no jobs", async () => {
+  const bin = makeFolder();
+  const said = "fatal: Could not establish a configuration source";
+  for (const name of ["sbatch", "squeue", "scancel"])
+    writeFileSync(join(bin, name), `#!/bin/sh\necho "${said}" >&2\nexit 1\n`, { mode: 0o755 });
+  const env = { PATH: `${bin}:/usr/bin:/bin` };
+  const why = new RegExp(
+    `sbatch --version failed: ${said}\\. Does this machine belong to the cluster\\?.*-e LocalEngine$`,
+  );
+  const { engines } = JSON.parse((await jobmgr(["engines", "--json", "-e", "SlurmEngine"], { env })).stdout);
+  expect(engines[0]).toMatchObject({ name: "SlurmEngine", runsHere: false, why: expect.stringMatching(why) });
+});
+  expect([code, stderr.trim()]).toEqual([69, expect.stringMatching(why)]);
 });
