@@ -32,10 +32,10 @@ it("engines, found and given, those of no use with the reason", async () => {
   await expect(few.replaceAll(/\b\d+\.\d+\.\d+\b/g, "X.Y.Z")).toMatchFileSnapshot("golden/engines-pipes.txt");
 });
 
-it("Slurm's commands on a machine that belongs to no cluster run no jobs", async () => {
+it("Slurm's commands on a machine that belongs to no cluster run no jobs, and its resources are not there", async () => {
   const bin = makeFolder();
   const said = "fatal: Could not establish a configuration source";
-  for (const name of ["sbatch", "squeue", "scancel"])
+  for (const name of ["sbatch", "squeue", "scancel", "sinfo"])
     writeFileSync(join(bin, name), `#!/bin/sh\necho "${said}" >&2\nexit 1\n`, { mode: 0o755 });
   const env = { PATH: `${bin}:/usr/bin:/bin` };
   const why = new RegExp(
@@ -43,6 +43,6 @@ it("Slurm's commands on a machine that belongs to no cluster run no jobs", async
   );
   const { engines } = JSON.parse((await jobmgr(["engines", "--json", "-e", "SlurmEngine"], { env })).stdout);
   expect(engines[0]).toMatchObject({ name: "SlurmEngine", runsHere: false, why: expect.stringMatching(why) });
-});
+  const { code, stderr } = await jobmgr(["resources", "-e", "SlurmEngine"], { env });
   expect([code, stderr.trim()]).toEqual([69, expect.stringMatching(why)]);
 });
