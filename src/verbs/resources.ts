@@ -5,9 +5,11 @@ import { EXIT } from "../exit-codes.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import type { Call } from "./call.ts";
+import { withManagersEngine } from "./managers-engine.ts";
 
 /** Shows it. Throws EngineError `unavailable` where the engine does not answer, or cannot tell. */
-export async function resources({ options, around, terminal }: Call<{ json?: boolean }>): Promise<number> {
+export async function resources(call: Call<{ json?: boolean }>): Promise<number> {
+  const { options, around, terminal } = withManagersEngine(call);
   const engine = await around.makeEngine();
   if (!engine.resources)
     throw new EngineError("unavailable", `${engine.name} does not tell what it runs jobs on. Ask its scheduler.`);

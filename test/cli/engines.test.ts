@@ -1,8 +1,9 @@
 /** `jobmgr engines`, word for word. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { jobmgr, makeFolder, makeRoot, type TestRoot } from "../harness.ts";
+import { putManager } from "./put.ts";
 import { transcript } from "./transcript.ts";
 
 function putPackage(root: TestRoot, name: string, text: string): void {
@@ -45,4 +46,22 @@ it("Slurm's commands on a machine that belongs to no cluster run no jobs, and it
   expect(engines[0]).toMatchObject({ name: "SlurmEngine", runsHere: false, why: expect.stringMatching(why) });
   const { code, stderr } = await jobmgr(["resources", "-e", "SlurmEngine"], { env });
   expect([code, stderr.trim()]).toEqual([69, expect.stringMatching(why)]);
+});
+
+it("who looks on asks the engine of the root's manager while one runs, unless another one is named", async () => {
+  const root = await makeRoot();
+  putManager(root, { engine: "LocalEngine" }, true);
+  const asked = async (cwd: string, env: NodeJS.ProcessEnv = {}) => {
+    const { stdout } = await jobmgr(["engines", "--json"], { cwd, env: { PATH: "/nonexistent", ...env } });
+    const { engines } = JSON.parse(stdout) as { engines: { name: string; inForce: boolean }[] };
+    return engines.filter(({ inForce }) => inForce).map(({ name }) => name);
+  };
+  const inbox = join(root.path, "inbox");
+  expect(await asked(inbox)).toEqual(["LocalEngine"]);
+  expect(await asked(inbox, { JOBMGR_ENGINE: "PbsEngine" })).toEqual(["PbsEngine"]);
+  expect(await asked("/")).toEqual(["SlurmEngine"]);
+  const { stdout } = await jobmgr(["resources", "--json"], { cwd: inbox });
+  expect(JSON.parse(stdout)).toMatchObject({ engine: "LocalEngine" });
+  rmSync(join(root.path, ".jobmgr/lock"), { recursive: true });
+  expect(await asked(inbox)).toEqual(["SlurmEngine"]);
 });
