@@ -1,6 +1,7 @@
 /** job_status.json of a job in pending/: for people, so that one that cannot be written holds up nothing. */
 import { join } from "node:path";
 import { putForReading } from "../disk.ts";
+import { diskTroubleText } from "../disk-error.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, textIn } from "../json-file.ts";
 import { jobFolder } from "../root.ts";
@@ -24,7 +25,7 @@ export function writeStatus(
     putForReading(disk, folder, FILES.status, text);
     problems.resolve(about, "debug", `${FILES.status} of ${job.name} can be written again.`);
   } catch (error) {
-    problems.report(about, "warn", `${FILES.status} of ${job.name} cannot be written: ${(error as Error).message}`);
+    problems.report(about, "warn", `${FILES.status} of ${job.name} cannot be written: ${diskTroubleText(error)}`);
   }
 }
 

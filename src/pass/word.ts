@@ -1,6 +1,7 @@
 /** manager.json: a few words for `jobmgr status`, left at each check, and at the end: why folders wait, how the engine is. */
 import type { Brakes } from "../brakes.ts";
 import { putForReading } from "../disk.ts";
+import { diskTroubleText } from "../disk-error.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { ManagerWord } from "../manager-word.ts";
 import { engineIn } from "../steps/world.ts";
@@ -31,7 +32,7 @@ export function leaveWord(parts: Parts): void {
     putForReading(disk, root.own, "manager.json", `${JSON.stringify(wordOf(parts), undefined, 1)}\n`);
     problems.resolve("word", "debug", "manager.json can be written again.");
   } catch (error) {
-    problems.report("word", "warn", `${root.own}/manager.json cannot be written: ${(error as Error).message}`);
+    problems.report("word", "warn", `${root.own}/manager.json cannot be written: ${diskTroubleText(error)}`);
   }
 }
 
