@@ -48,7 +48,8 @@ function commandsSymptom(versions: readonly (readonly [string, Ran | undefined])
       about,
       says: `${missing.map(({ program }) => program).join(", ")} not found. Put them on the PATH (on some clusters: module load slurm), or run the jobs on this machine: -e LocalEngine`,
     };
-  const broken = said.find(({ ran, version }) => version === undefined && ran?.errorCode !== "ENOENT");
+  // Of sacct, which one can do without, is told with the accounting.
+  const broken = said.find(({ program, version }) => version === undefined && program !== "sacct");
   if (broken)
     return {
       level: "error",

@@ -177,9 +177,10 @@ class Checker {
       ...(await syntaxFindings(script.text, `${folder}/${FILES.script}`, around.runProgram)),
       ...findings,
     ];
-    // An engine without a queue looks for the folders of its outputs.
-    if (!plan || this.leftOut !== undefined || (lacksFiles && !engine.hasQueue)) return before;
-    const dry = await dryRun(disk, engine, { folder, text: script.text, plan, machine: around.machine });
+    if (!plan || this.leftOut !== undefined) return before;
+    // An engine may look for the folders of its outputs.
+    const asked = lacksFiles ? { ...plan, outputs: [] } : plan;
+    const dry = await dryRun(disk, engine, { folder, text: script.text, plan: asked, machine: around.machine });
     if ("findings" in dry) return [...before, ...dry.findings];
     this.leftOut = dry.out;
     return before;

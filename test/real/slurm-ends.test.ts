@@ -103,7 +103,12 @@ describe.each([
     root.drop("a", `#!/bin/bash\n#SBATCH --output=nowhere/x.out\necho a >> '${root.ledger}'\n`);
     root.manage();
     const [a] = await root.done("a");
-    expect(a).toMatchObject({ state: "failed", why: expect.stringMatching(/Slurm could not start it/) });
+    expect(a).toMatchObject({
+      state: "failed",
+      why: expect.stringMatching(
+        /^Slurm could not start it\. Its output is to go to nowhere\/, and there is no such folder/,
+      ),
+    });
     expect(root.errorOf("a")).toContain("nowhere is not a folder");
     expect(root.runs()).toEqual([]);
   });
