@@ -174,9 +174,12 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
   const { disk, root, manager, now } = scene;
   const row = pendingRow(disk, root, name);
   const attempt = attempts.find(({ isInForce }) => isInForce);
-  const told = [name, `doubt ${name}`, `step ${name}`, `news ${name}`].flatMap((about) =>
-    problemsOf(manager, now, about),
-  );
+  const said = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
+  const isAgain = attempt !== undefined && waitsAgainSince(attempt, said) !== undefined;
+  // What its engine says of one that waits is told with that.
+  const isTold = textIn(said.why) !== undefined && (isAgain || attempt?.state === "submitted");
+  const news = isTold ? [] : [`news ${name}`];
+  const told = [name, `doubt ${name}`, `step ${name}`, ...news].flatMap((about) => problemsOf(manager, now, about));
   const cancel = attempt?.cancel;
   const asked = cancel
     ? [`It was asked to end ${ago(cancel.at, now)} ago: ${withStop(cancel.reason)} Its end has not been seen yet.`]
@@ -197,9 +200,7 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
     const { is: result, why } = attempt.outcome;
     return is([`It has ended: ${result}. ${withStop(why)}`, "It is on its way to complete/."], [SHOW_OUTPUT]);
   }
-  const said = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
-  if (waitsAgainSince(attempt, said) !== undefined)
-    return is(queuedSentences(scene, attempt, said, againSentence(attempt, now)), [SHOW_OUTPUT, CANCEL]);
+  if (isAgain) return is(queuedSentences(scene, attempt, said, againSentence(attempt, now)), [SHOW_OUTPUT, CANCEL]);
   if (attempt.state === "ended") {
     const code = attempt.exitCode === undefined ? "" : ` with exit code ${attempt.exitCode}`;
     return is([`It has ended${code}, and is collected at the manager's next check.`], [SHOW_OUTPUT]);

@@ -111,7 +111,8 @@ it("what is pending", async () => {
   const root = await makeRoot("/tmp");
   putPending(root);
   const doubt = "submitting waits: whether it was submitted is not known; it is looked for in Slurm's queue.";
-  putManager(root, { problems: { "doubt submitting": doubt } }, true);
+  // That it is stuck is told once, with what the engine says.
+  putManager(root, { problems: { "doubt submitting": doubt, "news stuck": "stuck: JobHeldUser" } }, true);
   const calls = explained("submitting", "queued", "stuck", "running", "array", "collected");
   const text = await transcript(root, "pipes", calls, { TZ: "UTC" });
   await expect(calm(text)).toMatchFileSnapshot("golden/explain-pending.txt");
