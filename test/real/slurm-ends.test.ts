@@ -377,7 +377,12 @@ describe("what other people and machines do", () => {
     const id = await root.id("yields");
     job("urgent", "urgent1", "exit 0");
     await root.done("urgent1");
-    await root.waits("yields", { state: "queued" });
+    await root.waits("yields", { state: "queued", why: /^BeginTime: / });
+    const told = JSON.parse((await jobmgr(["--root", root.path, "explain", "yields", "--json"])).stdout);
+    expect(told).toMatchObject({
+      state: "queued",
+      sentences: expect.arrayContaining([expect.stringMatching(/^It was started at .* put back into the queue/)]),
+    });
     job("victims", "victim", SLEEP);
     await root.ran("victim");
     job("urgent", "urgent2", "exit 0");
