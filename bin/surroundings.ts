@@ -17,6 +17,7 @@ export function surroundingsOf(settings: Settings, version: string): Surrounding
   const around: Surroundings = {
     command: programCommand(),
     makeEngine: () => makeEngine(settings.engine, settings, placesOf(settings.root)),
+    withEngine: (engine) => surroundingsOf({ ...settings, engine }, version),
     engineOrigin: () => originOf(settings.engine),
     async engineNamed(name, from) {
       const word = from ?? name;

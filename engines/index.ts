@@ -10,13 +10,21 @@ import type { Foreign, Places } from "./load.ts";
 import { absence as absenceOfSge } from "./sge/absence.ts";
 
 /** An engine that comes with jobmgr has the contract and the version of jobmgr itself. */
-type BuiltIn = Omit<EngineDefinition, "contract" | "version">;
+interface BuiltIn extends Omit<EngineDefinition, "contract" | "version"> {
+  /** As absence, for people who ask whether jobs can be run here: it may start programs. Never throws. */
+  readonly fault?: () => Promise<string | undefined>;
+}
 
 const BUILT_IN: readonly BuiltIn[] = [
   {
     name: "SlurmEngine",
     summary: "Slurm, through sbatch, squeue, sacct and scancel",
     absence: () => absenceOfProgram("sbatch", "SlurmEngine"),
+    fault: async () => {
+      const { commandsCheck } = await import("./slurm/diagnosis.ts");
+      const { level, says } = await commandsCheck(process.env);
+      return level === "error" ? says : undefined;
+    },
     async make(options) {
       const { SlurmEngine } = await import("./slurm/index.ts");
       return new SlurmEngine(options);
@@ -106,10 +114,14 @@ export async function makeReader(word: string, options: EngineOptions, places: P
 /** Why an engine of this name cannot run jobs here; undefined if it can. */
 export async function absenceOf(word: string, places: Places = NOWHERE): Promise<string | undefined> {
   try {
-    return (await engineNamed(word, places)).definition.absence?.();
+    return await whyNotHere((await engineNamed(word, places)).definition);
   } catch (error) {
     return (error as Error).message;
   }
+}
+
+async function whyNotHere({ absence, fault }: BuiltIn): Promise<string | undefined> {
+  return absence?.() ?? fault?.();
 }
 
 /** The names of those that come with jobmgr. */
@@ -123,7 +135,7 @@ export async function listEngines(inForce: string, version: string, places: Plac
     import("./packages.ts"),
     import("./load.ts"),
   ]);
-  const builtIn = BUILT_IN.map((one): EngineEntry => ({ ...entryOf(one.name, one), version }));
+  const builtIn = await Promise.all(BUILT_IN.map(async (one) => ({ ...(await entryOf(one.name, one)), version })));
   const found = findPackages(places.folders);
   const packages = await Promise.all(
     found.map((one) => foreignEntry(wordOf(one), one.folder, loadPackage(one, places))),
@@ -145,14 +157,15 @@ async function foreignEntry(word: string, from: string | undefined, loading: Pro
   try {
     const foreign = await loading;
     const definition = checkedName(foreign);
-    return { ...entryOf(word, definition), version: definition.version, from: foreign.from };
+    return { ...(await entryOf(word, definition)), version: definition.version, from: foreign.from };
   } catch (error) {
     return { word, isInForce: false, absence: (error as Error).message, ...(from !== undefined && { from }) };
   }
 }
 
-function entryOf(word: string, { name, summary, absence }: BuiltIn): EngineEntry {
-  const why = absence?.();
+async function entryOf(word: string, definition: BuiltIn): Promise<EngineEntry> {
+  const { name, summary } = definition;
+  const why = await whyNotHere(definition);
   return { word, name, summary, isInForce: false, ...(why !== undefined && { absence: why }) };
 }
 

@@ -1,5 +1,6 @@
 /** What a file system says when it refuses, with what one can do about it. Pure. */
 import { dirname } from "node:path";
+import type { FileSystem } from "./disk.ts";
 import { shellWord } from "./shell-word.ts";
 
 /** Whether it is the file system that has refused; all else that is thrown is a fault of ours. */
@@ -9,9 +10,30 @@ export function isDiskError(error: unknown): error is NodeJS.ErrnoException {
 
 /** The message of a failed call, and what to do where that is known. */
 export function diskErrorText({ code = "", message, path }: NodeJS.ErrnoException): string {
-  const remedy = REMEDIES[code]?.(path);
+  const room = ROOM[code];
+  const remedy = room === undefined ? REMEDIES[code]?.(path) : `${room}, and do it again.`;
   return remedy === undefined ? message : `${message}. ${remedy}`;
 }
+
+/** The same for a manager, which tries again by itself. */
+export function diskTroubleText(error: unknown): string {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  const room = ROOM[code];
+  return room === undefined ? message : `${message}. ${room}; it goes on by itself.`;
+}
+
+/** So little that next to nothing can be written. */
+const NO_ROOM_BYTES = 64_000;
+
+/** Whether a file system is full; some tell no size, or no number of files. */
+export function isFull({ bytes, bytesFree, files, filesFree }: FileSystem): boolean {
+  return (bytes > 0 && bytesFree < NO_ROOM_BYTES) || (files > 0 && filesFree === 0);
+}
+
+const ROOM: Readonly<Record<string, string>> = {
+  ENOSPC: "Make room there: delete what you do not need",
+  EDQUOT: "Make room in your quota: delete what you do not need",
+};
 
 const mayNot = (path: string | undefined) =>
   path === undefined
@@ -23,8 +45,6 @@ const REMEDIES: Readonly<Record<string, (path: string | undefined) => string>> =
   EACCES: mayNot,
   EPERM: mayNot,
   EROFS: () => "It is mounted read-only: do it on a machine where it is not.",
-  ENOSPC: () => "Make room there, and do it again.",
-  EDQUOT: () => "Make room in your quota, and do it again.",
   EIO: isAway,
   ESTALE: isAway,
   ETIMEDOUT: isAway,

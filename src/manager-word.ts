@@ -1,4 +1,4 @@
-/** What the manager leaves in .jobmgr/manager.json at each check, for those who look. It never reads it itself. */
+/** What the manager leaves in .jobmgr/manager.json at each check and at its end, for those who look. It never reads it itself. */
 import { join } from "node:path";
 import type { Disk } from "./disk.ts";
 import { jsonObject, numberIn, textIn, textsIn, timeIn } from "./json-file.ts";
@@ -10,7 +10,7 @@ export interface ManagerWord {
   readonly engine: string;
   /** Where one was loaded from that does not come with jobmgr, by an absolute path. */
   readonly engineFrom?: string;
-  /** When it last checked. */
+  /** When its last check came to an end. */
   readonly at: string;
   /** What is wrong, by what it is about. */
   readonly problems: Readonly<Record<string, string>>;

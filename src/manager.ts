@@ -85,9 +85,16 @@ export class Manager {
     await this.#orStopped(this.#pass.check());
     do {
       await this.#orStopped(this.#pass.idle());
-      if (this.#stopping) return;
+      if (this.#stopping) break;
       await this.#orStopped(this.#pass.advance("none"));
     } while (this.#pass.isBusy);
+    this.#leaveLastWord();
+  }
+
+  /** Nobody looks any more: what has become known since the last check would be known to nobody. */
+  #leaveLastWord(): void {
+    // A disk that does not answer would hold up the end.
+    if (!this.#pass.isBusy) this.#pass.leaveWord();
   }
 
   /** Waits for work; but once it is to stop, whoever hangs, for no longer than STOP_MS. */
@@ -125,6 +132,7 @@ export class Manager {
     }
     this.stop();
     await this.#orStopped(this.#pass.idle());
+    this.#leaveLastWord();
   }
 
   /** Sleeps until the next look, which comes sooner if something is due, but not before that is fair; or a wake-up. */

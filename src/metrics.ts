@@ -9,7 +9,8 @@ import { isEngineError } from "./engine-error.ts";
 import type { Event } from "./events.ts";
 import type { Result } from "./outcome.ts";
 import type { Facts } from "./pass/index.ts";
-import { fileSystemNow, isIgnoredName, jobFolder, type Root } from "./root.ts";
+import { fileSystemNow, jobFolder, type Root } from "./root.ts";
+import { namesIn } from "./selection.ts";
 
 const CALLS = ["submit", "find", "poll", "cancel", "check"] as const;
 type CallName = (typeof CALLS)[number];
@@ -162,7 +163,7 @@ export class Metrics {
     const beganMs = performance.now();
     const last = this.#complete;
     if (last && (last.mtimeMs === mtimeMs || beganMs < last.againAtMs)) return last.count;
-    const count = this.#disk.list(this.#root.complete).filter((name) => !isIgnoredName(name)).length;
+    const count = namesIn(this.#disk, this.#root, "complete").length;
     const endedMs = performance.now();
     this.#complete = { mtimeMs, count, againAtMs: endedMs + (endedMs - beganMs) / LIST_SHARE_MAX };
     return count;
@@ -170,7 +171,7 @@ export class Metrics {
 }
 
 const STATES_HELP =
-  "Jobs by state. waiting: in the inbox, ready or not yet looked into; unready: held, incomplete, waiting for another job or for its next attempt, or not to be taken; complete: finished folders that still lie in complete; the others: in pending.";
+  "Jobs by state. waiting: in the inbox, ready or not yet looked into; unready: held, incomplete, waiting for another job or for its next attempt, or not to be taken; complete: finished jobs that still lie in complete; the others: in pending.";
 
 const OLDEST_HELP =
   "Age of the oldest folder that waits, of the first 100 in their order: since its last change (ctime), by the clock of the file system; 0 if none waits.";

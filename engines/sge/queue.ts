@@ -21,7 +21,7 @@ export function queueRows(xml: string): Row[] | undefined {
     const id = textOf(job, "JB_job_number");
     const state = textOf(job, "state");
     if (!/^\d+$/.test(id) || state === "") return undefined;
-    const news = newsOfState(state);
+    const news = newsOfState(state, id);
     const tasks = textOf(job, "tasks");
     const name = textOf(job, "JB_name");
     const submittedAtMs = Date.parse(`${textOf(job, "JB_submission_time")}Z`);
@@ -40,24 +40,24 @@ export function queueRows(xml: string): Row[] | undefined {
 }
 
 /** Signs of qstat(1), "state", in the order of what they say of the job as a whole. */
-const HOLDS =
-  "It is held (-h, qhold, or a job that it waits for with -hold_jid). `qstat -j ID` tells which; `qrls ID` releases it.";
-const STUCK =
-  "It is in error state, and is not started before somebody clears that: `qstat -j ID` tells why, `qmod -cj ID` clears it.";
+const holds = (id: string) =>
+  `It is held (-h, qhold, or a job that it waits for with -hold_jid). \`qstat -j ${id}\` tells which; \`qrls ${id}\` releases it.`;
+const stuck = (id: string) =>
+  `It is in error state, and is not started before somebody clears that: \`qstat -j ${id}\` tells why, \`qmod -cj ${id}\` clears it.`;
 
 /**
  * What the letters of a state mean (qstat(1)): "qw", "hqw", "hRwq", "Eqw", "t", "r", "Rr", "s", "S", "T", "dr", "Rq".
  * A letter never seen makes the state unknown. "-s h" alone tells who holds a job, so that a hold for other jobs, which
  * heals, cannot be told from one that does not: it is not called stuck.
  */
-export function newsOfState(state: string): RowNews {
+export function newsOfState(state: string, id: string): RowNews {
   if (!/^[dEhqwtrRsSTNPzu]+$/.test(state))
     return { is: "unknown", word: `Grid Engine says "${state}", which is not known here; it is taken to live` };
   if (state.includes("z")) return { is: "ended", word: "z" };
-  if (state.includes("E")) return { is: "queued", stuck: true, why: `${state}: ${STUCK}` };
+  if (state.includes("E")) return { is: "queued", stuck: true, why: `${state}: ${stuck(id)}` };
   if (/[trsST]/.test(state)) return { is: "running" };
   if (state.includes("d")) return { is: "queued", why: `${state}: it is being removed from the queue` };
-  if (state.includes("h")) return { is: "queued", why: `${state}: ${HOLDS}` };
+  if (state.includes("h")) return { is: "queued", why: `${state}: ${holds(id)}` };
   if (state.includes("R")) return { is: "queued", why: `${state}: it is to be started again` };
   return { is: "queued" };
 }
@@ -75,7 +75,7 @@ export function detailsIn(xml: string): ReadonlyMap<string, Details> | undefined
   const details = new Map<string, Details>();
   for (const job of elementsOf(root, "djob_info").flatMap((info) => info.children)) {
     const id = textOf(job, "JB_job_number");
-    const why = reasonOf(job);
+    const why = reasonOf(job, id);
     // A job that has ended between the two questions may be an element without anything in it.
     if (id !== "") details.set(id, { runner: textOf(job, "JB_script_file"), ...(why !== undefined && { why }) });
   }
@@ -83,10 +83,10 @@ export function detailsIn(xml: string): ReadonlyMap<string, Details> | undefined
 }
 
 /** What the machine said on which it could not be started: "... error: can't chdir to /x: No such file or directory". */
-function reasonOf(job: Element): string | undefined {
+function reasonOf(job: Element, id: string): string | undefined {
   const messages = elementsOf(job, "QIM_message").map(({ text }) => text.trim());
   const last = messages.filter(Boolean).at(-1);
-  return last === undefined ? undefined : explained(last.replace(/^[\d/]+ [\d:]+ \[\d+:\d+\]: (?:error: )?/, ""));
+  return last === undefined ? undefined : explained(last.replace(/^[\d/]+ [\d:]+ \[\d+:\d+\]: (?:error: )?/, ""), id);
 }
 
 const REASONS: readonly (readonly [text: RegExp, remedy: string])[] = [
@@ -96,8 +96,8 @@ const REASONS: readonly (readonly [text: RegExp, remedy: string])[] = [
   [/exit (?:status|code) 100|job exited with 100/i, "A script that ends with 100 asks Grid Engine to stop it there."],
 ];
 
-function explained(message: string): string {
+function explained(message: string, id: string): string {
   const remedy = REASONS.find(([text]) => text.test(message))?.[1];
   const sentence = /[.!?]$/.test(message) ? message : `${message}.`;
-  return [`Eqw: ${sentence}`, remedy, "`qmod -cj ID` lets it be tried again."].filter(Boolean).join(" ");
+  return [`Eqw: ${sentence}`, remedy, `\`qmod -cj ${id}\` lets it be tried again.`].filter(Boolean).join(" ");
 }

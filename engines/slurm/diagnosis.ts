@@ -13,9 +13,7 @@ const NEEDED = ["sbatch", "squeue", "scancel"] as const;
 /** Never throws. */
 export async function diagnosis(environment: NodeJS.ProcessEnv, uid: number): Promise<readonly Symptom[]> {
   const ask = (program: string, ...args: string[]) => runProgram(program, args, TIMEOUT_MS, environment);
-  const programs = [...NEEDED, "sacct"] as const;
-  const versions = await Promise.all(programs.map((program) => ask(program, "--version")));
-  const commands = commandsSymptom(programs.map((program, at) => [program, versions[at]]));
+  const commands = await commandsCheck(environment);
   if (commands.level === "error") return [commands];
   const askedAtMs = performance.now();
   const queue = await ask("squeue", "--noheader", `--user=${uid}`, "--format=%T");
@@ -31,6 +29,15 @@ export async function diagnosis(environment: NodeJS.ProcessEnv, uid: number): Pr
   return [commands, answers, keeps, ...limitSymptoms(settings, keeps.level === "ok" && keepsNone(accounting))];
 }
 
+/** The first look: are Slurm's commands of use here? The controller is not asked. Never throws. */
+export async function commandsCheck(environment: NodeJS.ProcessEnv): Promise<Symptom> {
+  const programs = [...NEEDED, "sacct"] as const;
+  const versions = await Promise.all(
+    programs.map((program) => runProgram(program, ["--version"], TIMEOUT_MS, environment)),
+  );
+  return commandsSymptom(programs.map((program, at) => [program, versions[at]]));
+}
+
 function commandsSymptom(versions: readonly (readonly [string, Ran | undefined])[]): Symptom {
   const about = "Slurm's commands";
   const said = versions.map(([program, ran]) => ({ program, ran, version: versionIn(ran) }));
@@ -41,12 +48,13 @@ function commandsSymptom(versions: readonly (readonly [string, Ran | undefined])
       about,
       says: `${missing.map(({ program }) => program).join(", ")} not found. Put them on the PATH (on some clusters: module load slurm), or run the jobs on this machine: -e LocalEngine`,
     };
-  const broken = said.find(({ ran, version }) => version === undefined && ran?.errorCode !== "ENOENT");
+  // Of sacct, which one can do without, is told with the accounting.
+  const broken = said.find(({ program, version }) => version === undefined && program !== "sacct");
   if (broken)
     return {
       level: "error",
       about,
-      says: `${broken.program} --version failed: ${whyOf(broken.ran)}. Does this machine belong to the cluster? SLURM_CONF names its slurm.conf.`,
+      says: `${broken.program} --version failed: ${whyOf(broken.ran)}. Does this machine belong to the cluster? SLURM_CONF names its slurm.conf. To run the jobs on this machine: -e LocalEngine`,
     };
   const different = new Set(said.flatMap(({ version }) => version ?? []));
   const list = said.flatMap(({ program, version }) => (version === undefined ? [] : [program])).join(", ");

@@ -51,6 +51,7 @@ import { type Accounting, Client, type Queue } from "./client.ts";
 import { jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { copiesOf, endedNews, endsOf, livingNews } from "./judge.ts";
+import { missingOutputFolder, withMissingFolder } from "./output-folder.ts";
 import { canWaitFor, checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, type QueueRow, taskOf } from "./queue.ts";
 
@@ -121,6 +122,8 @@ export class SlurmEngine implements Engine {
   }
 
   async check(attempt: Attempt): Promise<void> {
+    const missing = missingOutputFolder(attempt);
+    if (missing !== undefined) throw new EngineError("refused", missing);
     const args = ["--test-only", ...submitArgs(attempt)];
     const ran = await runProgram("sbatch", args, CHECK_TIMEOUT_MS, this.#environment);
     if (ran.exitCode !== 0) throw this.#refusal(attempt, ran);
@@ -386,7 +389,7 @@ export class SlurmEngine implements Engine {
   #over(job: Submitted, news: News): News {
     this.#notes.forget(job.token);
     this.#submittedAtMs.delete(job.token);
-    return news;
+    return news.is === "ended" ? withMissingFolder(job, news) : news;
   }
 
   // -- cancel --

@@ -32,7 +32,7 @@ export function livingNews(rows: readonly Row[]): News | undefined {
   if (rows.some((row) => stateOf(row.state)?.is === "running")) return { is: "running" };
   const queued = rows.filter((row) => stateOf(row.state)?.is === "queued");
   if (queued.length === 0) return undefined;
-  const reasons = queued.flatMap((row) => ("reason" in row ? [{ word: row.reason, ...whyItWaits(row.reason) }] : []));
+  const reasons = queued.flatMap((row) => ("reason" in row ? [reasonOf(row)] : []));
   const worst = reasons.find((reason) => !reason.heals) ?? reasons[0];
   const expectedStart = expectedStartOf(queued);
   const soon = expectedStart !== undefined && { expectedStart };
@@ -46,6 +46,12 @@ export function livingNews(rows: readonly Row[]): News | undefined {
     ...(worst.word === STRANDED && { stranded: true }),
     ...soon,
   };
+}
+
+/** Commands in the sentence name the job, as a person would type them. */
+function reasonOf({ reason, shownId }: QueueRow) {
+  const { sentence, ...waiting } = whyItWaits(reason);
+  return { word: reason, sentence: sentence.replace("JOBID", () => baseId(shownId)), ...waiting };
 }
 
 /** The earliest that Slurm expects; it makes such a guess for the next few jobs only, and makes it anew all the time. */

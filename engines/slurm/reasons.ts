@@ -2,7 +2,7 @@
 
 /** What squeue's Reason means. */
 export interface Waiting {
-  /** One plain sentence; the raw text where the word was never seen. */
+  /** One plain sentence, in which JOBID stands for the job's; the raw text where the word was never seen. */
   readonly sentence: string;
   /**
    * The job starts without anybody touching it. False where it waits until somebody changes the job, a limit or a

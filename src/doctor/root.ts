@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
-import { diskErrorText } from "../disk-error.ts";
+import { diskErrorText, isFull } from "../disk-error.ts";
 import type { Symptom } from "../engine.ts";
 import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";
 import { durationText } from "../outcome.ts";
@@ -142,17 +142,18 @@ const FREE_SHARE = 0.05;
 const FREE_BYTES = 1e9;
 
 function spaceSymptoms(disk: Disk, root: Root): Symptom[] {
-  const { bytes, bytesFree, files, filesFree } = disk.fileSystem(root.path);
+  const fileSystem = disk.fileSystem(root.path);
+  const { bytes, bytesFree, files, filesFree } = fileSystem;
   const share = (free: number, all: number) => `${Math.floor((free / all) * 100)} %`;
   const space = `${sizeText(bytesFree)} free of ${sizeText(bytes)} (${share(bytesFree, bytes)})`;
   const few = bytes > 0 && (bytesFree < FREE_BYTES || bytesFree < bytes * FREE_SHARE);
   const about = "space";
   const symptoms: Symptom[] = [
-    bytes > 0 && bytesFree === 0
+    isFull({ ...fileSystem, files: 0 })
       ? {
           level: "error",
           about,
-          says: `none is left. Nothing can be taken in or recorded: delete something, e.g. in ${root.complete}`,
+          says: `hardly any is left (${sizeText(bytesFree)}). Nothing can be taken in or recorded: delete something, e.g. in ${root.complete}`,
         }
       : few
         ? { level: "warning", about, says: `${space}. Delete what you do not need, e.g. in ${root.complete}` }

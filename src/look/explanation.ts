@@ -15,7 +15,7 @@ import { type JobRef, namesIn } from "../selection.ts";
 import { PLACES } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
 import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
-import { lookUnlessShut, pendingRow } from "./overview.ts";
+import { lookUnlessShut, pendingRow, waitsAgainSince } from "./overview.ts";
 import { ago, secondsBetween } from "./times.ts";
 import { jobsBefore, readinessNow } from "./waiting.ts";
 
@@ -50,7 +50,14 @@ export function explain(scene: Scene, job: JobRef): Explanation {
     return { state: "unknown", sentences: [withStop(`Its records cannot be read: ${fault}`)], next: [], attempts };
   const damaged = [fault, ...attempts.flatMap(({ faults }) => faults)].filter((one) => one !== undefined);
   const { state, sentences, next } = EXPLAIN[job.place](scene, job.name, attempts);
-  return { state, sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)], next, attempts };
+  // Whose runner has stopped, and is to be started again.
+  const isAgain = ({ isInForce, state: own }: AttemptHistory) => isInForce && state === "queued" && own !== "submitted";
+  return {
+    state,
+    sentences: [...sentences, ...damaged.map((one) => `${withStop(one)}`)],
+    next,
+    attempts: attempts.map((attempt) => (isAgain(attempt) ? { ...attempt, state } : attempt)),
+  };
 }
 
 type Part = Omit<Explanation, "attempts">;
@@ -75,7 +82,7 @@ function explainWaiting(scene: Scene, name: string): Part {
   const readiness = readinessNow(disk, root, name, rules, near);
   const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
   const reason = manager.owner && manager.word.reasons.get(name);
-  const more = [manager.word.problems.get(`inbox/${name}`)].filter((one) => one !== undefined);
+  const more = problemsOf(manager, scene.now, `inbox/${name}`);
   if (lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.cancel))) {
     const sentence = `It is to be cancelled (${FILES.cancel}), and ends without being run when a manager has seen that.`;
     return { state: "waiting", sentences: [sentence, ...noManager(scene)], next: [REMOVE] };
@@ -167,9 +174,12 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
   const { disk, root, manager, now } = scene;
   const row = pendingRow(disk, root, name);
   const attempt = attempts.find(({ isInForce }) => isInForce);
-  const told = [name, `doubt ${name}`, `step ${name}`, `news ${name}`]
-    .filter(() => manager.owner !== undefined)
-    .flatMap((about) => manager.word.problems.get(about) ?? []);
+  const said = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
+  const isAgain = attempt !== undefined && waitsAgainSince(attempt, said) !== undefined;
+  // What its engine says of one that waits is told with that.
+  const isTold = textIn(said.why) !== undefined && (isAgain || attempt?.state === "submitted");
+  const news = isTold ? [] : [`news ${name}`];
+  const told = [name, `doubt ${name}`, `step ${name}`, ...news].flatMap((about) => problemsOf(manager, now, about));
   const cancel = attempt?.cancel;
   const asked = cancel
     ? [`It was asked to end ${ago(cancel.at, now)} ago: ${withStop(cancel.reason)} Its end has not been seen yet.`]
@@ -190,12 +200,13 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
     const { is: result, why } = attempt.outcome;
     return is([`It has ended: ${result}. ${withStop(why)}`, "It is on its way to complete/."], [SHOW_OUTPUT]);
   }
+  if (isAgain) return is(queuedSentences(scene, attempt, said, againSentence(attempt, now)), [SHOW_OUTPUT, CANCEL]);
   if (attempt.state === "ended") {
     const code = attempt.exitCode === undefined ? "" : ` with exit code ${attempt.exitCode}`;
     return is([`It has ended${code}, and is collected at the manager's next check.`], [SHOW_OUTPUT]);
   }
   if (attempt.state === "running") return is(runningSentences(attempt, now), [FOLLOW, CANCEL]);
-  return is(queuedSentences(scene, name, attempt), [CANCEL]);
+  return is(queuedSentences(scene, attempt, said), [CANCEL]);
 }
 
 function runningSentences(attempt: AttemptHistory, now: string): string[] {
@@ -218,13 +229,25 @@ function runningSentences(attempt: AttemptHistory, now: string): string[] {
   return [...sentences, ...askedSentences(plan?.asked, "asks")];
 }
 
-function queuedSentences({ disk, root, now }: Scene, name: string, attempt: AttemptHistory): string[] {
+/** Its scheduler has put it back into the queue. */
+function againSentence({ startedAt, exitCode }: AttemptHistory, now: string): string[] {
+  const since = startedAt === undefined ? "" : ` at ${clockOf(startedAt, now)}`;
+  const end = exitCode === undefined ? "" : ` with exit code ${exitCode}`;
+  return [`It was started${since}, stopped${end}, and put back into the queue: it is to be started again.`];
+}
+
+/** `said`: its job_status.json. */
+function queuedSentences(
+  { now }: Scene,
+  attempt: AttemptHistory,
+  said: Readonly<Record<string, unknown>>,
+  more: readonly string[] = [],
+): string[] {
   const { submittedAt, engine = "the engine", id, plan } = attempt;
-  const status = jsonObject(disk, join(jobFolder(root, "pending", name), FILES.status));
-  const own = status.token === attempt.token ? status : {};
+  const own = said.token === attempt.token ? said : {};
   const [why, whySince, soon] = [textIn(own.why), timeIn(own.whySince), timeIn(own.expectedStart)];
   const since = submittedAt === undefined ? "" : ` ${ago(submittedAt, now)} ago`;
-  const sentences = [`It was submitted${since} and is job ${id} of ${engine}, where it waits.`];
+  const sentences = [`It was submitted${since} and is job ${id} of ${engine}, where it waits.`, ...more];
   if (why !== undefined) {
     const from = whySince === undefined ? "" : ` since ${clockOf(whySince, now)}`;
     sentences.push(`${engine} says${from}: ${withStop(why)}`);

@@ -40,6 +40,8 @@ export interface AttemptHistory {
   readonly submittedAt?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;
+  /** When its runners have recorded something last. */
+  readonly recordedAt?: string;
   /** Where it runs or ran; of an array, where its first task does. */
   readonly host?: string;
   /** Of an array: how many tasks have started, and how many have ended. */
@@ -163,7 +165,7 @@ function timesOf(
   runs: Runs,
   intent: Intent | undefined,
   outcome: OutcomeRecord | undefined,
-): { startedAt?: string; endedAt?: string } {
+): Pick<AttemptHistory, "startedAt" | "endedAt" | "recordedAt"> {
   const atMs = (name: string) => disk.look(join(records, name))?.mtimeMs ?? Number.NaN;
   const iso = (ms: number) => (Number.isFinite(ms) ? new Date(ms).toISOString() : undefined);
   const all = [...runs.values()];
@@ -172,7 +174,8 @@ function timesOf(
   const startedAt = outcome?.startedAt ?? iso(Math.min(...started));
   const isOver = exitCodeOf(runs, intent) !== undefined;
   const endedAt = outcome ? (outcome.endedAt ?? outcome.at) : isOver ? iso(Math.max(...ended)) : undefined;
-  return { ...(startedAt && { startedAt }), ...(endedAt && { endedAt }) };
+  const recordedAt = iso(Math.max(...started, ...ended));
+  return { ...(startedAt && { startedAt }), ...(endedAt && { endedAt }), ...(recordedAt && { recordedAt }) };
 }
 
 /** What its runners have recorded, once all of them have. */

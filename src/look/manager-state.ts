@@ -1,6 +1,7 @@
 /** Who manages a root, as far as can be seen from here, and what that manager said last. Reads only. */
 import { OPTIONS } from "../config/options.ts";
 import type { Disk } from "../disk.ts";
+import { isFull } from "../disk-error.ts";
 import { lastBeatMs, type Owner, readOwner } from "../lock.ts";
 import { readWord, type WordRead } from "../manager-word.ts";
 import { printable } from "../printable.ts";
@@ -15,6 +16,8 @@ export interface ManagerState {
   /** It has shown no sign of life since then, and perhaps it is dead. */
   readonly silentSince?: string;
   readonly word: WordRead;
+  /** A full disk, in a sentence: the manager itself can hardly leave a word of that. */
+  readonly noRoom?: string;
 }
 
 /** What must be known of this machine to tell whether a manager lives. */
@@ -27,12 +30,23 @@ export interface Observer {
 
 /** Reads who manages a root, and judges by this machine's processes and clocks whether it lives. */
 export function managerOf(disk: Disk, root: Root, observer: Observer): ManagerState {
-  const word = readWord(disk, root);
+  const noRoom = isRootFull(disk, root)
+    ? `There is no room left on the disk of ${root.path}: nothing can be taken in or recorded, and jobs may fail for it. Delete what you do not need, e.g. in ${root.complete}.`
+    : undefined;
+  const seen = { word: readWord(disk, root), ...(noRoom !== undefined && { noRoom }) };
   const owner = readOwner(disk, root);
-  if (!owner || (owner.host === observer.host && !observer.isAlive(owner.pid, owner.start))) return { word };
+  if (!owner || (owner.host === observer.host && !observer.isAlive(owner.pid, owner.start))) return seen;
   const beatMs = lastBeatMs(disk, root);
   const isSilent = beatMs !== undefined && Date.now() - beatMs > observer.patienceS * 1000;
-  return { owner, word, ...(isSilent && { silentSince: new Date(beatMs).toISOString() }) };
+  return { ...seen, owner, ...(isSilent && { silentSince: new Date(beatMs).toISOString() }) };
+}
+
+function isRootFull(disk: Disk, root: Root): boolean {
+  try {
+    return isFull(disk.fileSystem(root.path));
+  } catch {
+    return false;
+  }
 }
 
 /** What starts a manager of this root: with the engine of the last one, or its jobs would go to another. */
@@ -43,11 +57,13 @@ export function startCommand(root: Root, word: Pick<WordRead, "engine" | "engine
 }
 
 /** Who manages the root, and how old is what is known: the first line of what a person is told, and what is wrong. */
-export function managerLines(root: Root, { owner, silentSince, word }: ManagerState, now: string): string[] {
+export function managerLines(root: Root, manager: ManagerState, now: string): string[] {
+  const { owner, silentSince, word } = manager;
   const checked = word.at === undefined ? undefined : ago(word.at, now);
+  const wrong = problemsOf(manager, now).map((problem) => `! ${printable(problem)}`);
   if (!owner) {
     const last = checked === undefined ? "" : `; the last check was ${checked} ago`;
-    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word)}`];
+    return [`${root.path}: no manager is running${last}. To start one: ${startCommand(root, word)}`, ...wrong];
   }
   const who = `${word.engine ?? "a manager"} on ${owner.host} (process ${owner.pid})`;
   const lines = [`${root.path}: ${who}${checked === undefined ? "" : `, last check ${checked} ago`}`];
@@ -56,14 +72,17 @@ export function managerLines(root: Root, { owner, silentSince, word }: ManagerSt
       `! It has been silent for ${ago(silentSince, now)}: it is stopped or dead, or ${owner.host} is out of reach. What is shown is as old as that.`,
     );
   }
-  return [...lines, ...problemsOf({ owner, word }, now).map((problem) => `! ${printable(problem)}`)];
+  return [...lines, ...wrong];
 }
 
-/** What is wrong, in sentences; what a dead manager said last is not known to hold. */
-export function problemsOf({ owner, word }: ManagerState, now: string, only?: string): string[] {
-  if (!owner) return [];
-  const problems = [...word.problems].filter(([about]) => only === undefined || about === only);
-  return problems.map(([about, text]) =>
-    about === "engine" && word.outage ? `For ${ago(word.outage.since, now)}: ${text}` : text,
-  );
+/** What is wrong, in sentences; of what nobody looks at now, when it was so: cron's manager is hardly ever seen alive. */
+export function problemsOf({ owner, word, noRoom }: ManagerState, now: string, only?: string): string[] {
+  const isMeant = (about: string) => only === undefined || about === only;
+  const told = [...word.problems]
+    .filter(([about]) => isMeant(about))
+    .map(([about, text]) => {
+      if (!owner) return `At the last check${word.at === undefined ? "" : `, ${ago(word.at, now)} ago`}: ${text}`;
+      return about === "engine" && word.outage ? `For ${ago(word.outage.since, now)}: ${text}` : text;
+    });
+  return noRoom !== undefined && isMeant("root") ? [noRoom, ...told] : told;
 }

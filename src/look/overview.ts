@@ -43,7 +43,6 @@ export function reportOf(disk: Disk, root: Root, manager: ManagerState, view: Vi
     pending: namesIn(disk, root, "pending"),
     complete: namesIn(disk, root, "complete"),
   };
-  const outage = owner && word.outage;
   return {
     schema: 1,
     root: root.path,
@@ -60,7 +59,7 @@ export function reportOf(disk: Disk, root: Root, manager: ManagerState, view: Vi
     }),
     ...(word.at !== undefined && { lastCheckAt: word.at }),
     problems: problemsOf(manager, at),
-    ...(outage && { outage }),
+    ...(word.outage && { outage: word.outage }),
     counts: { waiting: names.waiting.length, pending: names.pending.length, complete: names.complete.length },
     jobs: view.failedOnly ? failedRows(disk, root, names.complete, view) : rowsOf(disk, root, manager, names, view),
   };
@@ -137,15 +136,36 @@ export function pendingRow(disk: Disk, root: Root, name: string): Row {
   const odd = oddRow(disk, folder, "pending", name);
   if (odd) return odd;
   const attempt = attempts.find(({ isInForce }) => isInForce);
-  const told = factsIn(jsonObject(disk, join(folder, FILES.status)));
+  const said = jsonObject(disk, join(folder, FILES.status));
+  const told = factsIn(said);
   // One of another attempt says nothing.
   const status = attempt === undefined || told.token === attempt.token ? told : {};
   const known = attempt ? factsOf(attempt) : { state: told.state ?? (fault === undefined ? "claimed" : "unknown") };
+  const againSince = attempt && waitsAgainSince(attempt, said);
+  if (againSince !== undefined) {
+    const { startedAt: _started, endedAt: _ended, ...facts } = { ...known, ...status, state: "queued" };
+    return { ...facts, name, place: "pending", since: againSince };
+  }
   const isLater = attempt !== undefined && ["running", "ended"].includes(attempt.state);
   const state = isLater || attempt?.outcome ? attempt.state : (status.state ?? known.state);
   const why = fault ?? attempt?.faults[0] ?? attempt?.outcome?.why ?? (isLater ? undefined : status.why);
   const { why: _why, ...others } = { ...status, ...known };
   return withSince({ ...others, name, place: "pending", state, ...(why !== undefined && { why }) });
+}
+
+/**
+ * Since when it waits to be started again (ISO-8601 UTC), by its job_status.json: its scheduler has put it back into the
+ * queue after all that its runner has recorded. Undefined for any other job.
+ */
+export function waitsAgainSince(
+  { state, token, tasks, recordedAt = "" }: AttemptHistory,
+  said: Readonly<Record<string, unknown>>,
+): string | undefined {
+  // Of an array some tasks may wait for the first time.
+  const hasStarted = state === "ended" || (state === "running" && !tasks);
+  if (!hasStarted || said.state !== "queued" || said.token !== token) return undefined;
+  const since = timeIn(said.whySince);
+  return since !== undefined && since > recordedAt ? since : undefined;
 }
 
 /** An inbox folder has no status file of this life; one that it brought along is of an earlier one. */

@@ -42,8 +42,9 @@ export interface Report {
   };
   /** When what is known was looked at last, by whatever manager. */
   readonly lastCheckAt?: string;
+  /** What is wrong, in sentences; where no manager runs, what was at the last check. */
   readonly problems: readonly string[];
-  /** The engine does not answer. */
+  /** The engine does not answer, or did not at the last check. */
   readonly outage?: { readonly since: string; readonly text: string };
   readonly counts: { readonly waiting: number; readonly pending: number; readonly complete: number };
   readonly jobs: readonly Row[];

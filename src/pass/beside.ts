@@ -3,6 +3,7 @@
  * become archives. One of each at a time.
  */
 import { Results } from "../archive/results.ts";
+import { diskTroubleText } from "../disk-error.ts";
 import { Arrivals } from "../inbox/arrivals.ts";
 import type { Arrived } from "../inbox/arriving.ts";
 import type { Inbox } from "../inbox/inbox.ts";
@@ -111,7 +112,7 @@ export class Beside {
         wake();
       },
       waits: (token, error) => {
-        problems.report(`pack ${token}`, "warn", `The archive of ${token} waits: ${error.message}`);
+        problems.report(`pack ${token}`, "warn", `The archive of ${token} waits: ${diskTroubleText(error)}`);
         wake();
       },
       gaveUp: (token, error) => {
@@ -130,7 +131,7 @@ export class Beside {
   #failed(about: string, error: unknown): void {
     const { life, problems, wake } = this.#parts;
     if (!life.endsBy(error))
-      problems.report(about, "warn", `What is left of archives waits: ${(error as Error).message}`);
+      problems.report(about, "warn", `What is left of archives waits: ${diskTroubleText(error)}`);
     wake();
   }
 }

@@ -1,5 +1,6 @@
 /** --finished-file: written into folders that have arrived in complete/, of which markers tell until it is there. */
 import { join } from "node:path";
+import { diskTroubleText } from "../disk-error.ts";
 import { finish, finishingFolder } from "../steps/archive.ts";
 import type { World } from "../steps/world.ts";
 import type { Problems } from "./problems.ts";
@@ -25,7 +26,7 @@ export function finishFolder(world: World, problems: Problems, marker: string): 
     problems.report(
       about,
       "warn",
-      `${world.rules.finishedFile} named in ${path} cannot be written: ${(error as Error).message}`,
+      `${world.rules.finishedFile} named in ${path} cannot be written: ${diskTroubleText(error)}`,
     );
   }
 }

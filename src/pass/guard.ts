@@ -1,4 +1,5 @@
 /** What goes wrong with one job concerns no other: it is told of, and the job waits, longer each time. */
+import { diskTroubleText } from "../disk-error.ts";
 import { jobFolder } from "../root.ts";
 import type { Place } from "../stage.ts";
 import type { World } from "../steps/world.ts";
@@ -43,7 +44,7 @@ export class Guard {
       postpone(job);
       if (DISK_WIDE.has((error as NodeJS.ErrnoException).code ?? "")) this.#diskRetryAtMs = job.retryAtMs;
       if (isGone(this.#world, "pending", job.name)) return;
-      this.#problems.report(about, "error", `${job.name} waits: ${(error as Error).message}`);
+      this.#problems.report(about, "error", `${job.name} waits: ${diskTroubleText(error)}`);
       this.#jobs.look(job);
     }
   }

@@ -75,6 +75,8 @@ export class Pass {
   /** When the last check began, and the last step forward. */
   #checkedMs = 0;
   #beganMs = 0;
+  /** When the last check came to its end (ISO-8601 UTC). */
+  #checkedAt: string | undefined;
 
   /** `load`: how other engines than today's are loaded, for jobs that they were given before. */
   constructor(world: World, limits: Limits, brakes: BrakeRules, say: Say, wake: () => void, load?: LoadEngine) {
@@ -115,10 +117,10 @@ export class Pass {
 
   /** Looks at the disk anew, then does all that can be done. Throws LockError when another manager took over. */
   async check(): Promise<void> {
-    const { root, disk } = this.#world;
+    const { root } = this.#world;
     this.#checkedMs = performance.now();
     this.#beganMs = this.#checkedMs;
-    if (!isRootThere(disk, root)) {
+    if (!this.#isThere()) {
       this.#problems.report(
         "root",
         "warn",
@@ -132,7 +134,12 @@ export class Pass {
     await this.#others.look();
     await this.advance("all");
     this.#say({ is: "check" });
-    this.#leaveWord();
+    this.#checkedAt = new Date().toISOString();
+    this.leaveWord();
+  }
+
+  #isThere(): boolean {
+    return isRootThere(this.#world.disk, this.#world.root);
   }
 
   /** Does all that can be done with what is known, asking these engines, if they may be asked. */
@@ -164,8 +171,11 @@ export class Pass {
     this.#lookMs = performance.now() - beganMs;
   }
 
-  #leaveWord(): void {
+  /** Says for `jobmgr status` what is known, while the root is there. Never throws. */
+  leaveWord(): void {
+    if (this.#checkedAt === undefined || !this.#isThere()) return;
     leaveWord({
+      checkedAt: this.#checkedAt,
       limits: this.#limits,
       inbox: this.#inbox,
       lines: this.#lines,

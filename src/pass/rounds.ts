@@ -78,6 +78,7 @@ export class Rounds {
     await behind.look(line, asked);
     try {
       const failure = await this.#cancelWhatIsAsked(line, asked).catch((error: Error) => error);
+      const askedAt = new Date().toISOString();
       const news = await line.engine.poll(submitted, life.signal);
       line.pollAnswered(jobs.all.some((job) => job.seen?.stage === "submitting" && lines.of(job) === line));
       const about = line.about("cancel");
@@ -85,7 +86,7 @@ export class Rounds {
       else problems.resolve(about, "debug", "Jobs can be cancelled.");
       // Meanwhile one may have gone, or set out.
       const heard = asked.filter((job) => isAsked(job) && jobs.has(job.name));
-      for (const job of heard) this.#hear(line, job, news.get(job.seen?.token as Token));
+      for (const job of heard) this.#hear(line, job, news.get(job.seen?.token as Token), askedAt);
       for (const job of heard) await this.#giveUpRaised(line, job);
       // What is seen for the first time to wait, which a manager that lives for one pass only sees but once.
       const recalled = (await behind.look(line, heard)).map(submittedOf).filter((one) => one !== undefined);
@@ -137,7 +138,7 @@ export class Rounds {
     });
   }
 
-  #hear(line: Line, job: Job, told: News | undefined): void {
+  #hear(line: Line, job: Job, told: News | undefined, askedAt: string): void {
     const { places, problems, say } = this.#parts;
     // What the scheduler says of such a wait is no news, and nothing that a person could mend.
     const isWaitOfOurs = told?.is === "queued" && (isBehind(job) || (told.stranded === true && isAfterOthers(job)));
@@ -160,7 +161,7 @@ export class Rounds {
     else problems.resolve(`news ${job.name}`, "debug", `${job.name} is in order again.`);
     const expectedStart = expectedOf(news);
     writeStatus(line.world, problems, job, news.is, {
-      ...(why !== undefined && { why, whySince: whySince(line.world, job, why) }),
+      ...(why !== undefined && { why, whySince: whySince(line.world, job, why, askedAt) }),
       ...(isStuck && { stuck: true }),
       ...(expectedStart !== undefined && { expectedStart }),
     });

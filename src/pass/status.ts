@@ -1,6 +1,7 @@
 /** job_status.json of a job in pending/: for people, so that one that cannot be written holds up nothing. */
 import { join } from "node:path";
 import { putForReading } from "../disk.ts";
+import { diskTroubleText } from "../disk-error.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, textIn } from "../json-file.ts";
 import { jobFolder } from "../root.ts";
@@ -24,15 +25,17 @@ export function writeStatus(
     putForReading(disk, folder, FILES.status, text);
     problems.resolve(about, "debug", `${FILES.status} of ${job.name} can be written again.`);
   } catch (error) {
-    problems.report(about, "warn", `${FILES.status} of ${job.name} cannot be written: ${(error as Error).message}`);
+    problems.report(about, "warn", `${FILES.status} of ${job.name} cannot be written: ${diskTroubleText(error)}`);
   }
 }
 
-/** Since when it waits for that: by the last status, if it says the same, for a manager that was just started does not know. */
-export function whySince({ disk, root }: World, job: Job, why: string): string {
-  const now = new Date().toISOString();
+/**
+ * Since when it waits for that: by the last status, if it says the same, for a manager that was just started does not
+ * know; else since the engine was asked (ISO-8601 UTC), so that what its runner has recorded later is known to be later.
+ */
+export function whySince({ disk, root }: World, job: Job, why: string, askedAt: string): string {
   const last = jsonObject(disk, join(jobFolder(root, "pending", job.name), FILES.status));
   const since = textIn(last.whySince);
   const isSame = last.token === job.seen?.token && last.why === why;
-  return isSame && since !== undefined && since < now ? since : now;
+  return isSame && since !== undefined && since < askedAt ? since : askedAt;
 }

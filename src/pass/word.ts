@@ -1,6 +1,7 @@
-/** manager.json: a few words for `jobmgr status`, left at each check: why folders wait, how the engine is. */
+/** manager.json: a few words for `jobmgr status`, left at each check, and at the end: why folders wait, how the engine is. */
 import type { Brakes } from "../brakes.ts";
 import { putForReading } from "../disk.ts";
+import { diskTroubleText } from "../disk-error.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import type { ManagerWord } from "../manager-word.ts";
 import { engineIn } from "../steps/world.ts";
@@ -13,6 +14,8 @@ import type { Problems } from "./problems.ts";
 const REASONS_MAX = 200;
 
 interface Parts {
+  /** ISO-8601 UTC. */
+  readonly checkedAt: string;
   readonly limits: Limits;
   readonly inbox: Inbox;
   readonly lines: Lines;
@@ -29,17 +32,17 @@ export function leaveWord(parts: Parts): void {
     putForReading(disk, root.own, "manager.json", `${JSON.stringify(wordOf(parts), undefined, 1)}\n`);
     problems.resolve("word", "debug", "manager.json can be written again.");
   } catch (error) {
-    problems.report("word", "warn", `${root.own}/manager.json cannot be written: ${(error as Error).message}`);
+    problems.report("word", "warn", `${root.own}/manager.json cannot be written: ${diskTroubleText(error)}`);
   }
 }
 
-function wordOf({ limits, inbox, lines, places, brakes, problems }: Parts): ManagerWord {
+function wordOf({ checkedAt, limits, inbox, lines, places, brakes, problems }: Parts): ManagerWord {
   const { world, outage } = lines.today;
   const pausedMs = brakes.pausedForMs(performance.now());
   return {
     schema: 1,
     ...engineIn(world),
-    at: new Date().toISOString(),
+    at: checkedAt,
     problems: Object.fromEntries(problems.all),
     ...(outage && { outage }),
     ...(pausedMs > 0 && { brakedUntil: new Date(Date.now() + pausedMs).toISOString() }),

@@ -57,7 +57,7 @@ export interface EngineEntry {
   readonly summary?: string;
   /** Where one lies that does not come with jobmgr. */
   readonly from?: string;
-  /** It is the one of this configuration. */
+  /** It is the one of this configuration, or of the root's manager. */
   readonly isInForce: boolean;
   /** Why it cannot run jobs on this machine, in a sentence; undefined if it can. */
   readonly absence?: string;
@@ -69,6 +69,8 @@ export interface Surroundings {
   readonly command: readonly string[];
   /** Throws EngineError if it cannot run here. */
   makeEngine(): Promise<Engine>;
+  /** The same, with that engine instead of the one of the configuration. */
+  withEngine(engine: string): Surroundings;
   /** Of which version the engine is, and where it comes from. */
   engineOrigin(): Promise<EngineOrigin>;
   /**
@@ -78,7 +80,7 @@ export interface Surroundings {
   engineNamed(name: string, from: string | undefined): Promise<{ engine: Engine; origin: EngineOrigin }>;
   /** The engine for reading job.sh alone; where jobs cannot run, too. Throws EngineError `refused` for an unknown one. */
   makeReader(): Promise<Engine>;
-  /** Why the engine cannot run jobs on this machine; undefined if it can. */
+  /** Why the engine cannot run jobs on this machine, as far as can be told without its scheduler; undefined if it can. */
   engineAbsence(): Promise<string | undefined>;
   /** All engines that come with jobmgr or are found here, and the one of this configuration. Loads all of them; never throws. */
   listEngines(): Promise<readonly EngineEntry[]>;

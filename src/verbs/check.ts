@@ -19,6 +19,7 @@ import { openRoot, type Root, RootError } from "../root.ts";
 import { faultOfScript, SCRIPT_BYTES_MAX, type Script } from "../script.ts";
 import { readScript } from "../script-file.ts";
 import type { Call, Surroundings } from "./call.ts";
+import { withManagersEngine } from "./managers-engine.ts";
 
 /** What was found of one thing, as `check --json` tells it. */
 interface Checked {
@@ -30,7 +31,7 @@ interface Checked {
 
 /** Checks each, and prints a line for each finding, also for what is not there. Throws UsageError. */
 export async function check(call: Call<{ json?: boolean }>): Promise<number> {
-  const { words, options, settings, around, terminal } = call;
+  const { words, options, settings, around, terminal } = withManagersEngine(call);
   const disk = realDisk;
   const root = rootIfAny(disk, call);
   const rules = {
@@ -176,9 +177,10 @@ class Checker {
       ...(await syntaxFindings(script.text, `${folder}/${FILES.script}`, around.runProgram)),
       ...findings,
     ];
-    // An engine without a queue looks for the folders of its outputs.
-    if (!plan || this.leftOut !== undefined || (lacksFiles && !engine.hasQueue)) return before;
-    const dry = await dryRun(disk, engine, { folder, text: script.text, plan, machine: around.machine });
+    if (!plan || this.leftOut !== undefined) return before;
+    // An engine may look for the folders of its outputs.
+    const asked = lacksFiles ? { ...plan, outputs: [] } : plan;
+    const dry = await dryRun(disk, engine, { folder, text: script.text, plan: asked, machine: around.machine });
     if ("findings" in dry) return [...before, ...dry.findings];
     this.leftOut = dry.out;
     return before;

@@ -8,6 +8,7 @@ import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
 import type { Call } from "./call.ts";
+import { withManagersEngine } from "./managers-engine.ts";
 
 /** Asks all of it, also where the root cannot be used. Throws EngineError `refused` for an unknown engine. */
 export async function doctor(call: Call<{ json?: boolean }>): Promise<number> {
@@ -25,7 +26,7 @@ async function aboutRoot(root: Root, { settings, around }: Call): Promise<Sympto
 }
 
 async function symptomsOf(call: Call): Promise<Symptom[]> {
-  const { settings, files, around } = call;
+  const { settings, files, around } = withManagersEngine(call);
   const disk = realDisk;
   const engine = await around.makeReader();
   const { root, symptom } = openSymptom(disk, settings);

@@ -3,9 +3,11 @@ import { EXIT } from "../exit-codes.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import type { Call, EngineEntry } from "./call.ts";
+import { withManagersEngine } from "./managers-engine.ts";
 
-/** Shows those that come with jobmgr, those in packages, and the one of this configuration. */
-export async function engines({ options, around, terminal }: Call<{ json?: boolean }>): Promise<number> {
+/** Shows those that come with jobmgr, those in packages, and the one that is in force. */
+export async function engines(call: Call<{ json?: boolean }>): Promise<number> {
+  const { options, around, terminal } = withManagersEngine(call);
   const entries = await around.listEngines();
   if (options.json) {
     terminal.out(`${JSON.stringify({ schema: 1, engines: entries.map(jsonOf) }, undefined, 1)}\n`);

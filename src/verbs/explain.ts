@@ -171,7 +171,7 @@ function asJson(job: JobRef, explanation: Explanation, also: readonly string[], 
     sentences,
     also,
     // "id" is the engine's own, as in job_status.json and `status --json`.
-    attempts: attempts.map(({ plan, records: _records, handle, id: outputId, ...attempt }) => ({
+    attempts: attempts.map(({ plan, records: _records, recordedAt: _recorded, handle, id: outputId, ...attempt }) => ({
       ...attempt,
       ...(handle !== undefined && { id: handle }),
       ...(plan && {

@@ -5,13 +5,18 @@ import { EXIT } from "../exit-codes.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";
 import type { Call } from "./call.ts";
+import { withManagersEngine } from "./managers-engine.ts";
 
 /** Shows it. Throws EngineError `unavailable` where the engine does not answer, or cannot tell. */
-export async function resources({ options, around, terminal }: Call<{ json?: boolean }>): Promise<number> {
+export async function resources(call: Call<{ json?: boolean }>): Promise<number> {
+  const { options, around, terminal } = withManagersEngine(call);
   const engine = await around.makeEngine();
   if (!engine.resources)
     throw new EngineError("unavailable", `${engine.name} does not tell what it runs jobs on. Ask its scheduler.`);
-  const found = await engine.resources(new AbortController().signal);
+  const found = await engine.resources(new AbortController().signal).catch(async (error: Error) => {
+    // What a scheduler's command says on a machine that does not belong to its cluster tells a person nothing.
+    throw new EngineError("unavailable", (await around.engineAbsence()) ?? withDoctor(error.message), { cause: error });
+  });
   if (options.json) {
     terminal.out(`${JSON.stringify({ schema: 1, engine: engine.name, ...found }, undefined, 1)}\n`);
     return EXIT.ok;
@@ -21,6 +26,10 @@ export async function resources({ options, around, terminal }: Call<{ json?: boo
   terminal.out(tables.map((rows) => table(rows, width).join("\n")).join("\n\n"));
   terminal.out(tables.length === 0 ? `${engine.name} has no nodes.\n` : "\n");
   return EXIT.ok;
+}
+
+function withDoctor(message: string): string {
+  return `${message} jobmgr doctor looks closer.`;
 }
 
 const UNKNOWN = "-";

@@ -1,4 +1,5 @@
 /** `jobmgr check`, word for word; and that it leaves nothing behind. */
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -324,6 +325,23 @@ describe("check", () => {
     const { code, stdout, stderr } = await jobmgr(["check", folder, good], { env: { PATH: bin } });
     expect(stdout).toMatch(new RegExp(`^${folder}: error: job\\.sh asks for --wait, .*\\n${good}: ok\\n$`));
     expect(stderr).toMatch(/^The engine's dry run was left out: There is no sbatch on this machine/);
+    expect(code).toBe(1);
+  });
+
+  it("finds that Slurm's output is to go to a folder that is not there, but for what an archive brings along", async () => {
+    const root = await makeRoot();
+    const script = "#!/bin/sh\n#SBATCH --output=out/%a.txt --array=1-2\ntrue\n";
+    const [bad, good] = [makeJob(root, "bad", script), makeJob(root, "good", { "job.sh": script, "out/.keep": "" })];
+    const archive = join(dirname(good), "packed.tar.gz");
+    execFileSync("tar", ["-czf", archive, "-C", good, "."]);
+    const bin = makeFolder();
+    for (const program of ["sbatch", "squeue", "scancel"])
+      writeFileSync(join(bin, program), "#!/bin/sh\necho slurm 22.05.8\n", { mode: 0o755 });
+    const env = { PATH: `${bin}:${process.env.PATH}` };
+    const { stdout, code } = await jobmgr(["check", "-e", "SlurmEngine", bad, good, archive], { env });
+    expect(stdout).toBe(
+      `${bad}: error: Its output is to go to out/, and there is no such folder in the job's folder: make it.\n${good}: ok\n${archive}: ok\n`,
+    );
     expect(code).toBe(1);
   });
 

@@ -111,10 +111,34 @@ it("what is pending", async () => {
   const root = await makeRoot("/tmp");
   putPending(root);
   const doubt = "submitting waits: whether it was submitted is not known; it is looked for in Slurm's queue.";
-  putManager(root, { problems: { "doubt submitting": doubt } }, true);
+  // That it is stuck is told once, with what the engine says.
+  putManager(root, { problems: { "doubt submitting": doubt, "news stuck": "stuck: JobHeldUser" } }, true);
   const calls = explained("submitting", "queued", "stuck", "running", "array", "collected");
   const text = await transcript(root, "pipes", calls, { TZ: "UTC" });
   await expect(calm(text)).toMatchFileSnapshot("golden/explain-pending.txt");
+});
+
+it("what ended and was put back into the queue is no more said to have ended, until it is started again", async () => {
+  const root = await makeRoot("/tmp");
+  const times = { submitted: 1, started: 2, ended: 3, exit: 143 };
+  const status = (whySince: string) => ({ state: "queued", why: "BeginTime: It waits for its time.", whySince });
+  putJob(root, "pending", "again", [{ ...times, status: status(at(4)) }]);
+  putJob(root, "pending", "killed", [{ submitted: 1, started: 2, status: status(at(4)) }]);
+  putJob(root, "pending", "since", [{ ...times, status: status(at(1)) }]);
+  const args = (...more: readonly string[]) => ["--root", root.path, ...more, "--json"];
+  const { jobs } = JSON.parse((await jobmgr(args("status"))).stdout);
+  expect(jobs).toMatchObject([
+    { name: "since", state: "ended" },
+    { name: "again", state: "queued", why: "BeginTime: It waits for its time.", since: at(4) },
+    { name: "killed", state: "queued" },
+  ]);
+  const { state, sentences, attempts } = JSON.parse((await jobmgr(args("explain", "again"))).stdout);
+  expect([state, attempts[0].state]).toEqual(["queued", "queued"]);
+  expect(sentences.slice(0, 3)).toEqual([
+    expect.stringMatching(/is job 4711 of SlurmEngine, where it waits\.$/),
+    expect.stringMatching(/^It was started at .*, stopped with exit code 143, and put back into the queue/),
+    expect.stringMatching(/^SlurmEngine says since .*: BeginTime: It waits for its time\.$/),
+  ]);
 });
 
 it("what has ended", async () => {

@@ -169,7 +169,7 @@ describe("the queue", () => {
     ["z", "ended"],
     ["X9", "unknown"],
   ])("%s is %s", (state, is) => {
-    expect(newsOfState(state)).toMatchObject({ is, ...(state === "Eqw" && { stuck: true }) });
+    expect(newsOfState(state, "7")).toMatchObject({ is, ...(state === "Eqw" && { stuck: true }) });
   });
 
   it("is told of more by a second question: who a job is, and why it is stuck", () => {
@@ -182,7 +182,7 @@ describe("the queue", () => {
     const xml = `<?xml version='1.0'?>\n<detailed_job_info  xmlns:xsd="x"><djob_info>${element(2, "/r/a\nb&amp;%lt;&quot;/run.sh", stuck)}${element(3, "/r/c/run.sh")}</djob_info><messages/></detailed_job_info>`;
     const details = detailsIn(xml);
     expect(details?.get("2")?.runner).toBe('/r/a\nb&<"/run.sh');
-    expect(details?.get("2")?.why).toMatch(/^Eqw: can't chdir to \/tmp\/new: .*same path\?.*qmod -cj/);
+    expect(details?.get("2")?.why).toMatch(/^Eqw: can't chdir to \/tmp\/new: .*same path\?.*qmod -cj 2`/);
     expect(details?.get("3")).toEqual({ runner: "/r/c/run.sh" });
     expect(detailsIn(xml.slice(0, -10))).toBeUndefined();
     expect(

@@ -73,6 +73,9 @@ describe("while any of it lives, a job has not ended", () => {
       stuck: true,
       stranded: true,
     });
+    expect(livingNews([row("7_[1-4]", "PENDING", { reason: "JobHeldUser" })])).toMatchObject({
+      why: expect.stringMatching(/: scontrol release 7\.$/),
+    });
     expect(livingNews([row("7", "PENDING", { reason: "Priority" })])).not.toHaveProperty("stuck");
   });
 

@@ -213,6 +213,10 @@ describe("a full disk", () => {
     rmSync(pause);
     await waitUntil("the full disk is told", () => /ENOSPC|no space left/i.test(manager.stderr()));
     expect(manager.process.exitCode).toBe(null);
+    expect(manager.stderr()).toMatch(/ENOSPC.* Make room there: delete what you do not need; it goes on by itself\./);
+    const noRoom = `There is no room left on the disk of ${root.path}: nothing can be taken in`;
+    expect((await jobmgr(["--root", root.path, "status"])).stdout).toContain(`\n! ${noRoom}`);
+    expect((await jobmgr(["--root", root.path, "explain", "a", "--json"])).stdout).toContain(noRoom);
     rmSync(balloon);
     await root.completed("a", "b", "c");
     expect(readFileSync(ledger, "utf8").split("\n").filter(Boolean).sort()).toEqual(["a", "b", "c"]);

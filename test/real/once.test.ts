@@ -2,7 +2,7 @@
 import { readdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { FAST, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
+import { FAST, jobmgr, makeFolder, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
 import { type JobRoot, makeJobRoot, runningJobs } from "./surroundings.ts";
 
 /** One run from cron: its environment is PATH, HOME and SHELL, its folder the user's home. */
@@ -102,6 +102,23 @@ describe("--once", () => {
     expect(root.names("inbox")).toEqual([]);
     await waitUntil("both have run", () => root.runs().length === 2);
     expect(root.runs()).toEqual(["early", "late"]);
+  });
+
+  it("leaves what is wrong for status and explain, which say how old that is", async () => {
+    const root = await makeJobRoot();
+    const away = makeFolder();
+    const program = "#!/bin/sh\necho 'error: Unable to contact slurm controller (connect failure)' >&2\nexit 1\n";
+    for (const name of ["sbatch", "squeue", "scancel", "sacct"])
+      writeFileSync(join(away, name), program, { mode: 0o755 });
+    root.dropLedger("a");
+    const env = { PATH: `${away}:${process.env.PATH}` };
+    const args = ["--root", root.path, "-e", "SlurmEngine", "--settle", "0", "--once"];
+    expect(await jobmgr(args, { env })).toMatchObject({ code: 0 });
+    const problem =
+      /At the last check, \d+ s ago: a waits: whether it was submitted is not known yet: error: Unable to contact/;
+    expect((await jobmgr(["--root", root.path, "status"])).stdout).toMatch(new RegExp(`^! ${problem.source}`, "m"));
+    const explained = (await jobmgr(["--root", root.path, "explain", "a"], { env: { COLUMNS: "1000" } })).stdout;
+    expect(explained).toMatch(problem);
   });
 
   it("with nothing to do says nothing, for cron would mail it", async () => {

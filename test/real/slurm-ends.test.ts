@@ -103,7 +103,12 @@ describe.each([
     root.drop("a", `#!/bin/bash\n#SBATCH --output=nowhere/x.out\necho a >> '${root.ledger}'\n`);
     root.manage();
     const [a] = await root.done("a");
-    expect(a).toMatchObject({ state: "failed", why: expect.stringMatching(/Slurm could not start it/) });
+    expect(a).toMatchObject({
+      state: "failed",
+      why: expect.stringMatching(
+        /^Slurm could not start it\. Its output is to go to nowhere\/, and there is no such folder/,
+      ),
+    });
     expect(root.errorOf("a")).toContain("nowhere is not a folder");
     expect(root.runs()).toEqual([]);
   });
@@ -372,7 +377,12 @@ describe("what other people and machines do", () => {
     const id = await root.id("yields");
     job("urgent", "urgent1", "exit 0");
     await root.done("urgent1");
-    await root.waits("yields", { state: "queued" });
+    await root.waits("yields", { state: "queued", why: /^BeginTime: / });
+    const told = JSON.parse((await jobmgr(["--root", root.path, "explain", "yields", "--json"])).stdout);
+    expect(told).toMatchObject({
+      state: "queued",
+      sentences: expect.arrayContaining([expect.stringMatching(/^It was started at .* put back into the queue/)]),
+    });
     job("victims", "victim", SLEEP);
     await root.ran("victim");
     job("urgent", "urgent2", "exit 0");

@@ -1,6 +1,6 @@
 /** What people are told when the file system says no. */
 import { expect, it } from "vitest";
-import { diskErrorText } from "../../src/disk-error.ts";
+import { diskErrorText, isFull } from "../../src/disk-error.ts";
 
 const failure = (code: string, path?: string) =>
   Object.assign(new Error(`${code}: said no`), { code, ...(path !== undefined && { path }) });
@@ -15,4 +15,12 @@ it("is told with what to do about it", () => {
 
 it("is told as it is where nothing is known to help", () => {
   expect(diskErrorText(failure("EXDEV", "/jobs"))).toBe("EXDEV: said no");
+});
+
+it("a file system is full without room for bytes or for files, and not where it tells of none at all", () => {
+  const some = { type: 0, bytes: 1e9, bytesFree: 1e8, files: 100, filesFree: 10 };
+  expect(isFull(some)).toBe(false);
+  expect(isFull({ ...some, bytesFree: 4096 })).toBe(true);
+  expect(isFull({ ...some, filesFree: 0 })).toBe(true);
+  expect(isFull({ ...some, bytes: 0, bytesFree: 0, files: 0, filesFree: 0 })).toBe(false);
 });

@@ -67,6 +67,14 @@ async function makeMetrics(name = "root", file = "jobmgr.prom") {
 }
 
 describe("the metrics file", () => {
+  it("counts a finished job once, as status does, with its archive beside it or instead of it", async () => {
+    const { root, path, check } = await makeMetrics();
+    for (const name of ["beside", ".instead"]) mkdirSync(join(root.complete, name));
+    for (const name of ["beside", "instead"]) writeFileSync(join(root.complete, `${name}.tar.gz`), "");
+    check();
+    expect(figuresIn(readFileSync(path, "utf8"))['jobs state="complete"']).toBe(2);
+  });
+
   it("can be read, and says what is known", async () => {
     const { root, path, metrics, check, counts } = await makeMetrics();
     for (const name of ["a", "b", ".hidden"]) mkdirSync(join(root.complete, name));

@@ -239,12 +239,16 @@ describe("who manages", () => {
     );
   });
 
-  it("is nobody when the owner is dead, and its old problems are not shown", () => {
+  it("is nobody when the owner is dead, and of its old problems is told how old they are", () => {
     lock();
-    writeFileSync(join(root.own, "manager.json"), JSON.stringify({ problems: { x: "the disk is full" } }));
+    const at = new Date(Date.now() - 3 * 60_000).toISOString();
+    const outage = { since: at, text: "no answer" };
+    const word = { at, problems: { x: "the disk is full" }, outage };
+    writeFileSync(join(root.own, "manager.json"), JSON.stringify(word));
     const told = all(false, false);
     expect(told.manager).toBeUndefined();
-    expect(told.problems).toEqual([]);
+    expect(told.problems).toEqual(["At the last check, 3 min ago: the disk is full"]);
+    expect(told.outage).toEqual(outage);
   });
 
   it("has been silent since its last sign of life, when that is long ago, and what is shown is as old", () => {
