@@ -7,6 +7,7 @@ import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
 import { lookForJobs, namesIn } from "../selection.ts";
+import { shellName } from "../shell-word.ts";
 import { userName } from "../user-name.ts";
 import type { Call } from "./call.ts";
 import { changeSelected, managedBy } from "./each.ts";
@@ -39,7 +40,7 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
       case "already":
         return { did: `${name} was cancelled before: ${when}` };
       case "no folder":
-        return { didNot: `${name} has not been taken in yet. To take it away: jobmgr remove ${name}` };
+        return { didNot: `${name} has not been taken in yet. To take it away: jobmgr remove ${shellName(job.name)}` };
       case "gone":
         return { didNot: `${name} has gone: it was moved away or removed` };
       default:

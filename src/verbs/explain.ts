@@ -19,7 +19,7 @@ import { printable } from "../printable.ts";
 import type { Root } from "../root.ts";
 import { openRoot } from "../root.ts";
 import { type JobRef, selectJob } from "../selection.ts";
-import { shellWord } from "../shell-word.ts";
+import { shellName, shellWord } from "../shell-word.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 import { NEWEST_FIRST, placesBeside } from "./logs.ts";
 
@@ -68,7 +68,7 @@ function linesOf(
   const lines = [`${job.place}/${printable(job.name)}: ${paint.state(printable(state))}`, ""];
   for (const sentence of sentences) lines.push(...wrapped(printable(sentence), width));
   if (also.length > 0)
-    lines.push("", `There is another one of this name: ${program} explain ${shellWord(also[0] ?? "")}`);
+    lines.push("", `There is another one of this name: ${program} explain ${shellName(also[0] ?? "")}`);
   const last = attempts.at(-1);
   if (last?.command !== undefined) lines.push("", paint.dim("The submit command:"), `  ${printable(last.command)}`);
   lines.push(...planLines(job, last, width));
@@ -154,8 +154,12 @@ function between(from: string | undefined, to: string): string {
 }
 
 function nextLines(next: Explanation["next"], job: JobRef, hasNamesake: boolean, program: string): string[] {
-  const name = shellWord(hasNamesake ? `${job.place}/${job.name}` : job.name);
-  const commands = next.map(([verb, does]) => [`  ${program} ${verb} ${name}`, does]);
+  const name = hasNamesake ? `${job.place}/${job.name}` : job.name;
+  // What stands behind an option is its value, whatever it begins with.
+  const commands = next.map(([verb, does]) => {
+    const word = /--\w+$/.test(verb) ? shellWord(name) : shellName(name);
+    return [`  ${program} ${verb} ${word}`, does];
+  });
   return table(commands, Number.POSITIVE_INFINITY);
 }
 
