@@ -4,7 +4,7 @@
  */
 import type { Token } from "../engine.ts";
 import { isIgnoredName, isUnreadableName, jobFolder, sortByCodePoint } from "../root.ts";
-import { see } from "../steps/see.ts";
+import { see, toldIdOf } from "../steps/see.ts";
 import type { World } from "../steps/world.ts";
 import { isInQueue, type Job, newJob, RETRY_S } from "./job.ts";
 import type { Lines } from "./lines.ts";
@@ -115,7 +115,7 @@ export class Jobs {
   #vanished(job: Job): void {
     if (job.busy) return;
     this.forget(job);
-    const alive = isInQueue(job) && job.seen?.handle;
+    const alive = isInQueue(job) && job.seen && toldIdOf(this.#world.engine, job.seen);
     const more = alive
       ? ` Its job (${job.seen?.intent?.engine} ${alive}) may still run, and is not followed any more.`
       : "";

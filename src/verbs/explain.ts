@@ -105,8 +105,8 @@ const WIDE = 110;
 function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, now: string): string[] {
   const isWide = terminal.width() >= WIDE;
   const rows = attempts.map((attempt, i) => {
-    const { state, token, handle, plannedAt, submittedAt, startedAt, endedAt } = attempt;
-    const id = shownId({ token, ...(handle !== undefined && { id: handle }) });
+    const { state, token, toldId, plannedAt, submittedAt, startedAt, endedAt } = attempt;
+    const id = shownId({ token, ...(toldId !== undefined && { id: toldId }) });
     return [
       String(i + 1),
       printable(state),
@@ -174,10 +174,10 @@ function asJson(job: JobRef, explanation: Explanation, also: readonly string[], 
     at: now,
     sentences,
     also,
-    // "id" is the engine's own, as in job_status.json and `status --json`.
-    attempts: attempts.map(({ plan, records: _records, handle, id: outputId, ...attempt }) => ({
+    // "id" is the one that people are told, as in job_status.json and `status --json`.
+    attempts: attempts.map(({ plan, records: _records, toldId, id: outputId, ...attempt }) => ({
       ...attempt,
-      ...(handle !== undefined && { id: handle }),
+      ...(toldId !== undefined && { id: toldId }),
       ...(plan && {
         jobName: plan.jobName,
         outputs: outputNames({ plan, ...(outputId !== undefined && { id: outputId }) }),
