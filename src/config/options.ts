@@ -84,7 +84,7 @@ export const OPTIONS = {
     default: "SlurmEngine",
     completes: "engine",
     group: "What to do",
-    help: "what runs the jobs: SlurmEngine, LocalEngine, a package, ./FILE.js (see: jobmgr engines)",
+    help: "what runs the jobs: SlurmEngine (or slurm), LocalEngine (or local), a package, ./FILE.js (see: jobmgr engines)",
   },
   engineArg: {
     flags: "--engine-arg <arg>",

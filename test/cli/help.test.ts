@@ -140,7 +140,7 @@ describe("engines", () => {
 
   it.each([
     ["-e", "engines.LocalEngine", "-p2"],
-    ["--engine=LocalEngine", "--period=2"],
+    ["--engine=local", "--period=2"],
     ["-eLocalEngine", "-p", "2"],
   ])("%s %s is taken", async (...args) => {
     const root = await makeRoot();
