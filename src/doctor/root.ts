@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
-import { diskErrorText } from "../disk-error.ts";
+import { diskErrorText, unwritableText } from "../disk-error.ts";
 import type { Symptom } from "../engine.ts";
 import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";
 import { durationText } from "../outcome.ts";
@@ -59,7 +59,7 @@ async function probed(disk: Disk, root: Root): Promise<Probed> {
       {
         level: "error",
         about: "writing",
-        says: `${(failure as Error).message}. The root must belong to the user who runs jobmgr, and there must be space.`,
+        says: unwritableText(root.path, failure as NodeJS.ErrnoException),
       },
     ],
     skewMs: 0,

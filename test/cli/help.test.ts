@@ -179,12 +179,22 @@ describe("a root that cannot be used ends with 78 and with what to do", () => {
     expect(readdirSync(path)).toEqual(["thesis.txt"]);
   });
 
+  it("one below a file", async () => {
+    const file = join(makeFolder(), "file");
+    writeFileSync(file, "");
+    const { code, stderr } = await jobmgr(["--root", join(file, "root"), "--setup"]);
+    expect(stderr).toMatch(/^jobmgr: ENOTDIR.* is a file, and no folder: give another path\.\n$/);
+    expect(code).toBe(78);
+  });
+
   it("one that this user may not write to", async ({ skip }) => {
     if (!isSuperuser) skip("only root can become another user");
     const root = await makeRoot();
     for (const path of [join(root.path, ".."), root.path]) chmodSync(path, 0o755);
     const { code, stderr } = await jobmgr(["--root", root.path, ...FAST], { uid: NOBODY });
-    expect(stderr).toMatch(/^jobmgr: .* this user may not write there.*\n$/);
+    expect(stderr).toMatch(
+      /^jobmgr: Nothing can be written to .*: this user may not write there\. .* start it as that one\.\n$/,
+    );
     expect(code).toBe(78);
   });
 
