@@ -392,7 +392,7 @@ export const OPTIONS = {
     type: "list",
     shown: "failure, batch",
     group: "Who is told",
-    help: "what is told: end (of each job), failure, batch (one message when nothing is left to run)",
+    help: "what is told, with commas between: end (of each job), failure, batch (one message when nothing is left to run)",
   },
   notifyCommand: {
     flags: "--notify-command <path>",

@@ -83,6 +83,11 @@ describe("wrong usage ends with 2 and a hint, and does nothing", () => {
     ["an unknown option", ["--maxjobs", "3"], /unknown option '--maxjobs'[\s\S]*--max-jobs/],
     ["an unknown short option", ["-z"], /unknown option '-z'/],
     ["a command that does not exist", ["stauts"], /no command "stauts".*status/],
+    [
+      "several words",
+      ["--notify-on", "end", "failure", "batch"],
+      /"failure"\. If it belongs to --notify-on, repeat that: --notify-on failure\./,
+    ],
     ["a value out of range", ["-p", "0"], /--period 0: .*from 0\.1 to 86400 seconds/],
     ["a negative value", ["-d", "-1"], /--delay -1: .*from 0 to 3600 seconds/],
     ["a fraction where whole numbers belong", ["-M", "1.5"], /--max-jobs 1\.5: .*whole number/],
