@@ -41,7 +41,7 @@ export function nameFindings(disk: Disk, root: Root | undefined, { name, path, i
   if (others.length > 0) {
     const free = freeName(name, (other) => others.some((place) => isThere(place, other)));
     findings.push(
-      warning(`${others.join(" and ")} has a ${printable(name)} already: this one becomes ${printable(free)}.`),
+      warning(`${others.join(" and ")} has "${printable(name)}" already: this one becomes "${printable(free)}".`),
     );
   }
   return findings;
