@@ -117,6 +117,20 @@ async function makeIdentity(disk: Disk, path: string): Promise<boolean> {
   return true;
 }
 
+/** Throws RootError for a path at which a root would be a job or a place of another root, or spread over the whole system. */
+function refuseOddPlace(disk: Disk, path: string): void {
+  if (path === "/") throw new RootError("/ cannot be a root. Name a folder of its own: --root PATH");
+  const parent = disk.realPath(dirname(path));
+  // A root deep inside of a job is that job's own affair.
+  for (const place of [join(parent, basename(path)), parent]) {
+    const isOfRoot = [...PLACES, ".jobmgr"].includes(basename(place)) && disk.look(identityFile(dirname(place)));
+    if (isOfRoot)
+      throw new RootError(
+        `${path} lies in the root ${dirname(place)}, which keeps its own there. Choose a folder outside of that.`,
+      );
+  }
+}
+
 /** Makes a root, or completes one; returns what it made. The parent folder must be there. Safe to repeat. */
 export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root; made: readonly string[] }> {
   const path = resolve(given);
@@ -125,6 +139,7 @@ export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root
       `${dirname(path)} does not exist, so that ${basename(path)} cannot be made in it. Make it first, or mount its file system.`,
     );
   }
+  refuseOddPlace(disk, path);
   const made: string[] = [];
   const makeFolder = (folder: string) => {
     if (disk.makeFolder(folder)) made.push(folder);
