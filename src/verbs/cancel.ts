@@ -6,14 +6,20 @@ import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
-import { lookForJobs, namesIn } from "../selection.ts";
+import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
 import { shellName } from "../shell-word.ts";
 import { userName } from "../user-name.ts";
 import type { Call } from "./call.ts";
-import { changeSelected, managedBy } from "./each.ts";
+import { changeSelected, isYes, jobsText, managedBy, namesText } from "./each.ts";
+
+interface Options {
+  readonly allPending?: boolean;
+  readonly reason?: string;
+  readonly yes?: boolean;
+}
 
 /** Throws RootError, UsageError before anything is done. */
-export async function cancel(call: Call<{ allPending?: boolean; reason?: string }>): Promise<number> {
+export async function cancel(call: Call<Options>): Promise<number> {
   const { words, options, settings, terminal } = call;
   const root = openRoot(realDisk, settings.root);
   if (options.allPending !== true && words.length === 0)
@@ -27,6 +33,10 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
   if (jobs.length === 0 && absent.length === 0) {
     terminal.out("There are no pending jobs.\n");
     return EXIT.ok;
+  }
+  if (options.allPending && !(await isMeant(call, jobs))) {
+    terminal.err("Nothing was cancelled.\n");
+    return EXIT.failed;
   }
   const reason = options.reason?.trim() || `by ${userName()} with jobmgr cancel.`;
   const manager = managedBy(call, root);
@@ -48,5 +58,14 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
     }
   });
   manager.nudge();
+  if (absent.length > 0 && jobs.length > 0 && options.reason === undefined)
+    terminal.err("jobmgr: a reason stands behind --reason, in quotes.\n");
   return exitCode;
+}
+
+/** Asks only where there is a person to ask: a script that says so means it. */
+async function isMeant({ options, terminal }: Call<Options>, jobs: readonly JobRef[]): Promise<boolean> {
+  if (options.yes) return true;
+  const answer = await terminal.ask(`End ${jobsText(jobs.length)}, also those that run: ${namesText(jobs)}? [y/N] `);
+  return answer === undefined || isYes(answer);
 }
