@@ -57,7 +57,9 @@ if (word === "__complete") {
   const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
   });
-  main.parseAsync().catch((error: unknown) => {
+  // `jobmgr help cancel` is `jobmgr cancel --help`.
+  const args = word === "help" ? [...words.slice(0, 1), "--help"] : process.argv.slice(2);
+  main.parseAsync(args, { from: "user" }).catch((error: unknown) => {
     process.exitCode = exitCodeOf(error, helpHint(main));
   });
 }

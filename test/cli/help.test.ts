@@ -70,6 +70,12 @@ describe("a general option with a verb", () => {
   });
 });
 
+describe("jobmgr help", () => {
+  it.each([["cancel"], []])("%s is the same as with --help", async (...verb) => {
+    expect(await jobmgr(["help", ...verb])).toEqual(await jobmgr([...verb, "--help"]));
+  });
+});
+
 describe("--version", () => {
   it("is that of the package", async () => {
     const text = readFileSync(resolve(import.meta.dirname, "../../package.json"), "utf8");
