@@ -8,6 +8,7 @@ import { isEnginePath } from "../src/config/config.ts";
 import type { EngineDefinition } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 import { guardedDefinition, thrown } from "../src/guarded-engine.ts";
+import { shellWord } from "../src/shell-word.ts";
 import { importFile } from "./native-import.ts";
 import { entryOf, findPackage, type Package, packageNames, whyNotTrusted } from "./packages.ts";
 
@@ -42,7 +43,7 @@ export async function loadPackage(found: Package, { program }: Places, word?: st
   const trusted = new Set([process.getuid?.() ?? 0, 0, ...ownerOf(program)]);
   const why = whyNotTrusted(found, entry, trusted);
   if (why !== undefined) {
-    const remedy = `To run it all the same, give its path: -e ${found.folder}`;
+    const remedy = `To run it all the same, give its path: -e ${shellWord(found.folder)}`;
     throw new EngineError("unavailable", `The engine ${found.name} is not loaded: ${why}. ${remedy}`);
   }
   return { ...(await loadFile(entry, word)), from: found.folder };
@@ -99,7 +100,9 @@ function loadFault(error: unknown, file: string): string {
   if (!(error instanceof SyntaxError) || /:\d+\)$/.test(said)) return said;
   // Of a text that is no JavaScript, the place is on the first line of the stack, or (of a module) nowhere.
   const [first = ""] = String(error.stack).split("\n");
-  return /:\d+$/.test(first) ? `${said} (${first.replace(/^file:\/\//, "")})` : `${said}; \`node ${file}\` shows where`;
+  return /:\d+$/.test(first)
+    ? `${said} (${first.replace(/^file:\/\//, "")})`
+    : `${said}; \`node ${shellWord(file)}\` shows where`;
 }
 
 /** What looks like a definition among all that a module gives away: the default export first, then the one of that name. */

@@ -9,6 +9,7 @@ import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";
 import { durationText } from "../outcome.ts";
 import { openFolder } from "../owners.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Surroundings } from "../verbs/call.ts";
 
 /** Opens the root; what is wrong with it says what to do. */
@@ -204,7 +205,7 @@ function accessSymptoms(disk: Disk, root: Root, settings: Settings): Symptom[] {
     symptoms.push({
       level: "error",
       about,
-      says: `everybody may write to ${open}, and what is dropped there runs as you. Close it: chmod o-w ${open}; or accept it: --allow-shared`,
+      says: `everybody may write to ${open}, and what is dropped there runs as you. Close it: chmod o-w ${shellWord(open)}; or accept it: --allow-shared`,
     });
   else
     symptoms.push({

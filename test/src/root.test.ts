@@ -161,6 +161,11 @@ describe("setting up a root", () => {
     expect((await setUpRoot(realDisk, path)).made).toEqual([first.root.complete]);
   });
 
+  it("is told how to be made in a command that can be pasted", () => {
+    const path = join(makeFolder(), "my root");
+    expect(refusal(path)).toContain(`jobmgr --root '${path}' --setup`);
+  });
+
   it("makes no folder above the root, and says so", async () => {
     const folder = makeFolder();
     await expect(setUpRoot(realDisk, join(folder, "a", "b"))).rejects.toThrow(/does not exist.*Make it first/);
