@@ -16,6 +16,7 @@ import { durationText } from "../outcome.ts";
 import { outputName } from "../outputs.ts";
 import { table, wrapped } from "../paint.ts";
 import { printable } from "../printable.ts";
+import { prose } from "../prose.ts";
 import type { Root } from "../root.ts";
 import { openRoot } from "../root.ts";
 import { type JobRef, selectJob } from "../selection.ts";
@@ -66,7 +67,7 @@ function linesOf(
   const { paint } = terminal;
   const width = terminal.width();
   const lines = [`${job.place}/${printable(job.name)}: ${paint.state(printable(state))}`, ""];
-  for (const sentence of sentences) lines.push(...wrapped(printable(sentence), width));
+  for (const sentence of sentences) lines.push(...prose(printable(sentence), width));
   if (also.length > 0)
     lines.push("", `There is another one of this name: ${program} explain ${shellName(also[0] ?? "")}`);
   const last = attempts.at(-1);

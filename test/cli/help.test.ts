@@ -190,6 +190,15 @@ describe("a root that cannot be used ends with 78 and with what to do", () => {
     expect(readdirSync(path)).toEqual(["thesis.txt"]);
   });
 
+  it("on a terminal in lines that fit, with the command in one", async () => {
+    const path = join(makeFolder(), "absent");
+    const command = `'${process.execPath}' '${PROGRAM}' --root '${path}' status`;
+    const { stdout } = await runToEnd("script", ["-qec", command, "/dev/null"], { env: { COLUMNS: "80" } });
+    expect(stdout.replaceAll("\r", "")).toBe(
+      `jobmgr: ${path} does not exist. To make it a root:\n  jobmgr --root ${path} --setup\n`,
+    );
+  });
+
   it("one below a file", async () => {
     const file = join(makeFolder(), "file");
     writeFileSync(file, "");
