@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { OPTIONS, type Option } from "../../src/config/options.ts";
-import { FAST, isSuperuser, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd } from "../harness.ts";
+import { FAST, isSuperuser, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
 
 const ALL: readonly Option[] = Object.values(OPTIONS);
 const NOBODY = 65534;
@@ -159,6 +159,9 @@ describe("engines", () => {
     const { code } = await jobmgr(["--root", root.path, "--settle", "0", "--once", ...args]);
     expect(code).toBe(0);
     expect([...root.names("pending"), ...root.names("complete")]).toEqual(["a"]);
+    const own = join(root.path, "pending/a/.jobmgr");
+    const hasEnded = () => !existsSync(own) || readdirSync(own).some((one) => existsSync(join(own, one, "exit")));
+    await waitUntil("the job has ended, which would write into a folder that is being removed", hasEnded);
   });
 });
 
