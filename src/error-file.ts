@@ -52,17 +52,19 @@ export function errorText(
   const remedy =
     outcome.after === undefined
       ? REMEDIES[outcome.is]
-      : `When "${outcome.after.name}" is mended, and moved back to inbox/ itself`;
+      : `When "${printable(outcome.after.name)}" is mended, and moved back to inbox/ itself`;
   const last =
     outcome.remedy ??
     `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`;
   // One empty line before each part, also where there is nothing in between.
   const parts = [
-    short(`${job.name}: ${outcome.is}. ${outcome.why}`),
+    short(`${printable(job.name)}: ${outcome.is}. ${outcome.why}`),
     lines.join("\n").replace(/^\n+/, ""),
     short(last),
   ];
-  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+  const all = parts.filter((part) => part !== "").join("\n\n");
+  // Names, and what engines say, may hold anything; and this is read on a terminal.
+  return `${all.replaceAll("\t", "    ").split("\n").map(printable).join("\n")}\n`;
 }
 
 function short(text: string, indent = ""): string {

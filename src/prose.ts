@@ -1,7 +1,7 @@
 /** Sentences in lines that fit. Pure. */
 import { wrapped } from "./paint.ts";
 
-/** In place of a blank at which no line may end. */
+/** In place of a blank at which no line may end: no text has it that is shown. */
 const NO_BREAK = "\0";
 
 /** In quotes; in backticks; a command at the end of a line. */
