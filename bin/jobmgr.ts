@@ -27,7 +27,7 @@ const CODES: Readonly<Record<string, number>> = {
 };
 
 /** One switch for all: which message, which code. What is not known here is a bug, and shows its stack. */
-function exitCodeOf(error: unknown, hint: string): number {
+async function exitCodeOf(error: unknown, hint: string): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const { name = "", message = "" } = error as Error;
   const code = CODES[name];
@@ -41,8 +41,17 @@ function exitCodeOf(error: unknown, hint: string): number {
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
   const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
   const text = code === undefined ? diskErrorText(error as NodeJS.ErrnoException) : message;
-  process.stderr.write(`jobmgr: ${text.replaceAll("\n", "\njobmgr: ")}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
+  const lines = await fitting(text.split("\n").map((line) => `jobmgr: ${line}`));
+  process.stderr.write(`${lines.join("\n")}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
   return exitCode;
+}
+
+/** On a terminal, in lines that it has room for. */
+async function fitting(lines: readonly string[]): Promise<readonly string[]> {
+  if (!process.stderr.isTTY) return lines;
+  const { prose } = await import("../src/prose.ts");
+  const width = Number(process.env.COLUMNS) || process.stderr.columns || 80;
+  return lines.flatMap((line) => prose(line, width, "  "));
 }
 
 // No await at the top: the main file of an executable is CommonJS, which has none.
@@ -57,7 +66,9 @@ if (word === "__complete") {
   const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
   });
-  main.parseAsync().catch((error: unknown) => {
-    process.exitCode = exitCodeOf(error, helpHint(main));
+  // `jobmgr help cancel` is `jobmgr cancel --help`.
+  const args = word === "help" ? [...words.slice(0, 1), "--help"] : process.argv.slice(2);
+  main.parseAsync(args, { from: "user" }).catch(async (error: unknown) => {
+    process.exitCode = await exitCodeOf(error, helpHint(main));
   });
 }

@@ -1,5 +1,5 @@
 /** `import ... from "jobmgr"`: what programs import. Nothing is read, started or kept before one of these is called. */
-import { builtInNames } from "../engines/index.ts";
+import { builtInName } from "../engines/index.ts";
 import { settingsOf } from "../src/config/config.ts";
 import { layersOver, optionsIn } from "../src/config/layers.ts";
 import type { Origins } from "../src/config/options.ts";
@@ -60,10 +60,9 @@ export async function getLauncher(name?: string): Promise<Launcher> {
   return makeLauncher(name, launchSettingsOf(launch), await around.launchers());
 }
 
-/** "local" is LocalEngine, and so on; all else is as it is. */
+/** "local" is LocalEngine, and so on, as it is called in records; all else is as it is. */
 function engineWord(name: string): string {
-  const full = `${name}Engine`.toLowerCase();
-  return builtInNames().find((one) => one.toLowerCase() === full) ?? name;
+  return builtInName(name) ?? name;
 }
 
 const SETTINGS = "settings";

@@ -273,8 +273,18 @@ function refuseUnknownVerb(command: Command): void {
   if (word === undefined) return;
   const names = Object.keys(VERBS);
   throw new UsageError(
-    `There is no command "${word}".${didYouMean(word, names)} The commands are: ${names.join(", ")}`,
+    `There is no command "${word}".${ofListBefore(word)}${didYouMean(word, names)} The commands are: ${names.join(", ")}`,
   );
+}
+
+/** What somebody may have meant who gives several values to an option that takes one at a time. */
+function ofListBefore(word: string): string {
+  const at = process.argv.indexOf(word);
+  const [twoBefore = "", before = ""] = process.argv.slice(Math.max(0, at - 2), at);
+  const flag = NAMES.filter((name) => OPTIONS[name].type === "list")
+    .map(longFlag)
+    .find((one) => one === twoBefore || before.startsWith(`${one}=`));
+  return flag === undefined ? "" : ` If it belongs to ${flag}, repeat that: ${flag} ${word}.`;
 }
 
 /** `group`: where they stand in the help, if not each in its own. */

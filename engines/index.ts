@@ -84,13 +84,23 @@ export interface Known {
 /** Where one looks who knows no place: among those that come with jobmgr, and under the paths that are given. */
 const NOWHERE: Places = { folders: [], program: undefined };
 
+/** One that comes with jobmgr: "LocalEngine", "local", or "engines.LocalEngine" as in the original; in capitals or not. */
+function builtIn(word: string): BuiltIn | undefined {
+  const plain = word.replace(/^engines\./, "").toLowerCase();
+  return BUILT_IN.find(({ name }) => [name.toLowerCase(), name.toLowerCase().replace(/engine$/, "")].includes(plain));
+}
+
+/** The name of the one that comes with jobmgr, if the word names one. */
+export function builtInName(word: string): string | undefined {
+  return builtIn(word)?.name;
+}
+
 /**
- * What a word names: "LocalEngine", or "engines.LocalEngine" as in the original; a path; a package, or what stands behind
+ * What a word names: one that comes with jobmgr; a path; a package, or what stands behind
  * "jobmgr-engine-" in its name. Throws EngineError: `refused` if there is none, `unavailable` for one that is of no use.
  */
 export async function engineNamed(word: string, places: Places = NOWHERE): Promise<Known> {
-  const plain = word.replace(/^engines\./, "");
-  const definition = BUILT_IN.find((one) => one.name === plain);
+  const definition = builtIn(word);
   if (definition) return { definition };
   const { loadForeign } = await import("./load.ts");
   const foreign = await loadForeign(word, places);
@@ -141,7 +151,7 @@ export async function listEngines(inForce: string, version: string, places: Plac
     found.map((one) => foreignEntry(wordOf(one), one.folder, loadPackage(one, places))),
   );
   const known = [...builtIn, ...packages];
-  const plain = inForce.replace(/^engines\./, "");
+  const plain = builtInName(inForce) ?? inForce;
   const isThere = known.some(({ word, from }) => word === plain || from === plain);
   const given = isThere ? [] : [await foreignEntry(plain, undefined, knownForeign(inForce))];
   return [...known, ...given].map((one) => ({ ...one, isInForce: one.word === plain || one.from === plain }));

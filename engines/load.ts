@@ -8,6 +8,7 @@ import { isEnginePath } from "../src/config/config.ts";
 import type { EngineDefinition } from "../src/engine.ts";
 import { EngineError } from "../src/engine-error.ts";
 import { guardedDefinition, thrown } from "../src/guarded-engine.ts";
+import { shellWord } from "../src/shell-word.ts";
 import { importFile } from "./native-import.ts";
 import { entryOf, findPackage, type Package, packageNames, whyNotTrusted } from "./packages.ts";
 
@@ -42,7 +43,7 @@ export async function loadPackage(found: Package, { program }: Places, word?: st
   const trusted = new Set([process.getuid?.() ?? 0, 0, ...ownerOf(program)]);
   const why = whyNotTrusted(found, entry, trusted);
   if (why !== undefined) {
-    const remedy = `To run it all the same, give its path: -e ${found.folder}`;
+    const remedy = `To run it all the same, give its path: -e ${shellWord(found.folder)}`;
     throw new EngineError("unavailable", `The engine ${found.name} is not loaded: ${why}. ${remedy}`);
   }
   return { ...(await loadFile(entry, word)), from: found.folder };
@@ -84,21 +85,24 @@ async function imported(file: string): Promise<Record<string, unknown>> {
     const exported = await Promise.race([importFile(file), late]);
     if (exported !== undefined) return exported as Record<string, unknown>;
   } catch (error) {
-    throw unavailable(`${file} cannot be loaded: ${loadFault(error)}`, error);
+    throw unavailable(`${file} cannot be loaded: ${loadFault(error, file)}`, error);
   } finally {
     clearTimeout(timer);
   }
   throw unavailable(`${file} cannot be loaded: its own code has not come to an end within ${LOAD_LIMIT_S} s`);
 }
 
-function loadFault(error: unknown): string {
+function loadFault(error: unknown, file: string): string {
   const { code, message = "" } = (error ?? {}) as NodeJS.ErrnoException;
   if (code === "ERR_MODULE_NOT_FOUND" && /package 'jobmgr'/.test(message))
     return `${thrown(error)}. It imports jobmgr, which is not installed where it lies: npm install jobmgr`;
-  // Of a text that is no JavaScript, the place is on the first line of the stack alone.
-  const [first = ""] = String((error as Error)?.stack ?? "").split("\n");
-  const place = error instanceof SyntaxError && /:\d+$/.test(first) ? ` (${first.replace(/^file:\/\//, "")})` : "";
-  return `${thrown(error).replace(/\.$/, "")}${place}`;
+  const said = thrown(error).replace(/\.$/, "");
+  if (!(error instanceof SyntaxError) || /:\d+\)$/.test(said)) return said;
+  // Of a text that is no JavaScript, the place is on the first line of the stack, or (of a module) nowhere.
+  const [first = ""] = String(error.stack).split("\n");
+  return /:\d+$/.test(first)
+    ? `${said} (${first.replace(/^file:\/\//, "")})`
+    : `${said}; \`node ${shellWord(file)}\` shows where`;
 }
 
 /** What looks like a definition among all that a module gives away: the default export first, then the one of that name. */

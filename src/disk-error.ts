@@ -35,6 +35,23 @@ const ROOM: Readonly<Record<string, string>> = {
   EDQUOT: "Make room in your quota: delete what you do not need",
 };
 
+/** Why nothing can be written to a root, and what to do; the same as diskErrorText where that is not known. */
+export function unwritableText(root: string, error: NodeJS.ErrnoException): string {
+  const reason = UNWRITABLE[error.code ?? ""];
+  return reason === undefined ? diskErrorText(error) : `Nothing can be written to ${root}: ${reason}`;
+}
+
+const NOT_YOURS =
+  "this user may not write there. A root must belong to the user who runs jobmgr: start it as that one.";
+
+const UNWRITABLE: Readonly<Record<string, string>> = {
+  ENOSPC: "there is no space left. Make room there, and start jobmgr again.",
+  EDQUOT: "your quota is used up. Make room in it, and start jobmgr again.",
+  EROFS: "its file system is mounted read-only. Start jobmgr on a machine where it is not.",
+  EACCES: NOT_YOURS,
+  EPERM: NOT_YOURS,
+};
+
 const mayNot = (path: string | undefined) =>
   path === undefined
     ? "Do it as the user to whom it belongs."
@@ -44,6 +61,7 @@ const isAway = () => "Its disk or server does not answer as it should: try again
 const REMEDIES: Readonly<Record<string, (path: string | undefined) => string>> = {
   EACCES: mayNot,
   EPERM: mayNot,
+  ENOTDIR: () => "Something on the way there is a file, and no folder: give another path.",
   EROFS: () => "It is mounted read-only: do it on a machine where it is not.",
   EIO: isAway,
   ESTALE: isAway,

@@ -4,8 +4,8 @@ import type { Disk } from "./disk.ts";
 import type { Attempt } from "./engine.ts";
 import type { Outcome } from "./outcome.ts";
 import { outputName } from "./outputs.ts";
-import { wrapped } from "./paint.ts";
 import { printable } from "./printable.ts";
+import { prose } from "./prose.ts";
 
 const TAIL_LINES = 20;
 const TAIL_BYTES = 16 * 1024;
@@ -41,41 +41,35 @@ export function errorText(
   },
 ): string {
   const { outcome } = job;
-  const lines = (job.attempts ?? []).map((line) => prose(line, line.startsWith(" ") ? "       " : ""));
+  const lines = (job.attempts ?? []).map((line) => short(line, line.startsWith(" ") ? "       " : ""));
   if (outcome.engineWord) lines.push(`The engine's own word: ${outcome.engineWord}`);
   if (outcome.tasks) lines.push(`Exit codes of the tasks: ${tasksText(outcome.tasks)}`);
   if (job.scriptChanged)
-    lines.push(prose("job.sh was changed after the job was taken in, so that another one may have run."));
+    lines.push(short("job.sh was changed after the job was taken in, so that another one may have run."));
   const command = outcome.command ?? job.command;
   if (command) lines.push(`The command: ${command}`);
   for (const output of outputsToShow(job)) lines.push(...tailOf(disk, job.folder, output));
   const remedy =
     outcome.after === undefined
       ? REMEDIES[outcome.is]
-      : `When "${outcome.after.name}" is mended, and moved back to inbox/ itself`;
+      : `When "${printable(outcome.after.name)}" is mended, and moved back to inbox/ itself`;
   const last =
     outcome.remedy ??
     `${remedy}: move this folder back to inbox/, and it runs again. This attempt's files are kept in .jobmgr/past-*.`;
   // One empty line before each part, also where there is nothing in between.
   const parts = [
-    prose(`${job.name}: ${outcome.is}. ${outcome.why}`),
+    short(`${printable(job.name)}: ${outcome.is}. ${outcome.why}`),
     lines.join("\n").replace(/^\n+/, ""),
-    prose(last),
+    short(last),
   ];
-  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+  const all = parts.filter((part) => part !== "").join("\n\n");
+  // Names, and what engines say, may hold anything; and this is read on a terminal.
+  return `${all.replaceAll("\t", "    ").split("\n").map(printable).join("\n")}\n`;
 }
 
-/** Sentences in short lines. What one copies from here stays in one: what is in quotes, and a command at the end. */
-function prose(text: string, indent = ""): string {
-  const whole = text.replaceAll(/^ +|"[^"\n]*"|`[^`\n]*`|(?<=\b(?:with|Run|then): ).*$/gm, (words) =>
-    words.replaceAll(" ", NO_BREAK),
-  );
-  const lines = whole.split("\n").flatMap((line) => wrapped(line, PROSE_COLUMNS, indent));
-  return lines.join("\n").replaceAll(NO_BREAK, " ");
+function short(text: string, indent = ""): string {
+  return prose(text, PROSE_COLUMNS, indent).join("\n");
 }
-
-/** No text has it: names and outputs are made printable. */
-const NO_BREAK = "\0";
 
 function tasksText(tasks: Readonly<Record<string, number | null>>): string {
   const failed = Object.entries(tasks).filter(([, code]) => code !== 0);

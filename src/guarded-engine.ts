@@ -451,7 +451,7 @@ export function thrown(error: unknown): string {
 /** The file and line of the first frame; those behind it are of whoever called. */
 function placeOf(stack: string): string | undefined {
   const frame = stack.split("\n").find((line) => line.startsWith("    at "));
-  const [, scheme, path] = /(file:\/\/)?(\/[^()]+:\d+:\d+)\)?$/.exec(frame ?? "") ?? [];
+  const [, scheme, path] = /(?:\(|at (?:async )?)(file:\/\/)?(\/[^()]+:\d+:\d+)\)?$/.exec(frame ?? "") ?? [];
   return path !== undefined && scheme !== undefined ? decodeURI(path) : path;
 }
 

@@ -10,6 +10,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { clockOf } from "./clock.ts";
 import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
+import { isDiskError, unwritableText } from "./disk-error.ts";
 import type { Machine } from "./engine.ts";
 import { LockError } from "./errors.ts";
 import { fileSystemNow, type Root, RootError } from "./root.ts";
@@ -132,19 +133,9 @@ function stageLock(disk: Disk, root: Root, staged: string, mine: Owner): void {
     disk.create(join(staged, BEAT), "");
   } catch (error) {
     discard(disk, staged);
-    const { code = "", message } = error as NodeJS.ErrnoException;
-    const reason = REASONS[code];
-    throw reason === undefined ? error : new RootError(`${root.path}: ${reason} (${message})`);
+    throw isDiskError(error) ? new RootError(unwritableText(root.path, error)) : error;
   }
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOSPC: "there is no space left",
-  EDQUOT: "your quota is used up",
-  EROFS: "its file system is mounted read-only",
-  EACCES: "this user may not write there; a root must belong to the user who runs jobmgr",
-  EPERM: "this user may not write there; a root must belong to the user who runs jobmgr",
-};
 
 /** Moves a dead owner's lock away. If it was not that owner's any more, it is put back. */
 function evict(disk: Disk, root: Root, uuid: string | undefined): void {

@@ -33,6 +33,8 @@ export class Log {
 
   constructor(options: LogOptions) {
     this.#options = options;
+    // What is wrong with it is said at once, and not when there is something to tell.
+    if (options.file !== undefined) this.#append(options.file, "");
   }
 
   say(event: Event): void {
@@ -84,10 +86,13 @@ export class Log {
 
   #toFile(level: Level, text: string, time = logTime(new Date())): void {
     const { file } = this.#options;
-    if (file === undefined) return;
+    if (file !== undefined) this.#append(file, `${time} ${level} ${text}\n`);
+  }
+
+  #append(file: string, text: string): void {
     try {
       if ((statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LOG_BYTES_MAX) rotate(file);
-      appendFileSync(file, `${time} ${level} ${text}\n`);
+      appendFileSync(file, text);
       this.#fileFailed = false;
     } catch (error) {
       if (!this.#fileFailed) this.#options.err(`The log file ${file} cannot be written: ${(error as Error).message}\n`);

@@ -5,6 +5,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { Disk } from "./disk.ts";
 import { moveFolderUnlessTaken, putDurably } from "./disk.ts";
 import { RootError } from "./errors.ts";
+import { shellWord } from "./shell-word.ts";
 import { PLACES, type Place } from "./stage.ts";
 
 /** The format of everything on disk. A root written by a newer jobmgr is refused. */
@@ -42,7 +43,7 @@ function readIdentity(disk: Disk, path: string): string | undefined {
     value = JSON.parse(text);
   } catch {
     throw new RootError(
-      `${file} is damaged. If this is the right root, remove that file and run: jobmgr --root ${path} --setup`,
+      `${file} is damaged. If this is the right root, remove that file and run: jobmgr --root ${shellWord(path)} --setup`,
     );
   }
   if (typeof value?.jobmgr === "number" && value.jobmgr > FORMAT) {
@@ -52,7 +53,7 @@ function readIdentity(disk: Disk, path: string): string | undefined {
   }
   if (value?.jobmgr !== FORMAT || typeof value.id !== "string") {
     throw new RootError(
-      `${file} is not what jobmgr wrote. If this is the right root, remove that file and run: jobmgr --root ${path} --setup`,
+      `${file} is not what jobmgr wrote. If this is the right root, remove that file and run: jobmgr --root ${shellWord(path)} --setup`,
     );
   }
   return value.id;
@@ -62,22 +63,23 @@ function readIdentity(disk: Disk, path: string): string | undefined {
 export function openRoot(disk: Disk, given: string): Root {
   const path = resolve(given);
   const top = disk.look(path);
-  if (!top) throw new RootError(`${path} does not exist. To make it a root: jobmgr --root ${path} --setup`);
+  if (!top) throw new RootError(`${path} does not exist. To make it a root: jobmgr --root ${shellWord(path)} --setup`);
   if (top.kind !== "folder" && top.kind !== "link") throw new RootError(`${path} is not a folder.`);
   const id = readIdentity(disk, path);
   if (id === undefined) {
     const empty = disk.list(path).length === 0;
     throw new RootError(
       empty
-        ? `${path} is empty and was never set up, or its file system is not mounted. If it is to be a new root: jobmgr --root ${path} --setup`
-        : `${path} was never set up as a root. To do so: jobmgr --root ${path} --setup`,
+        ? `${path} is empty and was never set up, or its file system is not mounted. If it is to be a new root: jobmgr --root ${shellWord(path)} --setup`
+        : `${path} was never set up as a root. To do so: jobmgr --root ${shellWord(path)} --setup`,
     );
   }
   const root = rootAt(path, id);
   const devices = new Set<number>();
   for (const place of PLACES) {
     const look = disk.look(root[place]);
-    if (!look) throw new RootError(`${root[place]} is missing. To make it again: jobmgr --root ${path} --setup`);
+    if (!look)
+      throw new RootError(`${root[place]} is missing. To make it again: jobmgr --root ${shellWord(path)} --setup`);
     if (look.kind !== "folder")
       throw new RootError(
         `${root[place]} is not a folder${look.kind === "link" ? " but a link" : ""}. The three folders must lie in the root itself.`,
@@ -117,6 +119,20 @@ async function makeIdentity(disk: Disk, path: string): Promise<boolean> {
   return true;
 }
 
+/** Throws RootError for a path at which a root would be a job or a place of another root, or spread over the whole system. */
+function refuseOddPlace(disk: Disk, path: string): void {
+  if (path === "/") throw new RootError("/ cannot be a root. Name a folder of its own: --root PATH");
+  const parent = disk.realPath(dirname(path));
+  // A root deep inside of a job is that job's own affair.
+  for (const place of [join(parent, basename(path)), parent]) {
+    const isOfRoot = [...PLACES, ".jobmgr"].includes(basename(place)) && disk.look(identityFile(dirname(place)));
+    if (isOfRoot)
+      throw new RootError(
+        `${path} lies in the root ${dirname(place)}, which keeps its own there. Choose a folder outside of that.`,
+      );
+  }
+}
+
 /** Makes a root, or completes one; returns what it made. The parent folder must be there. Safe to repeat. */
 export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root; made: readonly string[] }> {
   const path = resolve(given);
@@ -125,6 +141,7 @@ export async function setUpRoot(disk: Disk, given: string): Promise<{ root: Root
       `${dirname(path)} does not exist, so that ${basename(path)} cannot be made in it. Make it first, or mount its file system.`,
     );
   }
+  refuseOddPlace(disk, path);
   const made: string[] = [];
   const makeFolder = (folder: string) => {
     if (disk.makeFolder(folder)) made.push(folder);

@@ -12,7 +12,8 @@ export function readScript(disk: Disk, folder: string, folderName: string): Scri
   if (!look) return { fault: "job.sh is not there any more." };
   if (look.kind === "link")
     return {
-      fault: 'job.sh is a link. Put the script itself here: cp --remove-destination "$(readlink -f job.sh)" job.sh',
+      fault:
+        'job.sh is a link. Put the script itself here; `cp --remove-destination "$(readlink -f job.sh)" job.sh` does that.',
     };
   if (look.kind === "folder") return { fault: "job.sh is a folder. It must be the script that is to be run." };
   if (look.kind === "other") return { fault: "job.sh is not a regular file. It must be the script that is to be run." };

@@ -23,16 +23,16 @@ export function faultOfScript(content: Uint8Array): string | undefined {
     return `job.sh is larger than ${SCRIPT_BYTES_MAX / 1024 / 1024} MiB. Put data into files beside it.`;
   }
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
-    return "job.sh begins with a byte order mark, so that its #! line is not seen. Save it as UTF-8 without BOM, or run: sed -i '1s/^\\xEF\\xBB\\xBF//' job.sh";
+    return "job.sh begins with a byte order mark, so that its #! line is not seen. Save it as UTF-8 without BOM; `sed -i '1s/^\\xEF\\xBB\\xBF//' job.sh` does that.";
   }
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)) {
     return "job.sh is UTF-16 text, which no shell can read. Save it as UTF-8 without BOM.";
   }
   if (bytes.subarray(0, 4096).includes(0)) {
-    return "job.sh is not text (it holds a NUL byte). Call the program from a script: echo './program' > job.sh";
+    return "job.sh is not text (it holds a NUL byte). Call the program from a script; `echo './program' > job.sh` makes one.";
   }
   if (bytes.includes("\r\n")) {
-    return "job.sh has Windows line ends (CRLF), with which no shell gets on. Mend it with: sed -i 's/\\r$//' job.sh";
+    return "job.sh has Windows line ends (CRLF), with which no shell gets on. `sed -i 's/\\r$//' job.sh` mends it.";
   }
   return undefined;
 }

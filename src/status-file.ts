@@ -1,7 +1,7 @@
 /** The text of job_status.json: for people and programs, never read back for a decision. */
 import type { Asked, Engine } from "./engine.ts";
 import { outputName } from "./outputs.ts";
-import type { Seen } from "./steps/see.ts";
+import { outputIdOf, type Seen, toldIdOf } from "./steps/see.ts";
 
 /** The version of the form of job_status.json. */
 const STATUS_SCHEMA = 1;
@@ -53,12 +53,13 @@ export function statusText(
 ): string {
   const { intent, outcome } = seen;
   const ignored = intent?.plan.ignored;
+  const id = toldIdOf(engine, seen);
   const status: JobStatus = {
     schema: STATUS_SCHEMA,
     name,
     state,
     engine: intent?.engine ?? engine.name,
-    ...(seen.handle && { id: seen.handle }),
+    ...(id !== undefined && { id }),
     ...(seen.token && { token: seen.token }),
     ...(intent && { jobName: intent.plan.jobName, plannedAt: intent.at, outputs: outputsOf(engine, seen) }),
     ...(seen.submittedAt && { submittedAt: seen.submittedAt }),
@@ -81,8 +82,9 @@ function factsOf(outcome: NonNullable<Seen["outcome"]>["outcome"]): Partial<JobS
 }
 
 /** Where its output goes; of an array with "%t" in place of the task's index. */
-function outputsOf(engine: Pick<Engine, "outputId">, { attempt, handle, outputId }: Seen): readonly string[] {
+function outputsOf(engine: Pick<Engine, "outputId">, seen: Seen): readonly string[] {
+  const { attempt } = seen;
   if (!attempt) return [];
-  const id = outputId ?? engine.outputId(handle === undefined ? attempt : { ...attempt, handle });
+  const id = outputIdOf(engine, seen) ?? engine.outputId(attempt);
   return attempt.plan.outputs.map((output) => outputName(output, id, "%t"));
 }

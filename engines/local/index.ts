@@ -34,7 +34,7 @@ import { shellFor } from "../shell.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { type Directives, readDirectives } from "./directives.ts";
 import { DISPATCHER, Dispatchers } from "./dispatcher.ts";
-import { machineResources } from "./resources.ts";
+import { isWithoutGpu, machineResources } from "./resources.ts";
 
 /** What is configured of LocalEngine. */
 export interface LocalOptions {
@@ -125,6 +125,8 @@ export class LocalEngine implements Engine {
         "refused",
         `LocalEngine runs jobs on this machine alone, and ${nodes} nodes are asked for.`,
       );
+    if ((others.gpus ?? 0) > 0 && isWithoutGpu())
+      throw new EngineError("refused", "LocalEngine runs jobs on this machine alone, and that has no GPU.");
     return sbatchLines(others).filter((line) => !line.startsWith("#SBATCH --nodes="));
   }
 

@@ -61,6 +61,13 @@ function gpuCount({ list }: Files): number {
   return cards > 0 ? cards : list("/dev").filter((name) => /^nvidia\d+$/.test(name)).length;
 }
 
+/** This machine has no GPU, for all that can be known: those of other makers than NVIDIA are not counted. */
+export function isWithoutGpu(files: Files = REAL): boolean {
+  const devices = files.list("/dev");
+  const isKnown = files.read("/proc/meminfo") !== undefined && devices.length > 0;
+  return isKnown && gpuCount(files) === 0 && !["kfd", "dri", "dxg"].some((name) => devices.includes(name));
+}
+
 interface GroupLimits {
   readonly cpusMax: number | undefined;
   readonly memoryMaxB: number | undefined;

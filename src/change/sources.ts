@@ -5,6 +5,7 @@ import type { Disk } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { printable } from "../printable.ts";
 import { isIgnoredName, isUnreadableName, type Root } from "../root.ts";
+import { shellName, shellWord } from "../shell-word.ts";
 import { PLACES } from "../stage.ts";
 import { isOfEarlierLife } from "./inputs.ts";
 import type { Source } from "./put-in.ts";
@@ -88,7 +89,7 @@ function faultOfPlace(disk: Disk, root: Root, path: string): string | undefined 
   for (const place of [...PLACES, ".jobmgr"])
     if (path === join(top, place)) return "is one of the root's own folders, and no job.";
   if (dirname(path) === join(top, "complete"))
-    return `has ended. To run it again: jobmgr retry ${basename(path)}; to run a copy: jobmgr submit --from ${basename(path)}`;
+    return `has ended. To run it again: jobmgr retry ${shellName(basename(path))}; to run a copy: jobmgr submit --from ${shellWord(basename(path))}`;
   if (dirname(path) === join(top, "inbox")) return "is in the inbox already.";
   return path.startsWith(`${join(top, "pending")}/`) ? "is a job that has not ended." : undefined;
 }

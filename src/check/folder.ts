@@ -5,6 +5,7 @@ import { FILES } from "../files.ts";
 import { ENTRIES_MAX, isOfJobmgr, isUnfinishedName, type ReadyRules } from "../inbox/ready.ts";
 import { printable } from "../printable.ts";
 import { freeName, isIgnoredName, isUnreadableName, type Root } from "../root.ts";
+import { shellName } from "../shell-word.ts";
 import { PLACES } from "../stage.ts";
 import { error, type Finding, warning } from "./finding.ts";
 import type { Target } from "./target.ts";
@@ -40,7 +41,7 @@ export function nameFindings(disk: Disk, root: Root | undefined, { name, path, i
   if (others.length > 0) {
     const free = freeName(name, (other) => others.some((place) => isThere(place, other)));
     findings.push(
-      warning(`${others.join(" and ")} has a ${printable(name)} already: this one becomes ${printable(free)}.`),
+      warning(`${others.join(" and ")} has "${printable(name)}" already: this one becomes "${printable(free)}".`),
     );
   }
   return findings;
@@ -50,7 +51,7 @@ export function nameFindings(disk: Disk, root: Root | undefined, { name, path, i
 export function noJobFinding(disk: Disk, { path, word, name }: Target): Finding | undefined {
   if (name === "") return error("it is the top of the file system, and no job.");
   if (!disk.look(join(path, ".jobmgr", "root.json"))) return undefined;
-  return error(`it is a root, not a job. To check what waits in it: jobmgr check ${printable(word)}/inbox/*`);
+  return error(`it is a root, not a job. To check what waits in it: jobmgr check ${shellName(word)}/inbox/*`);
 }
 
 /** Its owner and modes, its names, and the files in it that mean something. */

@@ -46,7 +46,7 @@ export function targetsOf(disk: Disk, root: Root | undefined, word: string): rea
     const folder = jobFolder(root, "inbox", name);
     return { word: name, path: folder, ...jobOf(folder, disk.look(folder)?.kind ?? "other"), isInInbox: true };
   });
-  return [...found, ...absent.map((why) => ({ word, absent: why }))];
+  return [...found, ...absent.map((why) => ({ word, absent: `No file or folder ${printable(word)} is here. ${why}` }))];
 }
 
 /** A file becomes a job that is called as the file is, without its ending. */

@@ -175,7 +175,8 @@ export const VERBS = {
     completes: { jobs: ["pending", "inbox"] },
     help: "end jobs that wait or run",
     options: [
-      { flags: "--all-pending", help: "all that have left the inbox and not ended" },
+      { flags: "--all-pending", help: "all jobs in pending/: those that wait in the queue, and those that run" },
+      YES,
       { flags: "--reason <text>", help: "is told with the job's end" },
     ],
     settings: ["lockPatience"],

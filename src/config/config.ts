@@ -177,7 +177,7 @@ function engineOf(given: Given): { engine: string; dryRun: boolean } {
 }
 
 /** "DryRunEngine", for the engine that is configured beneath it, or "DryRunEngine:LocalEngine". */
-const DRY_RUN = /^((?:engines\.)?DryRunEngine)(?::(.*))?$/s;
+const DRY_RUN = /^((?:engines\.)?DryRun(?:Engine)?)(?::(.*))?$/is;
 
 /** True for "DryRunEngine" alone: which engine it stands before is said elsewhere. */
 export function isBareDryRun(word: unknown): word is string {

@@ -8,6 +8,7 @@ import { parse, TomlError } from "smol-toml";
 import type { Disk } from "../disk.ts";
 import { LaunchSettingsError, type LaunchValue, laidOver, readLaunchTable } from "../launch/settings.ts";
 import { didYouMean } from "../nearest.ts";
+import { shellWord } from "../shell-word.ts";
 import { absolutePath, ConfigError, isBareDryRun, settingsOf } from "./config.ts";
 import {
   keyOf,
@@ -185,7 +186,8 @@ function readFile({ disk, uid }: Place, path: string): string | undefined {
     if (!look) return undefined;
     if (look.kind !== "file") throw new Error("it is not a file");
     if (look.uid !== uid && look.uid !== 0) throw new Error(`it belongs to another user (uid ${look.uid})`);
-    if ((look.mode & OTHERS_WRITE) !== 0) throw new Error(`everybody may write to it. Close it: chmod o-w ${path}`);
+    if ((look.mode & OTHERS_WRITE) !== 0)
+      throw new Error(`everybody may write to it. Close it: chmod o-w ${shellWord(path)}`);
     return disk.read(real)?.toString("utf8");
   } catch (error) {
     throw unusable((error as Error).message);

@@ -84,7 +84,7 @@ export const OPTIONS = {
     default: "SlurmEngine",
     completes: "engine",
     group: "What to do",
-    help: "what runs the jobs: SlurmEngine, LocalEngine, a package, ./FILE.js (see: jobmgr engines); check, doctor, engines and resources ask that of the manager that runs",
+    help: "what runs the jobs: SlurmEngine (or slurm), LocalEngine (or local), a package, ./FILE.js (see: jobmgr engines); check, doctor, engines and resources ask that of the manager that runs",
   },
   engineArg: {
     flags: "--engine-arg <arg>",
@@ -392,7 +392,7 @@ export const OPTIONS = {
     type: "list",
     shown: "failure, batch",
     group: "Who is told",
-    help: "what is told: end (of each job), failure, batch (one message when nothing is left to run)",
+    help: "what is told, with commas between: end (of each job), failure, batch (one message when nothing is left to run)",
   },
   notifyCommand: {
     flags: "--notify-command <path>",

@@ -3,12 +3,13 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import type { Settings } from "../config/config.ts";
 import type { Disk } from "../disk.ts";
-import { diskErrorText, isFull } from "../disk-error.ts";
+import { diskErrorText, isFull, unwritableText } from "../disk-error.ts";
 import type { Symptom } from "../engine.ts";
 import { type FileSystemKind, fileSystemKind } from "../file-systems.ts";
 import { durationText } from "../outcome.ts";
 import { openFolder } from "../owners.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Surroundings } from "../verbs/call.ts";
 
 /** Opens the root; what is wrong with it says what to do. */
@@ -59,7 +60,7 @@ async function probed(disk: Disk, root: Root): Promise<Probed> {
       {
         level: "error",
         about: "writing",
-        says: `${(failure as Error).message}. The root must belong to the user who runs jobmgr, and there must be space.`,
+        says: unwritableText(root.path, failure as NodeJS.ErrnoException),
       },
     ],
     skewMs: 0,
@@ -205,7 +206,7 @@ function accessSymptoms(disk: Disk, root: Root, settings: Settings): Symptom[] {
     symptoms.push({
       level: "error",
       about,
-      says: `everybody may write to ${open}, and what is dropped there runs as you. Close it: chmod o-w ${open}; or accept it: --allow-shared`,
+      says: `everybody may write to ${open}, and what is dropped there runs as you. Close it: chmod o-w ${shellWord(open)}; or accept it: --allow-shared`,
     });
   else
     symptoms.push({

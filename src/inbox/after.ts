@@ -240,6 +240,6 @@ export function circleText({ names, members }: Circle): string {
   const shown = names.slice(0, CIRCLE_SHOWN).map((name) => `"${name}"`);
   const rest = names.length > CIRCLE_SHOWN ? ["..."] : [];
   const way = [...shown, ...rest, `"${names[0]}"`].join(" after ");
-  const jobs = members.size === 1 ? "it" : `these ${members.size} jobs`;
-  return `${way}: ${jobs} can never start. Change job_after.txt in one of them`;
+  if (members.size === 1) return `${way}: it can never start. Take its own name out of its job_after.txt`;
+  return `${way}: these ${members.size} jobs can never start. Change job_after.txt in one of them`;
 }

@@ -53,7 +53,7 @@ export function readAfter(disk: Disk, folder: string): AfterRead | undefined {
     return bytes && parseAfter(bytes);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    return { fault: `${FILES.after} cannot be read by the manager's user. Mend it with: chmod u+r ${FILES.after}` };
+    return { fault: `${FILES.after} cannot be read by the manager's user; \`chmod u+r ${FILES.after}\` lets it` };
   }
 }
 

@@ -69,6 +69,8 @@ const SUBMIT_SENT = ["submit --from", "runs what was sent once more, as a new jo
 const SHOW_OUTPUT = ["logs", "shows what it has printed"] as const;
 const FOLLOW = ["logs -f", "follows what it prints, until it ends"] as const;
 const REMOVE = ["remove", "deletes it"] as const;
+const HOLD = ["hold", "keeps it here until it is released"] as const;
+const CANCEL_UNRUN = ["cancel", "ends it without running it"] as const;
 const CANCEL = ["cancel", "ends it; what it has done so far is kept"] as const;
 
 // -- inbox --
@@ -96,10 +98,8 @@ function explainWaiting(scene: Scene, name: string): Part {
       next: [["release", "lets it run when its turn comes"], REMOVE],
     };
   }
-  const next = [
-    ["hold", "keeps it here until it is released"],
-    ["cancel", "ends it without running it"],
-  ] as const;
+  const isFolder = lookUnlessShut(disk, jobFolder(root, "inbox", name))?.kind === "folder";
+  const next = isFolder ? [HOLD, CANCEL_UNRUN] : [REMOVE];
   if (readiness.is === "unready")
     return { state: "waiting", sentences: [...more, whyUnready(readiness.why), ...noManager(scene)], next };
   // What only the manager knows: users, what it has tried.

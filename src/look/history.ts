@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Disk } from "../disk.ts";
 import type { Handle, Plan, Token } from "../engine.ts";
 import type { Outcome } from "../outcome.ts";
-import { shortId } from "../outputs.ts";
+import { shortId, toldId } from "../outputs.ts";
 import {
   attemptFolder,
   attemptsInOrder,
@@ -30,9 +30,9 @@ export interface AttemptHistory {
   readonly engineVersion?: string;
   /** Where the engine was loaded from, if it does not come with jobmgr. */
   readonly engineFrom?: string;
-  /** The engine's own id. */
-  readonly handle?: Handle;
-  /** The id as people and names of outputs have it. */
+  /** The id as people are told it. */
+  readonly toldId?: string;
+  /** The id in the names of its outputs. */
   readonly id?: string;
   readonly command?: string;
   readonly plan?: Plan;
@@ -118,8 +118,8 @@ function attemptIn(disk: Disk, records: string, token: Token, isInForce: boolean
     ...(intent && { engine: intent.engine, plan: intent.plan, plannedAt: intent.at }),
     ...(intent?.engineVersion !== undefined && { engineVersion: intent.engineVersion }),
     ...(intent?.engineFrom !== undefined && { engineFrom: intent.engineFrom }),
-    ...(handle && { handle: handle.handle, submittedAt: handle.at }),
-    ...(id !== undefined && { id }),
+    ...(handle && { submittedAt: handle.at }),
+    ...(handle && id !== undefined && { id, toldId: toldId(handle.handle, id) }),
     ...(command !== undefined && { command }),
     ...times,
     ...hostIn(runs),

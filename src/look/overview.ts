@@ -248,8 +248,8 @@ function factsIn(status: Readonly<Record<string, unknown>>): Facts {
 }
 
 function factsOf(attempt: AttemptHistory): Facts & { readonly state: string } {
-  const { token, state, engine, handle, plannedAt, submittedAt, startedAt, endedAt, outcome } = attempt;
-  const facts = { token, engine, id: handle, plannedAt, submittedAt, startedAt, endedAt };
+  const { token, state, engine, toldId: id, plannedAt, submittedAt, startedAt, endedAt, outcome } = attempt;
+  const facts = { token, engine, id, plannedAt, submittedAt, startedAt, endedAt };
   const end = outcome && { why: outcome.why, exitCode: outcome.exitCode, signal: outcome.signal };
   const known = Object.entries({ ...facts, ...end }).filter(([, value]) => value !== undefined);
   return { ...Object.fromEntries(known), state };

@@ -6,7 +6,7 @@ export interface Row {
   readonly name: string;
   readonly place: Place;
   readonly state: string;
-  /** The engine's own. */
+  /** As people are told it: the scheduler's, or that in the names of its outputs. */
   readonly id?: string;
   readonly token?: string;
   readonly engine?: string;

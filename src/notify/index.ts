@@ -139,7 +139,7 @@ export class Notifier implements Notices {
 
 const WHY_LENGTH_MAX = 2000;
 
-function endedOf({ token, name, record, handle }: Ending): Ended {
+function endedOf({ token, name, record, id }: Ending): Ended {
   const { is: result, why, exitCode, signal, after } = record.outcome;
   const { startedAt, endedAt } = record;
   return {
@@ -149,7 +149,7 @@ function endedOf({ token, name, record, handle }: Ending): Ended {
     why: why.length > WHY_LENGTH_MAX ? `${why.slice(0, WHY_LENGTH_MAX)}...` : why,
     ...(exitCode !== undefined && { exitCode }),
     ...(signal !== undefined && { signal }),
-    ...(handle !== undefined && { id: handle }),
+    ...(id !== undefined && { id }),
     ...(startedAt !== undefined && { startedAt }),
     ...(endedAt !== undefined && { endedAt }),
     ...(after !== undefined && { isConsequence: true }),

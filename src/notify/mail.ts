@@ -1,4 +1,5 @@
 /** Messages by mail: through an SMTP server, or the sendmail program of this machine. The only importer of nodemailer. */
+import { shellWord } from "../shell-word.ts";
 import type { Message } from "./message.ts";
 import { DeliveryError, type FeedProgram, type Target, wordsFor } from "./target.ts";
 
@@ -64,7 +65,9 @@ function bodyOf({ text, root, host, job, batch }: Message): string {
     for (const [result, count] of Object.entries(batch.results)) lines.push(`${`${result}:`.padEnd(13)} ${count}`);
     if (batch.failed > 0) lines.push("", "Failed:", ...batch.failedNames.map((name) => `  ${name}`));
     if (batch.failed > batch.failedNames.length)
-      lines.push(`  and ${batch.failed - batch.failedNames.length} more: jobmgr --root ${root} status --failed`);
+      lines.push(
+        `  and ${batch.failed - batch.failedNames.length} more: jobmgr --root ${shellWord(root)} status --failed`,
+      );
   }
   return `${lines.join("\n")}\n\n-- \njobmgr on ${host}, ${root}\n`;
 }

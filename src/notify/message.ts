@@ -13,7 +13,7 @@ export interface Ended {
   readonly why: string;
   readonly exitCode?: number;
   readonly signal?: string;
-  /** The engine's name for it. */
+  /** Its id in the engine, as people are told it. */
   readonly id?: string;
   readonly startedAt?: string;
   readonly endedAt?: string;

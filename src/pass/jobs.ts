@@ -4,7 +4,8 @@
  */
 import type { Token } from "../engine.ts";
 import { isIgnoredName, isUnreadableName, jobFolder, sortByCodePoint } from "../root.ts";
-import { see } from "../steps/see.ts";
+import { shellWord } from "../shell-word.ts";
+import { see, toldIdOf } from "../steps/see.ts";
 import type { World } from "../steps/world.ts";
 import { isInQueue, type Job, newJob, RETRY_S } from "./job.ts";
 import type { Lines } from "./lines.ts";
@@ -115,7 +116,7 @@ export class Jobs {
   #vanished(job: Job): void {
     if (job.busy) return;
     this.forget(job);
-    const alive = isInQueue(job) && job.seen?.handle;
+    const alive = isInQueue(job) && job.seen && toldIdOf(this.#world.engine, job.seen);
     const more = alive
       ? ` Its job (${job.seen?.intent?.engine} ${alive}) may still run, and is not followed any more.`
       : "";
@@ -126,5 +127,5 @@ export class Jobs {
 /** What is wrong with a folder, and how to mend it where that is plain. */
 function mending(error: unknown, name: string): string {
   const { code, message } = error as NodeJS.ErrnoException;
-  return code === "EACCES" ? `it cannot be read. Mend it with: chmod u+rwx pending/${name}` : message;
+  return code === "EACCES" ? `it cannot be read. Mend it with: chmod u+rwx ${shellWord(`pending/${name}`)}` : message;
 }

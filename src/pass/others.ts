@@ -4,6 +4,7 @@
  */
 import type { Engine } from "../engine.ts";
 import { engineKey, type Intent } from "../records.ts";
+import { shellWord } from "../shell-word.ts";
 import type { EngineOrigin, World } from "../steps/world.ts";
 import type { Job } from "./job.ts";
 import type { Jobs } from "./jobs.ts";
@@ -137,7 +138,7 @@ function neededBy({ seen }: Job): Intent | undefined {
 
 function remedyFor({ engine, engineFrom }: Intent): string {
   if (engineFrom === undefined) return `To go on with them, start jobmgr with -e ${engine} where it can.`;
-  return `To go on with them, start jobmgr with -e ${engineFrom} where it can; if it lies elsewhere now, make a link to it there.`;
+  return `To go on with them, start jobmgr with -e ${shellWord(engineFrom)} where it can; if it lies elsewhere now, make a link to it there.`;
 }
 
 function aboutAbsent(id: string): string {

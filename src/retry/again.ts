@@ -32,7 +32,7 @@ export function retryRulesOf(disk: Disk, folder: string, base: RetryRules): Retr
     text = disk.read(path, FILE_BYTES_MAX)?.toString("utf8") ?? "";
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
-    return { fault: `${FILES.retry} cannot be read by the manager's user. Mend it with: chmod u+r ${FILES.retry}` };
+    return { fault: `${FILES.retry} cannot be read by the manager's user; \`chmod u+r ${FILES.retry}\` lets it` };
   }
   const own = parseRetry(text);
   return "fault" in own ? own : mergeRetry(base, own);

@@ -13,7 +13,7 @@ import { readScript } from "../script-file.ts";
 import { statusText } from "../status-file.ts";
 import { keepCancel } from "./cancel.ts";
 import { attemptsText } from "./retry.ts";
-import type { Seen } from "./see.ts";
+import { outputIdOf, type Seen, toldIdOf } from "./see.ts";
 import type { World } from "./world.ts";
 
 /**
@@ -40,7 +40,7 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           folder,
           outcome: record.outcome,
           attempt: seen.attempt,
-          outputId: outputIdOf(world, seen),
+          outputId: outputIdOf(world.engine, seen),
           command: seen.intent?.command ?? (seen.attempt && world.engine.command(seen.attempt)),
           attempts: attemptsText(world, name, seen),
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
@@ -50,15 +50,10 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
   if (world.groupWritable) openToGroup(disk, folder);
   const marker = world.rules.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
-  await world.notices?.put({ token: seen.token, name: target, record, handle: seen.handle });
+  await world.notices?.put({ token: seen.token, name: target, record, id: toldIdOf(world.engine, seen) });
   if (ending) await notePacking(disk, root, seen.token, { target, ending });
   disk.rename(folder, jobFolder(root, "complete", target));
   return target;
-}
-
-/** Undefined for what was never submitted: it has no outputs. */
-function outputIdOf({ engine }: World, { attempt, handle, outputId }: Seen): string | undefined {
-  return attempt && handle && (outputId ?? engine.outputId({ ...attempt, handle }));
 }
 
 function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {

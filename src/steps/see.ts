@@ -1,6 +1,7 @@
 /** What the disk says of one job: its stage, and its records, read and checked. */
 import { join } from "node:path";
-import type { Attempt, Handle, Plan, Token } from "../engine.ts";
+import type { Attempt, Engine, Handle, Plan, Token } from "../engine.ts";
+import { toldId } from "../outputs.ts";
 import {
   attemptFolder,
   attemptsOf,
@@ -72,6 +73,17 @@ export function see(world: World, place: Place, name: string): Seen {
     ...(cancel && { cancelReason: cancel.reason }),
     ...(cancel?.recalled && { recalled: true }),
   };
+}
+
+/** The id in the names of its outputs; undefined for what was never submitted: it has none. */
+export function outputIdOf(engine: Pick<Engine, "outputId">, { attempt, handle, outputId }: Seen): string | undefined {
+  return attempt && handle && (outputId ?? engine.outputId({ ...attempt, handle }));
+}
+
+/** Its id as people are told it; undefined for what was never submitted. */
+export function toldIdOf(engine: Pick<Engine, "outputId">, seen: Seen): string | undefined {
+  const outputId = outputIdOf(engine, seen);
+  return seen.handle !== undefined && outputId !== undefined ? toldId(seen.handle, outputId) : undefined;
 }
 
 /** What plans of the first version lack. */

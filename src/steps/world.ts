@@ -6,7 +6,7 @@
  */
 import type { ArchiveRules } from "../archive/rules.ts";
 import type { Disk } from "../disk.ts";
-import type { Engine, Handle, Machine, Token } from "../engine.ts";
+import type { Engine, Machine, Token } from "../engine.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
 import type { Intent, OutcomeRecord } from "../records.ts";
 import type { RetryRules } from "../retry/retry.ts";
@@ -18,7 +18,8 @@ export interface Ending {
   /** Its name in complete/. */
   readonly name: string;
   readonly record: OutcomeRecord;
-  readonly handle: Handle | undefined;
+  /** As people are told it; undefined for what was never submitted. */
+  readonly id: string | undefined;
 }
 
 /** Who tells people that a job has ended. */

@@ -6,13 +6,20 @@ import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
-import { lookForJobs, namesIn } from "../selection.ts";
+import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
+import { shellName } from "../shell-word.ts";
 import { userName } from "../user-name.ts";
 import type { Call } from "./call.ts";
-import { changeSelected, managedBy } from "./each.ts";
+import { changeSelected, isYes, jobsText, managedBy, namesText } from "./each.ts";
+
+interface Options {
+  readonly allPending?: boolean;
+  readonly reason?: string;
+  readonly yes?: boolean;
+}
 
 /** Throws RootError, UsageError before anything is done. */
-export async function cancel(call: Call<{ allPending?: boolean; reason?: string }>): Promise<number> {
+export async function cancel(call: Call<Options>): Promise<number> {
   const { words, options, settings, terminal } = call;
   const root = openRoot(realDisk, settings.root);
   if (options.allPending !== true && words.length === 0)
@@ -27,6 +34,10 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
     terminal.out("There are no pending jobs.\n");
     return EXIT.ok;
   }
+  if (options.allPending && !(await isMeant(call, jobs))) {
+    terminal.err("Nothing was cancelled.\n");
+    return EXIT.failed;
+  }
   const reason = options.reason?.trim() || `by ${userName()} with jobmgr cancel.`;
   const manager = managedBy(call, root);
   const when = manager.owner ? "the manager ends it at its next check" : "it ends when a manager runs; none is running";
@@ -39,7 +50,7 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
       case "already":
         return { did: `${name} was cancelled before: ${when}` };
       case "no folder":
-        return { didNot: `${name} has not been taken in yet. To take it away: jobmgr remove ${name}` };
+        return { didNot: `${name} has not been taken in yet. To take it away: jobmgr remove ${shellName(job.name)}` };
       case "gone":
         return { didNot: `${name} has gone: it was moved away or removed` };
       default:
@@ -47,5 +58,14 @@ export async function cancel(call: Call<{ allPending?: boolean; reason?: string 
     }
   });
   manager.nudge();
+  if (absent.length > 0 && jobs.length > 0 && options.reason === undefined)
+    terminal.err("jobmgr: a reason stands behind --reason, in quotes.\n");
   return exitCode;
+}
+
+/** Asks only where there is a person to ask: a script that says so means it. */
+async function isMeant({ options, terminal }: Call<Options>, jobs: readonly JobRef[]): Promise<boolean> {
+  if (options.yes) return true;
+  const answer = await terminal.ask(`End ${jobsText(jobs.length)}, also those that run: ${namesText(jobs)}? [y/N] `);
+  return answer === undefined || isYes(answer);
 }

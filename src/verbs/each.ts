@@ -87,6 +87,20 @@ export function stagerOf({ around }: Pick<Call, "around">): Stager {
   return { machine: around.machine, pid: process.pid, start: around.processStart, isAlive };
 }
 
+/** So many names are shown in a question. */
+const NAMED_MAX = 5;
+
+/** What a question is about: "pending/a, pending/b". */
+export function namesText(jobs: readonly JobRef[]): string {
+  const shown = jobs.slice(0, NAMED_MAX).map(({ place, name }) => `${place}/${printable(name)}`);
+  return [...shown, ...(jobs.length > shown.length ? ["..."] : [])].join(", ");
+}
+
+/** A person has said yes. */
+export function isYes(answer: string): boolean {
+  return /^y(es)?$/i.test(answer.trim());
+}
+
 /** "1 job", "3 jobs". */
 export function jobsText(count: number): string {
   return count === 1 ? "1 job" : `${count} jobs`;

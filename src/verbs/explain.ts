@@ -16,10 +16,11 @@ import { durationText } from "../outcome.ts";
 import { outputName } from "../outputs.ts";
 import { table, wrapped } from "../paint.ts";
 import { printable } from "../printable.ts";
+import { prose } from "../prose.ts";
 import type { Root } from "../root.ts";
 import { openRoot } from "../root.ts";
 import { type JobRef, selectJob } from "../selection.ts";
-import { shellWord } from "../shell-word.ts";
+import { shellName, shellWord } from "../shell-word.ts";
 import type { Call, Surroundings, Terminal } from "./call.ts";
 import { NEWEST_FIRST, placesBeside } from "./logs.ts";
 
@@ -66,9 +67,9 @@ function linesOf(
   const { paint } = terminal;
   const width = terminal.width();
   const lines = [`${job.place}/${printable(job.name)}: ${paint.state(printable(state))}`, ""];
-  for (const sentence of sentences) lines.push(...wrapped(printable(sentence), width));
+  for (const sentence of sentences) lines.push(...prose(printable(sentence), width));
   if (also.length > 0)
-    lines.push("", `There is another one of this name: ${program} explain ${shellWord(also[0] ?? "")}`);
+    lines.push("", `There is another one of this name: ${program} explain ${shellName(also[0] ?? "")}`);
   const last = attempts.at(-1);
   if (last?.command !== undefined) lines.push("", paint.dim("The submit command:"), `  ${printable(last.command)}`);
   lines.push(...planLines(job, last, width));
@@ -105,8 +106,8 @@ const WIDE = 110;
 function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, now: string): string[] {
   const isWide = terminal.width() >= WIDE;
   const rows = attempts.map((attempt, i) => {
-    const { state, token, handle, plannedAt, submittedAt, startedAt, endedAt } = attempt;
-    const id = shownId({ token, ...(handle !== undefined && { id: handle }) });
+    const { state, token, toldId, plannedAt, submittedAt, startedAt, endedAt } = attempt;
+    const id = shownId({ token, ...(toldId !== undefined && { id: toldId }) });
     return [
       String(i + 1),
       printable(state),
@@ -154,8 +155,12 @@ function between(from: string | undefined, to: string): string {
 }
 
 function nextLines(next: Explanation["next"], job: JobRef, hasNamesake: boolean, program: string): string[] {
-  const name = shellWord(hasNamesake ? `${job.place}/${job.name}` : job.name);
-  const commands = next.map(([verb, does]) => [`  ${program} ${verb} ${name}`, does]);
+  const name = hasNamesake ? `${job.place}/${job.name}` : job.name;
+  // What stands behind an option is its value, whatever it begins with.
+  const commands = next.map(([verb, does]) => {
+    const word = /--\w+$/.test(verb) ? shellWord(name) : shellName(name);
+    return [`  ${program} ${verb} ${word}`, does];
+  });
   return table(commands, Number.POSITIVE_INFINITY);
 }
 
@@ -170,10 +175,10 @@ function asJson(job: JobRef, explanation: Explanation, also: readonly string[], 
     at: now,
     sentences,
     also,
-    // "id" is the engine's own, as in job_status.json and `status --json`.
-    attempts: attempts.map(({ plan, records: _records, recordedAt: _recorded, handle, id: outputId, ...attempt }) => ({
+    // "id" is the one that people are told, as in job_status.json and `status --json`.
+    attempts: attempts.map(({ plan, records: _records, recordedAt: _recorded, toldId, id: outputId, ...attempt }) => ({
       ...attempt,
-      ...(handle !== undefined && { id: handle }),
+      ...(toldId !== undefined && { id: toldId }),
       ...(plan && {
         jobName: plan.jobName,
         outputs: outputNames({ plan, ...(outputId !== undefined && { id: outputId }) }),

@@ -5,6 +5,7 @@ import { realDisk } from "../disk.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
 import { lookForJobs } from "../selection.ts";
+import { shellName } from "../shell-word.ts";
 import type { Call } from "./call.ts";
 import { type Change, changeSelected, managedBy } from "./each.ts";
 
@@ -17,7 +18,8 @@ export async function hold({ words, settings, terminal }: Call): Promise<number>
     async (job) => {
       const asked = await holdJob(realDisk, root, job);
       const name = printable(job.name);
-      if (asked.is === "done") return { did: `held ${name}: it is not started until jobmgr release ${name}` };
+      if (asked.is === "done")
+        return { did: `held ${name}: it is not started until jobmgr release ${shellName(job.name)}` };
       if (asked.is === "already") return { did: `${name} was held before` };
       if (asked.is === "submitted") return { didNot: `${name} has been submitted already; cancel it instead` };
       return otherwise(name, asked);

@@ -1,4 +1,5 @@
 /** `jobmgr launch`: runs programs in parallel with the launcher of this place, in the foreground. */
+import { VERBS } from "../command-line/command-line.ts";
 import { UsageError } from "../config/config.ts";
 import { EXIT } from "../exit-codes.ts";
 import { isInAllocation } from "../launch/choice.ts";
@@ -7,7 +8,9 @@ import { valuesOfOption } from "../launch/option-words.ts";
 import type { Program } from "../launch/program.ts";
 import { launchSettingsOf } from "../launch/settings.ts";
 import { countOf, readWords } from "../launch/words.ts";
+import { didYouMean } from "../nearest.ts";
 import { printable } from "../printable.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Call } from "./call.ts";
 
 interface Options {
@@ -37,6 +40,8 @@ export async function launch({ words, options, launch: values, around, terminal 
   return exitCode;
 }
 
+const OWN_FLAGS = VERBS.launch.options.flatMap(({ flags }) => /--[\w-]+/.exec(flags) ?? []);
+
 function programsOf(
   words: readonly string[],
   { np, option = [] }: Options,
@@ -47,11 +52,13 @@ function programsOf(
   const first = { options: option, ...(count !== undefined && { processes: countOf(count) }) };
   const { programs, doubtful } = readWords(rest, first, (word) => valuesOfOption(launcher.kind, word));
   const [program = ""] = programs[0]?.argv ?? [];
-  if (doubtful !== undefined && program !== "" && !isOnPath(program))
-    throw new UsageError(
-      `There is no program ${printable(program)}. If it belongs to ${printable(doubtful)}, say so: --option ${printable(doubtful)} --option ${printable(program)}`,
-    );
-  return programs;
+  if (doubtful === undefined || program === "" || isOnPath(program)) return programs;
+  const near = didYouMean(doubtful, OWN_FLAGS);
+  const more =
+    launcher.kind === "local"
+      ? ` Copies on this machine (local) have no launcher that ${printable(doubtful)} could be for.`
+      : ` If it belongs to ${printable(doubtful)}, say so: --option ${shellWord(doubtful)} --option ${shellWord(program)}`;
+  throw new UsageError(`There is no program ${printable(program)}.${near}${more}`);
 }
 
 /** "-np 4" is what mpiexec(1) takes, and is read as -n with the value "p" here. */

@@ -14,6 +14,7 @@ import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { openRoot, type Root } from "../root.ts";
 import { AbsentError, type JobRef, selectJob } from "../selection.ts";
+import { shellName, shellWord } from "../shell-word.ts";
 import type { Place } from "../stage.ts";
 import type { Call, Terminal } from "./call.ts";
 
@@ -53,7 +54,9 @@ export async function logs({ words, options, settings, around, terminal }: Call<
   const job = selectJob(disk, root, words[0] ?? "", NEWEST_FIRST);
   const also = placesBeside(disk, root, job);
   if (also.length > 0)
-    terminal.err(`This is ${job.place}/${printable(job.name)}. Another one: jobmgr logs ${also[0]}/${job.name}\n`);
+    terminal.err(
+      `This is ${job.place}/${printable(job.name)}. Another one: jobmgr logs ${shellName(`${also[0]}/${job.name}`)}\n`,
+    );
   const observer = { host: around.machine.host, isAlive: around.isAlive, patienceS: settings.lockPatienceS };
   const logger = new Logger(disk, root, terminal, wish, () => managerOf(disk, root, observer).owner !== undefined);
   return wish.follow ? logger.follow(job) : logger.show(job);
@@ -296,7 +299,7 @@ class Logger {
       return { text: `${name} is in complete/, and no record tells how it ended.`, code: EXIT.jobFailed };
     if (exitCode === undefined || this.#isManaged()) return undefined;
     return {
-      text: `${name} has ended with exit code ${exitCode}${tookText(attempt)}. No manager is running to collect it: jobmgr --root ${this.#root.path}`,
+      text: `${name} has ended with exit code ${exitCode}${tookText(attempt)}. No manager is running to collect it: jobmgr --root ${shellWord(this.#root.path)}`,
       code: exitCode,
     };
   }

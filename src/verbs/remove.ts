@@ -12,10 +12,7 @@ import { printable } from "../printable.ts";
 import { nowAt, openRoot, type Root } from "../root.ts";
 import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
 import type { Call } from "./call.ts";
-import { changeEach, jobsText, stagerOf, tellAbsent } from "./each.ts";
-
-/** So many names stand in the question. */
-const NAMED_MAX = 5;
+import { changeEach, isYes, jobsText, namesText, stagerOf, tellAbsent } from "./each.ts";
 
 /** Throws RootError, UsageError before anything is done. */
 export async function remove(call: Call<{ yes?: boolean }>): Promise<number> {
@@ -89,12 +86,11 @@ function oldJobs(
 /** Asks a person, unless --yes. Throws UsageError where there is nobody to ask. */
 async function isConfirmed({ options, terminal }: Call<{ yes?: boolean }>, jobs: readonly JobRef[], more = "") {
   if (options.yes) return true;
-  const shown = jobs.slice(0, NAMED_MAX).map(({ place, name }) => `${place}/${printable(name)}`);
-  const names = [...shown, ...(jobs.length > shown.length ? ["..."] : [])].join(", ");
+  const names = namesText(jobs);
   const answer = await terminal.ask(`Remove ${jobsText(jobs.length)}${more}, with all files in them: ${names}? [y/N] `);
   if (answer === undefined)
     throw new UsageError("there is no terminal to ask whether the jobs are to be removed: add --yes if they are");
-  return /^y(es)?$/i.test(answer.trim());
+  return isYes(answer);
 }
 
 function notRemoved({ terminal }: Pick<Call, "terminal">): number {

@@ -14,7 +14,7 @@ import type { Result } from "../outcome.ts";
 import { printable } from "../printable.ts";
 import { jobFolder, openRoot, type Root } from "../root.ts";
 import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
-import { shellWord } from "../shell-word.ts";
+import { shellName, shellWord } from "../shell-word.ts";
 import type { Call, Terminal } from "./call.ts";
 import { changeSelected, jobsText, managedBy } from "./each.ts";
 
@@ -51,7 +51,7 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
     const back = await sendBack(disk, root, job.name);
     if (back === undefined) return { didNot: `${name} has gone: it was moved away or removed` };
     const as = back === job.name ? "" : ` as ${printable(back)}, for the name was taken`;
-    const then = isHeld ? `; it is held: jobmgr release ${printable(back)}` : `; it is run again${when}`;
+    const then = isHeld ? `; it is held: jobmgr release ${shellName(back)}` : `; it is run again${when}`;
     return { did: `moved ${name} back to the inbox${as}${then}` };
   });
 }

@@ -14,6 +14,7 @@ import type { Notifier } from "../notify/index.ts";
 import { openFolder, ownersOf } from "../owners.ts";
 import { type Limits, type LoadEngine, Pass } from "../pass/index.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
+import { shellWord } from "../shell-word.ts";
 import { PLACES } from "../stage.ts";
 import type { EngineOrigin, World } from "../steps/world.ts";
 import { StrayErrors } from "../stray-errors.ts";
@@ -304,6 +305,6 @@ function refuseOpenRoot(root: Root, settings: Settings): void {
   const folder = openFolder(realDisk, root, settings);
   if (folder === undefined) return;
   throw new RootError(
-    `Everybody may write to ${folder}, and what is dropped there runs as you. Close it (chmod o-w ${folder}), or accept it with --allow-shared.`,
+    `Everybody may write to ${folder}, and what is dropped there runs as you. Close it (chmod o-w ${shellWord(folder)}), or accept it with --allow-shared.`,
   );
 }

@@ -2,7 +2,9 @@
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
 import { openRootFolder } from "../group.ts";
+import { table } from "../paint.ts";
 import { setUpRoot } from "../root.ts";
+import { shellWord } from "../shell-word.ts";
 import { PLACES } from "../stage.ts";
 import type { Call } from "./call.ts";
 
@@ -14,12 +16,18 @@ export async function setUp({ settings, terminal }: Call): Promise<number> {
     made.length === 0
       ? [`${root.path} is a root already; nothing was changed.`]
       : [`Made a root in ${root.path}:`, ...made.map((item) => `  ${item}`)];
+  const manager = `jobmgr --root ${shellWord(root.path)}`;
   const lines = [
     ...what,
     "",
     "What to do next:",
-    `  jobmgr --root ${root.path}                    run the jobs on Slurm`,
-    `  jobmgr --root ${root.path} -e LocalEngine     run them on this machine`,
+    ...table(
+      [
+        [`  ${manager}`, "run the jobs on Slurm"],
+        [`  ${manager} -e LocalEngine`, "run them on this machine"],
+      ],
+      Number.POSITIVE_INFINITY,
+    ),
     `Then move folders that hold a job.sh into ${root.inbox}, and find them in ${root.complete}.`,
   ];
   for (const line of lines) terminal.out(`${line}\n`);

@@ -68,6 +68,18 @@ describe("on a terminal", () => {
     expect(root.names("inbox")).toEqual(left);
   });
 
+  it.each([
+    ["y", 0],
+    ["n", 1],
+  ])("cancel --all-pending asks, and does it only when told so (%s)", async (answer, expected) => {
+    const root = await someJobs();
+    const command = `'${process.execPath}' '${PROGRAM}' --root '${root.path}' cancel --all-pending`;
+    const { stdout, code } = await runToEnd("script", ["-qec", command, "/dev/null"], { input: `${answer}\n` });
+    expect(stdout).toContain("End 1 job, also those that run: pending/p? [y/N]");
+    expect(code).toBe(expected);
+    expect(root.exists("pending/p/job_cancel")).toBe(answer === "y");
+  });
+
   it("remove does nothing where there is nobody to ask", async () => {
     const root = await someJobs();
     const { code, stderr } = await jobmgr(["--root", root.path, "remove", "a"]);

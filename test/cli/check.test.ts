@@ -212,7 +212,7 @@ describe("check finds in a folder", () => {
     const { code, lines } = await said(makeJob(root, "job", "true\n"), [...LOCAL, "-r", root.path]);
     expect(lines).toEqual([
       expect.stringMatching(/^warning: the inbox has something of this name already/),
-      expect.stringMatching(/^warning: complete has a job already: this one becomes job~2/),
+      expect.stringMatching(/^warning: complete has "job" already: this one becomes "job~2"/),
     ]);
     expect(code).toBe(0);
     writeFileSync(join(root.path, "complete/job/job.sh"), "true\n");
@@ -239,7 +239,7 @@ describe("check reads an archive through", () => {
     const env = { TMPDIR: temporary, JOBMGR_ROOT: root.path };
     const { code, stdout } = await jobmgr(["check", ...LOCAL, ...names], { cwd: work, env });
     expect(stdout.trimEnd().split("\n")).toEqual([
-      "good.tar.gz: warning: complete has a good already: this one becomes good~2.",
+      'good.tar.gz: warning: complete has "good" already: this one becomes "good~2".',
       expect.stringMatching(/^wrong\.zip: error: Its name says that it is zip, but it is plain tar/),
       expect.stringMatching(/^link\.tar: error: It holds a symbolic link, in\/link/),
       expect.stringMatching(/^broken\.tgz: error: bash cannot read job\.sh/),

@@ -1,8 +1,8 @@
 /** `jobmgr explain`, word for word: a job of each kind. */
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { jobmgr, makeRoot, type TestRoot } from "../harness.ts";
+import { jobmgr, makeRoot, PROGRAM, runToEnd, type TestRoot } from "../harness.ts";
 import { at, calm, FAILED, putJob, putManager, tokenOf } from "./put.ts";
 import { transcript, type Where } from "./transcript.ts";
 
@@ -183,4 +183,29 @@ it("a folder full of hostile things is explained all the same, and nothing leads
   expect(stdout).not.toContain("\u001b");
   expect(stdout).toContain("bad \\x1b]0;owned\\x07");
   expect(stdout).toMatch(/handle/);
+});
+
+/** As somebody does it who copies a command that is shown. */
+async function paste(root: TestRoot, command: string) {
+  const program = `jobmgr() { '${process.execPath}' '${PROGRAM}' "$@"; }`;
+  return runToEnd("bash", ["-c", `${program}\n${command}`], { env: { JOBMGR_ROOT: root.path } });
+}
+
+it.each([
+  ["that begins with a dash", "-dash", "hold"],
+  ["with a newline in it", "it's\nnew\\", "hold"],
+  ["of a home folder", "~root", "hold"],
+  ["of a file that is no job", "file.txt", "remove"],
+])("what one can do can be pasted for a name %s", async (_, name, verb) => {
+  const root = await makeRoot("/tmp");
+  const path = join(root.path, "inbox", name);
+  if (verb === "hold") putJob(root, "inbox", name);
+  else writeFileSync(path, "");
+  const { stdout } = await jobmgr(["explain", "--", name], { env: { JOBMGR_ROOT: root.path } });
+  const command = /^What one can do:\n {2}(jobmgr .*?) {2}/m.exec(stdout)?.[1] ?? "";
+  expect(command).toMatch(new RegExp(`^jobmgr ${verb} `));
+  // There is no terminal to be asked on.
+  const pasted = await paste(root, verb === "remove" ? `${command} --yes` : command);
+  expect(pasted).toMatchObject({ code: 0, stderr: "" });
+  expect(existsSync(verb === "hold" ? join(path, "job_hold") : path)).toBe(verb === "hold");
 });

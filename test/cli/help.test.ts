@@ -3,7 +3,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync,
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { OPTIONS, type Option } from "../../src/config/options.ts";
-import { FAST, isSuperuser, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd } from "../harness.ts";
+import { FAST, isSuperuser, jobmgr, makeFolder, makeRoot, PROGRAM, runToEnd, waitUntil } from "../harness.ts";
 
 const ALL: readonly Option[] = Object.values(OPTIONS);
 const NOBODY = 65534;
@@ -70,6 +70,12 @@ describe("a general option with a verb", () => {
   });
 });
 
+describe("jobmgr help", () => {
+  it.each([["cancel"], []])("%s is the same as with --help", async (...verb) => {
+    expect(await jobmgr(["help", ...verb])).toEqual(await jobmgr([...verb, "--help"]));
+  });
+});
+
 describe("--version", () => {
   it("is that of the package", async () => {
     const text = readFileSync(resolve(import.meta.dirname, "../../package.json"), "utf8");
@@ -83,6 +89,11 @@ describe("wrong usage ends with 2 and a hint, and does nothing", () => {
     ["an unknown option", ["--maxjobs", "3"], /unknown option '--maxjobs'[\s\S]*--max-jobs/],
     ["an unknown short option", ["-z"], /unknown option '-z'/],
     ["a command that does not exist", ["stauts"], /no command "stauts".*status/],
+    [
+      "several words",
+      ["--notify-on", "end", "failure", "batch"],
+      /"failure"\. If it belongs to --notify-on, repeat that: --notify-on failure\./,
+    ],
     ["a value out of range", ["-p", "0"], /--period 0: .*from 0\.1 to 86400 seconds/],
     ["a negative value", ["-d", "-1"], /--delay -1: .*from 0 to 3600 seconds/],
     ["a fraction where whole numbers belong", ["-M", "1.5"], /--max-jobs 1\.5: .*whole number/],
@@ -140,7 +151,7 @@ describe("engines", () => {
 
   it.each([
     ["-e", "engines.LocalEngine", "-p2"],
-    ["--engine=LocalEngine", "--period=2"],
+    ["--engine=local", "--period=2"],
     ["-eLocalEngine", "-p", "2"],
   ])("%s %s is taken", async (...args) => {
     const root = await makeRoot();
@@ -148,6 +159,9 @@ describe("engines", () => {
     const { code } = await jobmgr(["--root", root.path, "--settle", "0", "--once", ...args]);
     expect(code).toBe(0);
     expect([...root.names("pending"), ...root.names("complete")]).toEqual(["a"]);
+    const own = join(root.path, "pending/a/.jobmgr");
+    const hasEnded = () => !existsSync(own) || readdirSync(own).some((one) => existsSync(join(own, one, "exit")));
+    await waitUntil("the job has ended, which would write into a folder that is being removed", hasEnded);
   });
 });
 
@@ -179,12 +193,31 @@ describe("a root that cannot be used ends with 78 and with what to do", () => {
     expect(readdirSync(path)).toEqual(["thesis.txt"]);
   });
 
+  it("on a terminal in lines that fit, with the command in one", async () => {
+    const path = join(makeFolder(), "absent");
+    const command = `'${process.execPath}' '${PROGRAM}' --root '${path}' status`;
+    const { stdout } = await runToEnd("script", ["-qec", command, "/dev/null"], { env: { COLUMNS: "80" } });
+    expect(stdout.replaceAll("\r", "")).toBe(
+      `jobmgr: ${path} does not exist. To make it a root:\n  jobmgr --root ${path} --setup\n`,
+    );
+  });
+
+  it("one below a file", async () => {
+    const file = join(makeFolder(), "file");
+    writeFileSync(file, "");
+    const { code, stderr } = await jobmgr(["--root", join(file, "root"), "--setup"]);
+    expect(stderr).toMatch(/^jobmgr: ENOTDIR.* is a file, and no folder: give another path\.\n$/);
+    expect(code).toBe(78);
+  });
+
   it("one that this user may not write to", async ({ skip }) => {
     if (!isSuperuser) skip("only root can become another user");
     const root = await makeRoot();
     for (const path of [join(root.path, ".."), root.path]) chmodSync(path, 0o755);
     const { code, stderr } = await jobmgr(["--root", root.path, ...FAST], { uid: NOBODY });
-    expect(stderr).toMatch(/^jobmgr: .* this user may not write there.*\n$/);
+    expect(stderr).toMatch(
+      /^jobmgr: Nothing can be written to .*: this user may not write there\. .* start it as that one\.\n$/,
+    );
     expect(code).toBe(78);
   });
 

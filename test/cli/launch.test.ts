@@ -33,6 +33,8 @@ it("launch, in pipes", async () => {
     ["launch", "--backend", "sitr", "./a"],
     ["launch", "--backend", "srun", "--exact", "--label", "./a"],
     ["launch", "--backend", "local"],
+    ["launch", "--bakend", "local", "./a"],
+    ["launch", "--backend", "local", "--bind-to", "core", "./a"],
     ["config"],
   ];
   await expect(await transcript(root, "pipes", calls, env)).toMatchFileSnapshot("golden/launch-pipes.txt");

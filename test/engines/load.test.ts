@@ -155,6 +155,8 @@ describe("a package", () => {
         /^There is no engine "fluxx"\. Did you mean flux\? The engines are: .*LocalEngine, .*SlurmEngine\. Nor is there a package jobmgr-engine-fluxx or fluxx in node_modules of \/.*, or of a folder above\.$/,
       ),
     });
+    for (const word of ["LocalEngine", "local", "LOCAL", "engines.LocalEngine"])
+      expect(await nameOf(word)).toBe("LocalEngine");
     await expect(nameOf("LocalEngin")).rejects.toThrow('There is no engine "LocalEngin". Did you mean LocalEngine?');
     await expect(nameOf("package.json")).rejects.toThrow("Did you mean the file ./package.json?");
     await expect(nameOf("/etc", places("."))).rejects.toThrow(

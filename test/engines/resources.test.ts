@@ -1,6 +1,6 @@
 /** What there is to run jobs on: sinfo's answer, and this machine's limits. */
 import { describe, expect, it } from "vitest";
-import { type Files, machineResources } from "../../engines/local/resources.ts";
+import { type Files, isWithoutGpu, machineResources } from "../../engines/local/resources.ts";
 import { gpusIn, parseResources, resourcesArgs } from "../../engines/slurm/resources.ts";
 
 const NONCE = "abc";
@@ -126,6 +126,11 @@ describe("this machine", () => {
   it("counts GPUs by the driver's list, or by their devices", () => {
     expect(machine({}).gpus).toBe(0);
     expect(machine({}, { "/dev": ["nvidia0", "nvidia1", "nvidiactl", "null"] }).gpus).toBe(2);
+    const lacksGpu = (devices: string[], files: Record<string, string> = { "/proc/meminfo": "" }) =>
+      isWithoutGpu({ read: (path) => files[path], list: (path) => (path === "/dev" ? devices : []) });
+    expect(lacksGpu(["null"])).toBe(true);
+    for (const device of ["nvidia0", "kfd", "dri"]) expect(lacksGpu(["null", device])).toBe(false);
+    expect(lacksGpu(["null"], {})).toBe(false);
     expect(machine({}, { "/proc/driver/nvidia/gpus": ["0000:01:00.0"], "/dev": ["nvidia0", "nvidia1"] }).gpus).toBe(1);
   });
 });

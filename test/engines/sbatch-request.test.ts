@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { LocalEngine } from "../../engines/local/index.ts";
+import { isWithoutGpu } from "../../engines/local/resources.ts";
 import { sbatchLines } from "../../engines/sbatch-request.ts";
 import { sbatchOptions } from "../../engines/sbatch-script.ts";
 import { timeInS } from "../../engines/sbatch-units.ts";
@@ -54,8 +55,14 @@ describe("what a program asks LocalEngine for", () => {
     expect(() => engine.directives({ nodes: 2 })).toThrow(/2 nodes/);
   });
 
+  it("is refused GPUs where there is none", () => {
+    const lines = () => engine.directives({ gpus: 1 });
+    if (isWithoutGpu()) expect(lines).toThrow("has no GPU");
+    else expect(lines()).toEqual(["#SBATCH --gpus=1"]);
+  });
+
   it("names what it does not honour", () => {
-    const lines = engine.directives({ gpus: 1 });
-    expect(engine.plan({ folderName: "a", text: `${lines.join("\n")}\n` }).ignored).toEqual(["--gpus=1"]);
+    const lines = engine.directives({ memoryB: 2 ** 30 });
+    expect(engine.plan({ folderName: "a", text: `${lines.join("\n")}\n` }).ignored).toEqual(["--mem=1024M"]);
   });
 });

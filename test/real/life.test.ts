@@ -121,7 +121,10 @@ describe("a folder that comes back", () => {
     go(root, "job");
     await root.completed("job");
     expect(root.runs()).toEqual(["job", "job"]);
-    for (const name of ["job", "copy"]) expect(root.status(name)).toMatchObject({ state: "succeeded", exitCode: 0 });
+    for (const name of ["job", "copy"]) {
+      const status = root.status(name);
+      expect(status).toMatchObject({ state: "succeeded", exitCode: 0, id: String(status.token).slice(-12) });
+    }
     expect(root.status("job").token).not.toBe(root.status("copy").token);
   });
 });

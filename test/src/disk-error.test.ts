@@ -1,6 +1,6 @@
 /** What people are told when the file system says no. */
 import { expect, it } from "vitest";
-import { diskErrorText, isFull } from "../../src/disk-error.ts";
+import { diskErrorText, isFull, unwritableText } from "../../src/disk-error.ts";
 
 const failure = (code: string, path?: string) =>
   Object.assign(new Error(`${code}: said no`), { code, ...(path !== undefined && { path }) });
@@ -11,6 +11,13 @@ it("is told with what to do about it", () => {
   );
   expect(diskErrorText(failure("EPERM"))).toBe("EPERM: said no. Do it as the user to whom it belongs.");
   expect(diskErrorText(failure("ENOSPC", "/jobs"))).toContain("Make room");
+});
+
+it("of a root that cannot be written to, the cause is told and not the path of a file of jobmgr's own", () => {
+  expect(unwritableText("/jobs", failure("EROFS", "/jobs/.jobmgr/lock"))).toBe(
+    "Nothing can be written to /jobs: its file system is mounted read-only. Start jobmgr on a machine where it is not.",
+  );
+  expect(unwritableText("/jobs", failure("EIO", "/jobs/.jobmgr/lock"))).toBe(diskErrorText(failure("EIO")));
 });
 
 it("is told as it is where nothing is known to help", () => {

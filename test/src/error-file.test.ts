@@ -24,10 +24,10 @@ function attempt(outputs: readonly string[], tasks: readonly number[] = []): Att
 
 function text(
   outcome: Partial<Outcome> = {},
-  more: { attempt?: Attempt; command?: string; scriptChanged?: boolean } = {},
+  more: { name?: string; attempt?: Attempt; command?: string; scriptChanged?: boolean } = {},
 ): string {
   return errorText(realDisk, {
-    name: "a",
+    name: more.name ?? "a",
     folder,
     outcome: { is: "failed", why: "Exit code 1.", ...outcome },
     attempt: more.attempt,
@@ -49,6 +49,14 @@ describe("job_error.txt", () => {
     expect(others).toEqual([]);
     expect(first).toBe("a: refused. job.sh is empty.");
     expect(last).toMatch(/^Mend what is wrong: move this folder back to inbox\/[\s\S]*past-/);
+  });
+
+  it("holds nothing that moves a terminal's cursor, whatever names and engines say", () => {
+    const odd = "\u001b[2Jodd";
+    const all = text({ why: odd, engineWord: `${odd}\nsecond line` }, { name: "a\nb", command: `sbatch ${odd}` });
+    expect(all.replaceAll("\n", "")).not.toMatch(/\p{Cc}/u);
+    expect(all).toMatch(/^a\\x0ab: failed\. \\x1b\[2Jodd\n/);
+    expect(all).toContain("odd\nsecond line\n");
   });
 
   it("tells the parts in order: sentence, the engine's word, the command, the output, the way on", () => {

@@ -114,7 +114,7 @@ describe("one manager per root", () => {
   });
 
   it("a root that may not be written to is a root that cannot be used, not a lock that is held", () => {
-    const denied = Object.assign(new Error("permission denied"), { code: "EACCES" });
+    const denied = Object.assign(new Error("permission denied"), { code: "EACCES", syscall: "mkdir" });
     const disk: Disk = {
       ...realDisk,
       makeFolder: () => {

@@ -135,6 +135,13 @@ describe("the log file", () => {
     expect(readFileSync(file, "utf8")).toMatch(/^\d{4}-\d\d-\d\dT\S+Z warn hello\n$/);
   });
 
+  it("that cannot be written is told of at once, and once", () => {
+    const { log, said } = makeLog({ file: join(makeFolder(), "none", "log") });
+    expect(said.err).toMatch(/^The log file .*none\/log cannot be written: ENOENT.*\n$/);
+    log.say(note("hello"));
+    expect(said.err).toMatch(/^The log file .*\n$/);
+  });
+
   it("is rotated at 10 MB, and three old ones are kept", () => {
     const file = join(makeFolder(), "log");
     const { log } = makeLog({ file });

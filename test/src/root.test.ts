@@ -161,10 +161,34 @@ describe("setting up a root", () => {
     expect((await setUpRoot(realDisk, path)).made).toEqual([first.root.complete]);
   });
 
+  it("is told how to be made in a command that can be pasted", () => {
+    const path = join(makeFolder(), "my root");
+    expect(refusal(path)).toContain(`jobmgr --root '${path}' --setup`);
+  });
+
   it("makes no folder above the root, and says so", async () => {
     const folder = makeFolder();
     await expect(setUpRoot(realDisk, join(folder, "a", "b"))).rejects.toThrow(/does not exist.*Make it first/);
     expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("makes none where it would be a place or a job of another one, nor of the whole system", async () => {
+    const { root } = await setUpRoot(realDisk, join(makeFolder(), "root"));
+    mkdirSync(join(root.inbox, "job"));
+    for (const path of [
+      root.inbox,
+      root.own,
+      join(root.inbox, "new"),
+      join(root.pending, "new"),
+      join(root.inbox, "job"),
+    ])
+      await expect(setUpRoot(realDisk, path)).rejects.toThrow(`${path} lies in the root ${root.path}, `);
+    symlinkSync(root.inbox, `${root.path}-link`);
+    await expect(setUpRoot(realDisk, `${root.path}-link/new`)).rejects.toThrow(`lies in the root ${root.path}, `);
+    await expect(setUpRoot(realDisk, "/")).rejects.toThrow("/ cannot be a root");
+    expect(readdirSync(root.inbox)).toEqual(["job"]);
+    // That of a program which a job runs is not ours to forbid.
+    await setUpRoot(realDisk, join(root.inbox, "job", "own"));
   });
 
   it("leaves alone what is in the way", async () => {

@@ -25,6 +25,7 @@ it("tells each attempt's state, id, times and end", async () => {
       isInForce: true,
       state: "running",
       id: "12",
+      toldId: "12;alpha",
       plannedAt: at(4),
       submittedAt: at(5),
       startedAt: at(6),

@@ -30,7 +30,7 @@ async function makeNotifier(on: readonly ("end" | "failure" | "batch")[] = ["bat
       token: newToken(new Date()) as Token,
       name: "x",
       record: { outcome: { is, why: "w" }, at: new Date().toISOString() },
-      handle: undefined,
+      id: undefined,
     });
   /** A check, and what was told at it. */
   const check = async (rest: Jobs["rest"]) => {
