@@ -86,7 +86,10 @@ export interface Dependency {
 /** One attempt at one job, as its engine is told of it. What it says is on disk before the engine hears of it. */
 export interface Attempt {
   readonly token: Token;
-  /** Absolute path of the job's folder under pending/, also the job's working directory. */
+  /**
+   * Absolute path of the job's folder under pending/, also the job's working directory. When somebody has moved the folder
+   * while the job ran, find() and poll() are given where it and the records lie now, and the runner as it was submitted.
+   */
   readonly folder: string;
   /** Absolute path of the attempt's records. */
   readonly records: string;

@@ -6,6 +6,7 @@
  * part of that belongs to one file of this folder:
  *
  *     intake.ts                 from the inbox to pending/
+ *     moved.ts                  but not while a job runs in a folder that was moved there
  *     jobs.ts, job.ts           who is in pending/, and what is known of each
  *     walks.ts                  a job's steps, one after the other, as far as it goes now
  *     places.ts, submissions.ts its place in the engine's queue; one submission after the other
@@ -22,6 +23,7 @@
 import { type BrakeRules, Brakes } from "../brakes.ts";
 import type { Say } from "../events.ts";
 import type { Behind } from "../inbox/after.ts";
+import type { MayGoBehind } from "../inbox/dependents.ts";
 import { Inbox, soonestAfter } from "../inbox/inbox.ts";
 import { isRootThere } from "../root.ts";
 import { beforesOf } from "../steps/behind.ts";
@@ -39,6 +41,7 @@ import { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import { Line } from "./line.ts";
 import { Lines } from "./lines.ts";
+import { MovedFolders } from "./moved.ts";
 import { type LoadEngine, Others } from "./others.ts";
 import { Places } from "./places.ts";
 import { Problems } from "./problems.ts";
@@ -62,6 +65,7 @@ export class Pass {
   readonly #problems: Problems;
   readonly #jobs: Jobs;
   readonly #lines: Lines;
+  readonly #moved: MovedFolders;
   readonly #others: Others;
   readonly #places: Places;
   readonly #rounds: Rounds;
@@ -83,7 +87,9 @@ export class Pass {
     this.#world = world;
     this.#limits = limits;
     this.#say = say;
-    this.#inbox = new Inbox(world.disk, world.root, world.rules, (name, behind) => this.#mayGoBehind(name, behind));
+    const mayGoBehind: MayGoBehind = (name, behind) => this.#mayGoBehind(name, behind);
+    const whyKept = (name: string) => this.#moved.whyItWaits(name);
+    this.#inbox = new Inbox(world.disk, world.root, world.rules, mayGoBehind, whyKept);
     this.#brakes = new Brakes(brakes);
     this.#problems = new Problems(say);
     this.#lines = new Lines(new Line(world, limits, this.#life, this.#problems));
@@ -104,7 +110,8 @@ export class Pass {
       say,
       wake,
     };
-    this.#others = new Others({ ...known, world }, load);
+    this.#moved = new MovedFolders({ ...known, world });
+    this.#others = new Others({ ...known, world, moved: this.#moved }, load);
     this.#rounds = new Rounds({ ...known, behind: new Waiters(known), goOn: () => this.#walks.startAll() });
     this.#beside = new Beside({ ...known, world });
     const submissions = new Submissions(known);
@@ -152,8 +159,15 @@ export class Pass {
     this.#walks.startAll();
     this.#intake.takeInEndings();
     this.#intake.takeIn();
+    if (this.#moved.intents.length > 0) this.#askForMoved();
     this.#beside.packNext();
     this.#life.throwIfTakenOver();
+  }
+
+  /** In whichever engine they run, which may have to be loaded first. */
+  #askForMoved(): void {
+    this.#moved.ask();
+    void this.#others.look();
   }
 
   #look(): void {
@@ -161,6 +175,7 @@ export class Pass {
     const beganMs = performance.now();
     try {
       this.#jobs.lookAtAll();
+      this.#moved.look();
       this.#intake.look();
       finishFolders(this.#world, this.#problems, this.#jobs.tokens);
       this.#beside.look();
@@ -214,7 +229,7 @@ export class Pass {
 
   #busy(): Promise<void>[] {
     const steps = this.#jobs.all.map((job) => job.busy).filter((busy) => busy !== undefined);
-    return [...steps, ...this.#beside.busy, ...this.#rounds.busy, ...this.#others.busy];
+    return [...steps, ...this.#beside.busy, ...this.#rounds.busy, ...this.#moved.busy, ...this.#others.busy];
   }
 
   /** From now on no new step is begun; those under way go on to their end. */
