@@ -22,7 +22,7 @@ export interface JobStatus {
   readonly why?: string;
   /** It waits for something that will not come by itself. */
   readonly stuck?: boolean;
-  /** Since when it waits for that. */
+  /** Since when it waits, for that if it is known. */
   readonly whySince?: string;
   /** When the engine expects to start it. */
   readonly expectedStart?: string;

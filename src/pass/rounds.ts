@@ -161,7 +161,8 @@ export class Rounds {
     else problems.resolve(`news ${job.name}`, "debug", `${job.name} is in order again.`);
     const expectedStart = expectedOf(news);
     writeStatus(line.world, problems, job, news.is, {
-      ...(why !== undefined && { why, whySince: whySince(line.world, job, why, askedAt) }),
+      ...(why !== undefined && { why }),
+      ...((why !== undefined || news.is === "queued") && { whySince: whySince(line.world, job, why, askedAt) }),
       ...(isStuck && { stuck: true }),
       ...(expectedStart !== undefined && { expectedStart }),
     });

@@ -1,6 +1,6 @@
 /** job_status.json of a job in pending/: for people, so that one that cannot be written holds up nothing. */
 import { join } from "node:path";
-import { putForReading } from "../disk.ts";
+import { type Disk, putForReading } from "../disk.ts";
 import { diskTroubleText } from "../disk-error.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, textIn } from "../json-file.ts";
@@ -33,9 +33,22 @@ export function writeStatus(
  * Since when it waits for that: by the last status, if it says the same, for a manager that was just started does not
  * know; else since the engine was asked (ISO-8601 UTC), so that what its runner has recorded later is known to be later.
  */
-export function whySince({ disk, root }: World, job: Job, why: string, askedAt: string): string {
+export function whySince({ disk, root }: World, job: Job, why: string | undefined, askedAt: string): string {
   const last = jsonObject(disk, join(jobFolder(root, "pending", job.name), FILES.status));
   const since = textIn(last.whySince);
   const isSame = last.token === job.seen?.token && last.why === why;
-  return isSame && since !== undefined && since < askedAt ? since : askedAt;
+  if (!isSame || since === undefined || since >= askedAt) return askedAt;
+  // It may have run meanwhile, and been put back into the queue for the same reason.
+  const records = job.seen?.attempt?.records;
+  return records !== undefined && hasRecorded(disk, records, since) ? askedAt : since;
+}
+
+/** Whether a runner has recorded something since then (ISO-8601 UTC), as far as can be seen. Never throws. */
+function hasRecorded(disk: Disk, records: string, since: string): boolean {
+  const isLater = (name: string) => (disk.look(join(records, name))?.mtimeMs ?? 0) > Date.parse(since);
+  try {
+    return disk.list(records).some((name) => /^(started|exit)\b/.test(name) && isLater(name));
+  } catch {
+    return false;
+  }
 }

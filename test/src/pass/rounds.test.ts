@@ -1,5 +1,5 @@
 /** Which engine is asked for the news of which job, and what becomes of the answers. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -84,7 +84,7 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
     const madeOn = { host: "memory", boot: "boot" };
     const paths = {
       folder: join(root.pending, name),
-      records: join(folder, "records"),
+      records: join(folder, `records-${name}`),
       runner: join(folder, "run.sh"),
     };
     job.seen = {
@@ -98,6 +98,28 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
   };
   return { rounds, lines, jobs, problems, addSubmitted };
 }
+
+it("what is queued waits since it was seen so first, but since later if it has run meanwhile", async () => {
+  class Queue extends NamedEngine {
+    override async poll(jobs: readonly Submitted[]) {
+      return new Map(jobs.map(({ token }) => [token, { is: "queued" } as const]));
+    }
+  }
+  const { rounds, addSubmitted } = await makeRounds(new Queue("Queue"));
+  const jobs = ["waits", "again"].map((name) => addSubmitted(name, "Queue"));
+  const since = new Date(Date.now() - 60_000).toISOString();
+  const statusOf = (name: string) => join(folder, "root/pending", name, "job_status.json");
+  for (const { name } of jobs)
+    writeFileSync(statusOf(name), JSON.stringify({ token: name, state: "queued", whySince: since }));
+  const [, again] = jobs;
+  const records = again?.seen?.attempt?.records ?? "";
+  mkdirSync(records);
+  writeFileSync(join(records, "started-r1"), "");
+  await rounds.ask();
+  const told = jobs.map(({ name }) => JSON.parse(readFileSync(statusOf(name), "utf8")).whySince);
+  expect(told).toEqual([since, expect.any(String)]);
+  expect(told[1] > since).toBe(true);
+});
 
 describe("with several engines", () => {
   it("each is asked for the news of its own jobs; the first one also for those that name none", async () => {
