@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Brakes } from "../../../src/brakes.ts";
 import { realDisk } from "../../../src/disk.ts";
-import type { Engine, Handle, Submitted, Token } from "../../../src/engine.ts";
+import type { Engine, Handle, News, Submitted, Token } from "../../../src/engine.ts";
 import { EngineError } from "../../../src/engine-error.ts";
 import { Waiters } from "../../../src/pass/behind.ts";
 import { outagesOf } from "../../../src/pass/facts.ts";
@@ -33,7 +33,7 @@ class NamedEngine extends MemoryEngine {
     super(new MemoryScheduler(name));
   }
 
-  override async poll(jobs: readonly Submitted[]) {
+  override async poll(jobs: readonly Submitted[]): Promise<Map<Token, News>> {
     this.asked.push(jobs.map(({ token }) => token));
     if (this.isDown) throw new EngineError("unavailable", `${this.name} is down`);
     return new Map(jobs.map(({ token }) => [token, { is: "running" } as const]));
@@ -102,7 +102,7 @@ async function makeRounds(...engines: readonly [Engine, ...Engine[]]) {
 it("what is queued waits since it was seen so first, but since later if it has run meanwhile", async () => {
   class Queue extends NamedEngine {
     override async poll(jobs: readonly Submitted[]) {
-      return new Map(jobs.map(({ token }) => [token, { is: "queued" } as const]));
+      return new Map<Token, News>(jobs.map(({ token }) => [token, { is: "queued" }]));
     }
   }
   const { rounds, addSubmitted } = await makeRounds(new Queue("Queue"));
