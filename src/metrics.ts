@@ -7,15 +7,13 @@ import { type Disk, putForAll } from "./disk.ts";
 import type { Engine } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Event } from "./events.ts";
-import type { Result } from "./outcome.ts";
+import { RESULTS } from "./outcome.ts";
 import type { Facts } from "./pass/index.ts";
 import { fileSystemNow, jobFolder, type Root } from "./root.ts";
 import { namesIn } from "./selection.ts";
 
 const CALLS = ["submit", "find", "poll", "cancel", "check"] as const;
 type CallName = (typeof CALLS)[number];
-
-const RESULTS: readonly Result[] = ["succeeded", "failed", "cancelled", "refused", "interrupted", "lost"];
 
 /** The states of jobs in pending/ that are always shown, so that a graph has no gaps. */
 const PENDING = ["claimed", "submitting", "submitted", "queued", "running", "ending", "settled"];

@@ -2,8 +2,15 @@
 import type { EndCause, Ended, End as EngineEnd } from "./engine.ts";
 import { signalName } from "./signals.ts";
 
+/** All that there are. */
+export const RESULTS = ["succeeded", "failed", "cancelled", "refused", "interrupted", "lost"] as const;
 /** In one word. */
-export type Result = "succeeded" | "failed" | "cancelled" | "refused" | "interrupted" | "lost";
+export type Result = (typeof RESULTS)[number];
+
+/** True for the word for an end. */
+export function isResult(word: string): word is Result {
+  return (RESULTS as readonly string[]).includes(word);
+}
 
 /** The end of one job because of which others were refused. */
 export interface Cause {

@@ -108,9 +108,10 @@ export class Inbox {
     return this.entries - this.#folders.next - this.#files.next;
   }
 
-  /** Puts a folder in its place that came while others were looked at: not before those that had their turn. */
+  /** Puts a folder in its place that came, or may go on, while others were looked at: not before those that had their turn. */
   insert(name: string): void {
     this.#unready.delete(name);
+    this.#tried.delete(name);
     const { names, next } = this.#queueOf(name);
     let at = next;
     while (at < names.length && comesBefore(names[at] ?? "", name)) at++;

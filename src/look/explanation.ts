@@ -13,7 +13,7 @@ import { engineKey } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import { PLACES } from "../stage.ts";
-import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
+import { type AttemptHistory, historyOf, whyNoFolder, whyNoOutcome } from "./history.ts";
 import { type ManagerState, problemsOf, startCommand } from "./manager-state.ts";
 import { lookUnlessShut, pendingRow, waitsAgainSince } from "./overview.ts";
 import { ago, secondsBetween } from "./times.ts";
@@ -75,7 +75,7 @@ const CANCEL = ["cancel", "ends it; what it has done so far is kept"] as const;
 
 // -- inbox --
 
-function explainWaiting(scene: Scene, name: string): Part {
+function explainWaiting(scene: Scene, name: string, attempts: readonly AttemptHistory[]): Part {
   const { disk, root, manager, rules } = scene;
   const near = (unknown: string) => {
     const all = PLACES.flatMap((place) => namesIn(disk, root, place));
@@ -84,17 +84,18 @@ function explainWaiting(scene: Scene, name: string): Part {
   const readiness = readinessNow(disk, root, name, rules, near);
   const hold = lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.hold));
   const reason = manager.owner && manager.word.reasons.get(name);
-  const more = problemsOf(manager, scene.now, `inbox/${name}`);
+  const told = problemsOf(manager, scene.now, `inbox/${name}`);
+  const more = [...told, ...unendedSentence(attempts.at(-1))];
   if (lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.cancel))) {
     const sentence = `It is to be cancelled (${FILES.cancel}), and ends without being run when a manager has seen that.`;
-    return { state: "waiting", sentences: [sentence, ...noManager(scene)], next: [REMOVE] };
+    return { state: "waiting", sentences: [...more, sentence, ...noManager(scene)], next: [REMOVE] };
   }
   if (hold) {
     const since = new Date(hold.ctimeMs).toISOString();
     const sentence = `It is held since ${clockOf(since, scene.now)} (for ${ago(since, scene.now)}) by the file ${FILES.hold} in its folder.`;
     return {
       state: "held",
-      sentences: [sentence, ...noManager(scene)],
+      sentences: [...more, sentence, ...noManager(scene)],
       next: [["release", "lets it run when its turn comes"], REMOVE],
     };
   }
@@ -104,8 +105,14 @@ function explainWaiting(scene: Scene, name: string): Part {
     return { state: "waiting", sentences: [...more, whyUnready(readiness.why), ...noManager(scene)], next };
   // What only the manager knows: users, what it has tried.
   if (reason !== undefined && !/ changed \d+ s ago|no job\.sh|is held/.test(reason))
-    return { state: "waiting", sentences: [...more, whyUnready(reason)], next };
+    return { state: "waiting", sentences: [...told, whyUnready(reason)], next };
   return { state: "waiting", sentences: [...more, ...turnOf(scene, name)], next };
+}
+
+/** It was moved here before its end was seen. */
+function unendedSentence(attempt: AttemptHistory | undefined): string[] {
+  if (!attempt?.isInForce || attempt.outcome || !["submitted", "running"].includes(attempt.state)) return [];
+  return [`${whyNoOutcome(attempt)} It is taken when its engine says that nothing of it runs any more.`];
 }
 
 function whyUnready(why: string): string {
@@ -263,6 +270,9 @@ function queuedSentences(
 
 // -- complete --
 
+const GOES_ON =
+  "If it still runs, or to have its end collected: move the folder back to pending/, where it goes on as before.";
+
 const WHAT_NEXT: Readonly<Record<Result, readonly (readonly [string, string])[]>> = {
   succeeded: [SHOW_OUTPUT],
   failed: [SHOW_OUTPUT, SUBMIT_AGAIN],
@@ -280,6 +290,12 @@ const ADVICE: Partial<Readonly<Record<Result, string>>> = {
 
 function explainFinished({ disk, root, now }: Scene, name: string, attempts: readonly AttemptHistory[]): Part {
   const attempt = attempts.at(-1);
+  if (attempt && !attempt.outcome)
+    return {
+      state: "unknown",
+      sentences: [whyNoOutcome(attempt), GOES_ON],
+      next: [["retry", "runs it again, when its engine says that nothing of it runs any more"]],
+    };
   if (!attempt?.outcome) {
     const state = textIn(jsonObject(disk, join(root.complete, name, FILES.status)).state);
     const said = state === undefined ? "" : ` Its ${FILES.status} says "${state}".`;

@@ -24,7 +24,10 @@ export interface AttemptHistory {
   /** Its folder of records. */
   readonly records: string;
   readonly isInForce: boolean;
-  /** "claimed", "submitting", "submitted", "running", "ended" (and not yet collected), or how it ended. */
+  /**
+   * "claimed", "submitting", "submitted", "running", "ended" (and not yet collected), or how it ended; "unknown" for an
+   * earlier one that was started and left no record of its end.
+   */
   readonly state: string;
   readonly engine?: string;
   readonly engineVersion?: string;
@@ -82,6 +85,16 @@ export function whyNoFolder(disk: Disk, folder: string): string | undefined {
   return kind === "link" ? "It is a link, and links are not followed." : "It is not a folder.";
 }
 
+/** What is known of the end of an attempt that has no outcome, and that no manager follows, in a sentence. */
+export function whyNoOutcome({ state, engine, id, exitCode, faults }: AttemptHistory): string {
+  const job = id === undefined || engine === undefined ? "" : ` as job ${id} of ${engine}`;
+  const moved = "its folder was moved, or copied, out of pending/ before that";
+  if (state === "running" || state === "unknown")
+    return `It was started${job}, and no record tells how it ended: ${moved}.`;
+  if (state === "ended") return `It ended with exit code ${exitCode}, and ${moved} was collected.`;
+  return faults.length > 0 ? "What became of it cannot be read." : "It was not started.";
+}
+
 /** A job may have written anything into its records, and one that cannot be read hides no other. */
 function believedOrNot(disk: Disk, records: string, token: Token, isInForce: boolean): AttemptHistory | undefined {
   try {
@@ -114,7 +127,7 @@ function attemptIn(disk: Disk, records: string, token: Token, isInForce: boolean
     token,
     records,
     isInForce,
-    state: outcome?.outcome.is ?? stateOf(runs, intent, handle !== undefined, exitCode),
+    state: outcome?.outcome.is ?? stateOf(runs, intent, handle !== undefined, exitCode, isInForce),
     ...(intent && { engine: intent.engine, plan: intent.plan, plannedAt: intent.at }),
     ...(intent?.engineVersion !== undefined && { engineVersion: intent.engineVersion }),
     ...(intent?.engineFrom !== undefined && { engineFrom: intent.engineFrom }),
@@ -152,9 +165,15 @@ function runsIn(disk: Disk, records: string, token: Token, names: ReadonlySet<st
   return latestRuns(token, names, read);
 }
 
-function stateOf(runs: Runs, intent: Intent | undefined, isSubmitted: boolean, exitCode: number | undefined): string {
+function stateOf(
+  runs: Runs,
+  intent: Intent | undefined,
+  isSubmitted: boolean,
+  exitCode: number | undefined,
+  isInForce: boolean,
+): string {
   if (exitCode !== undefined) return "ended";
-  if ([...runs.values()].some((run) => run.started)) return "running";
+  if ([...runs.values()].some((run) => run.started)) return isInForce ? "running" : "unknown";
   if (isSubmitted) return "submitted";
   return intent ? "submitting" : "claimed";
 }

@@ -8,12 +8,13 @@ import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
+import { isResult } from "../outcome.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { type JobRef, namesIn } from "../selection.ts";
 import type { Place } from "../stage.ts";
-import { type AttemptHistory, historyOf, whyNoFolder } from "./history.ts";
+import { type AttemptHistory, historyOf, whyNoFolder, whyNoOutcome } from "./history.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
 import type { Report, Row } from "./report.ts";
 
@@ -186,8 +187,8 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
 }
 
 /**
- * The manager's last word is in the status file; where that is of no use, the records tell. Undefined if its state is
- * not wanted.
+ * The manager's last word is in the status file; where that is of no use, or is not the last one, the records tell.
+ * Undefined if its state is not wanted.
  */
 function finishedRow(disk: Disk, root: Root, name: string, isWanted: (state: string) => boolean): Row | undefined {
   const there = finishedFolderThere(disk, root, name);
@@ -196,13 +197,19 @@ function finishedRow(disk: Disk, root: Root, name: string, isWanted: (state: str
   if (odd) return odd;
   const told = jsonObject(disk, join(folder, FILES.status));
   const state = textIn(told.state);
-  if (state !== undefined)
+  if (state !== undefined && isResult(state))
     return isWanted(state) ? withSince({ ...factsIn(told), name, place: "complete", state }) : undefined;
   const { attempts, fault } = historyOf(disk, folder);
   const attempt = attempts.at(-1);
   const unknown = fault === undefined ? { state: "finished" } : { state: "unknown", why: fault };
-  const known = attempt ? factsOf(attempt) : unknown;
+  const known = attempt ? finishedFactsOf(attempt) : unknown;
   return isWanted(known.state) ? withSince({ ...known, name, place: "complete" }) : undefined;
+}
+
+/** Of one that somebody has moved there before its end was seen, it is not known whether it still runs. */
+function finishedFactsOf(attempt: AttemptHistory): Facts & { readonly state: string } {
+  const facts = factsOf(attempt);
+  return attempt.outcome ? facts : { ...facts, state: "unknown", why: attempt.faults[0] ?? whyNoOutcome(attempt) };
 }
 
 /** What is no folder is no job, and is not looked into: a link would lead elsewhere. */

@@ -6,6 +6,7 @@
  * part of that belongs to one file of this folder:
  *
  *     intake.ts                 from the inbox to pending/
+ *     moved.ts                  not yet: a job may still run in that folder, which was moved there meanwhile
  *     jobs.ts, job.ts           who is in pending/, and what is known of each
  *     walks.ts                  a job's steps, one after the other, as far as it goes now
  *     places.ts, submissions.ts its place in the engine's queue; one submission after the other
@@ -39,6 +40,7 @@ import { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import { Line } from "./line.ts";
 import { Lines } from "./lines.ts";
+import { MovedFolders } from "./moved.ts";
 import { type LoadEngine, Others } from "./others.ts";
 import { Places } from "./places.ts";
 import { Problems } from "./problems.ts";
@@ -62,6 +64,7 @@ export class Pass {
   readonly #problems: Problems;
   readonly #jobs: Jobs;
   readonly #lines: Lines;
+  readonly #moved: MovedFolders;
   readonly #others: Others;
   readonly #places: Places;
   readonly #rounds: Rounds;
@@ -91,7 +94,7 @@ export class Pass {
     this.#places = new Places(limits, this.#life, this.#jobs, this.#lines, this.#brakes);
     this.#guard = new Guard(world, this.#life, this.#jobs, this.#problems);
 
-    const known = {
+    const parts = {
       limits,
       life: this.#life,
       inbox: this.#inbox,
@@ -104,6 +107,8 @@ export class Pass {
       say,
       wake,
     };
+    this.#moved = new MovedFolders({ ...parts, world });
+    const known = { ...parts, moved: this.#moved };
     this.#others = new Others({ ...known, world }, load);
     this.#rounds = new Rounds({ ...known, behind: new Waiters(known), goOn: () => this.#walks.startAll() });
     this.#beside = new Beside({ ...known, world });
@@ -152,8 +157,15 @@ export class Pass {
     this.#walks.startAll();
     this.#intake.takeInEndings();
     this.#intake.takeIn();
+    if (this.#moved.intents.length > 0) this.#askForMoved();
     this.#beside.packNext();
     this.#life.throwIfTakenOver();
+  }
+
+  /** In whichever engine they run, which may have to be loaded first. */
+  #askForMoved(): void {
+    this.#moved.ask();
+    void this.#others.look();
   }
 
   #look(): void {
@@ -161,6 +173,7 @@ export class Pass {
     const beganMs = performance.now();
     try {
       this.#jobs.lookAtAll();
+      this.#moved.look();
       this.#intake.look();
       finishFolders(this.#world, this.#problems, this.#jobs.tokens);
       this.#beside.look();
@@ -214,7 +227,7 @@ export class Pass {
 
   #busy(): Promise<void>[] {
     const steps = this.#jobs.all.map((job) => job.busy).filter((busy) => busy !== undefined);
-    return [...steps, ...this.#beside.busy, ...this.#rounds.busy, ...this.#others.busy];
+    return [...steps, ...this.#beside.busy, ...this.#rounds.busy, ...this.#moved.busy, ...this.#others.busy];
   }
 
   /** From now on no new step is begun; those under way go on to their end. */

@@ -63,7 +63,12 @@ export class Line {
 
   /** When it may be asked again. */
   get #againAtMs(): number {
-    return this.#polledAtMs + this.limits.queryS * 1000 * ALMOST;
+    return this.#polledAtMs + this.queryMs;
+  }
+
+  /** The least time between two questions. */
+  get queryMs(): number {
+    return this.limits.queryS * 1000 * ALMOST;
   }
 
   /** It is asked for news now. */

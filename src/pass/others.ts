@@ -1,6 +1,7 @@
 /**
  * The engines of jobs that an earlier manager has submitted, with another engine than today's: loaded when the first such
- * job is seen. One that cannot be loaded here is told of once, and tried again; its jobs stay as they are.
+ * job is seen, in pending/ or in a folder that was moved out of there. One that cannot be loaded here is told of once, and
+ * tried again; its jobs stay as they are.
  */
 import type { Engine } from "../engine.ts";
 import { engineKey, type Intent } from "../records.ts";
@@ -12,6 +13,7 @@ import type { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import { Line } from "./line.ts";
 import type { Lines } from "./lines.ts";
+import type { MovedFolders } from "./moved.ts";
 import type { Problems } from "./problems.ts";
 
 /** Another engine, and how much of it is used. */
@@ -35,6 +37,7 @@ interface Parts {
   readonly life: Life;
   readonly jobs: Jobs;
   readonly lines: Lines;
+  readonly moved: MovedFolders;
   readonly problems: Problems;
   /** Something that is known may go on. */
   readonly wake: () => void;
@@ -53,7 +56,7 @@ export class Others {
     this.#load = load;
   }
 
-  /** Loads what jobs of pending/ miss. Resolves when that is done, or takes long; never rejects. */
+  /** Loads what jobs miss. Resolves when that is done, or takes long; never rejects. */
   async look(): Promise<void> {
     const missed = this.#missed();
     this.#forget(missed);
@@ -71,8 +74,8 @@ export class Others {
 
   /** The engines that are missed, each with the intent of one of its jobs. */
   #missed(): ReadonlyMap<string, Intent> {
-    const { jobs, lines } = this.#parts;
-    const intents = jobs.all.map(neededBy).filter((intent) => intent !== undefined);
+    const { jobs, lines, moved } = this.#parts;
+    const intents = [...jobs.all.map(neededBy), ...moved.intents].filter((intent) => intent !== undefined);
     return new Map(intents.filter((intent) => !lines.has(intent)).map((intent) => [engineKey(intent), intent]));
   }
 
@@ -98,7 +101,7 @@ export class Others {
           nextS: Math.min(nextS * 2, AGAIN_S.most),
         });
         const why = error.message.replace(/\.?$/, ".");
-        const text = `Jobs of ${id} stay in pending/ as they are, for it cannot be used here: ${why} ${remedyFor(intent)}`;
+        const text = `Jobs of ${id} stay as they are, for it cannot be used here: ${why} ${remedyFor(intent)}`;
         problems.report(aboutAbsent(id), "error", text);
       })
       .finally(() => this.#loading.delete(id));
@@ -114,7 +117,7 @@ export class Others {
     lines.add(line);
     this.#absent.delete(id);
     problems.resolve(aboutAbsent(id), "info", `${id} can be used now: its jobs go on.`);
-    problems.note("info", `There are jobs of ${id} in pending/. They go on there; new ones go to ${lines.today.id}.`);
+    problems.note("info", `There are jobs of ${id}. They go on there; new ones go to ${lines.today.id}.`);
     engine.onNews?.(wake);
     for (const job of jobs) if (neededBy(job) && lines.of(job) === line && !job.busy) jobs.look(job);
     wake();

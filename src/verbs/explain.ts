@@ -8,7 +8,7 @@ import { EXIT } from "../exit-codes.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
 import { jsonObject, numberIn, textIn } from "../json-file.ts";
 import { type Explanation, explain as explanationOf } from "../look/explanation.ts";
-import type { AttemptHistory } from "../look/history.ts";
+import { type AttemptHistory, whyNoOutcome } from "../look/history.ts";
 import { managerOf } from "../look/manager-state.ts";
 import { shownId } from "../look/overview.ts";
 import { secondsBetween } from "../look/times.ts";
@@ -106,7 +106,7 @@ const WIDE = 110;
 function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, now: string): string[] {
   const isWide = terminal.width() >= WIDE;
   const rows = attempts.map((attempt, i) => {
-    const { state, token, toldId, plannedAt, submittedAt, startedAt, endedAt } = attempt;
+    const { state, token, toldId, isInForce, plannedAt, submittedAt, startedAt, endedAt } = attempt;
     const id = shownId({ token, ...(toldId !== undefined && { id: toldId }) });
     return [
       String(i + 1),
@@ -116,7 +116,8 @@ function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, n
       momentOf(startedAt, now),
       momentOf(endedAt, now),
       between(submittedAt, startedAt ?? endedAt ?? now),
-      between(startedAt, endedAt ?? now),
+      // Of an earlier one that has no end nobody knows how long it ran.
+      between(startedAt, endedAt ?? (isInForce ? now : undefined)),
     ];
   });
   const titles = [
@@ -144,14 +145,14 @@ function endLines(attempts: readonly AttemptHistory[], width: number): string[] 
     const again = number !== undefined && of !== undefined ? [`It is followed by attempt ${number} of ${of}.`] : [];
     const raised = Array.isArray(retry.raised) ? retry.raised.flatMap((one) => textIn(one) ?? []) : [];
     const more = raised.length > 0 ? [`That asks for ${raised.join(" and ")}.`] : [];
-    const end = outcome ? [outcome.why] : isInForce ? [] : ["It was not started."];
+    const end = outcome ? [outcome.why] : isInForce ? [] : [whyNoOutcome(attempt)];
     const parts = [...(isLast ? [] : end), ...again, ...more];
     return parts.length === 0 ? [] : wrapped(printable(`${i + 1}: ${parts.join(" ")}`), width, "   ");
   });
 }
 
-function between(from: string | undefined, to: string): string {
-  return from === undefined ? "-" : durationText(Math.max(0, Math.round(secondsBetween(from, to))));
+function between(from: string | undefined, to: string | undefined): string {
+  return from === undefined || to === undefined ? "-" : durationText(Math.max(0, Math.round(secondsBetween(from, to))));
 }
 
 function nextLines(next: Explanation["next"], job: JobRef, hasNamesake: boolean, program: string): string[] {

@@ -4,7 +4,7 @@ import { folderOfJob } from "../archive/finished.ts";
 import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
-import { type AttemptHistory, historyOf } from "../look/history.ts";
+import { type AttemptHistory, historyOf, whyNoOutcome } from "../look/history.ts";
 import { managerOf } from "../look/manager-state.ts";
 import { type OutputFile, offsetOfLastLines, outputsOf, sizeOf } from "../look/output-files.ts";
 import { packedOutputText } from "../look/packed-output.ts";
@@ -294,7 +294,7 @@ class Logger {
       return isFollowed ? { text: `${text} It is run again.` } : { text, code: codeOf(outcome) };
     }
     if (!attempt.isInForce)
-      return { text: `${name}: this attempt was not started.`, ...(this.#wish.attempt && { code: EXIT.jobFailed }) };
+      return { text: `${name}: ${whyNoOutcome(attempt)}`, ...(this.#wish.attempt && { code: EXIT.jobFailed }) };
     if (job.place === "complete")
       return { text: `${name} is in complete/, and no record tells how it ended.`, code: EXIT.jobFailed };
     if (exitCode === undefined || this.#isManaged()) return undefined;

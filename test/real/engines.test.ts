@@ -76,7 +76,7 @@ describe("an engine of somebody's own", () => {
 
     const second = root.manage();
     await waitUntil("it is missed", () =>
-      second.stderr().includes(`Jobs of OwnEngine (${folder}/own.mjs) stay in pending`),
+      second.stderr().includes(`Jobs of OwnEngine (${folder}/own.mjs) stay as they are`),
     );
     expect(second.stderr()).toContain(
       `-e ${folder}/own.mjs where it can; if it lies elsewhere now, make a link to it there.`,
@@ -118,7 +118,7 @@ describe("an engine of somebody's own", () => {
     await root.completed("b");
     expect(root.names("pending")).toEqual(["a"]);
     expect(second.stderr() + second.stdout()).toContain(
-      `There are jobs of OwnEngine (${folder}/own.mjs) in pending/. They go on there; new ones go to OwnEngine (${folder}/other.mjs).`,
+      `There are jobs of OwnEngine (${folder}/own.mjs). They go on there; new ones go to OwnEngine (${folder}/other.mjs).`,
     );
     writeFileSync(join(root.path, "pending/a/go"), "");
     await root.completed("a");

@@ -166,11 +166,11 @@ describe("a job of another engine", () => {
     root.dropLedger("c");
     await root.completed("c");
     await waitUntil("it is told", () => other.stderr().includes("FlyingEngine"));
-    expect(other.stderr().match(/Jobs of FlyingEngine stay in pending/g)).toHaveLength(1);
+    expect(other.stderr().match(/Jobs of FlyingEngine stay as they are/g)).toHaveLength(1);
     const { stdout: explained } = await jobmgr(["--root", root.path, "explain", "a"]);
-    expect(explained.replaceAll(/\s+/g, " ")).toContain("Jobs of FlyingEngine stay in pending/ as they are");
+    expect(explained.replaceAll(/\s+/g, " ")).toContain("Jobs of FlyingEngine stay as they are");
     const { stdout: status } = await jobmgr(["--root", root.path, "status"]);
-    expect(status.replaceAll(/\s+/g, " ")).toContain("! Jobs of FlyingEngine stay in pending/ as they are");
+    expect(status.replaceAll(/\s+/g, " ")).toContain("! Jobs of FlyingEngine stay as they are");
     await other.stop();
     expect(root.names("pending")).toEqual(["a", "b"]);
 

@@ -1,5 +1,5 @@
-/** What status, explain and logs say of jobs in a real Slurm. */
-import { writeFileSync } from "node:fs";
+/** What status, explain and logs say of jobs in a real Slurm, and what becomes of those whose folders people move. */
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { jobmgr, PROGRAM, start, waitUntil } from "../harness.ts";
@@ -88,4 +88,29 @@ it("a full queue is told with its limits, and an outage with the time since when
   writeFileSync(join(root.path, "pending/a/go"), "");
   await root.done("a", "b", "c");
   await manager.stop();
+});
+
+it("a folder whose job runs is moved to the inbox: it waits there for that job; one whose job waits in the queue is taken again", async () => {
+  const root = await makeSlurmRoot(cluster);
+  const manager = root.manage();
+  const all = "#SBATCH --cpus-per-task=2 --mem=1M";
+  root.dropGated("a", { head: all });
+  await root.waits("a", { state: "running" });
+  const id = await root.id("a");
+  root.drop("b", `#!/bin/bash\n${all}\necho b >>'${root.ledger}'\n`);
+  await root.waits("b", { state: "queued" });
+  const first = await root.id("b");
+  for (const name of ["a", "b"]) renameSync(join(root.path, "pending", name), join(root.path, "inbox", name));
+  const why = `a waits for job ${id} of SlurmEngine, which may still run in this folder`;
+  await waitUntil("it is told", () => manager.stderr().includes(why), PATIENCE_MS);
+  await waitUntil("b is submitted again", () => root.submissions("b") === 2, PATIENCE_MS);
+  expect([root.runs(), root.names("inbox")]).toEqual([["a"], ["a"]]);
+
+  await cluster.run("scancel", id);
+  root.openGate();
+  const [again, other] = await root.done("a", "b");
+  expect(root.runs().sort()).toEqual(["a", "a", "b"]);
+  expect(again).toMatchObject({ state: "succeeded" });
+  expect(other).toMatchObject({ state: "succeeded" });
+  expect([again?.id, other?.id]).not.toContain(first);
 });

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { onTestFinished, type TestContext } from "vitest";
 import { isAlive } from "../../engines/process.ts";
 import { parseStarted } from "../../src/runner.ts";
+import { PLACES } from "../../src/stage.ts";
 import { isSuperuser, makeFolder, makeRoot, type TestRoot } from "../harness.ts";
 
 /** The path of a program; sshd lies where only root's PATH leads. */
@@ -55,7 +56,7 @@ export function fill(disk: string, bytes = 1_000_000_000): string {
 /** Processes of a root's jobs, by the claims that their runners wrote. */
 function claimsOf(root: TestRoot) {
   const claims = [];
-  for (const place of ["pending", "complete"] as const) {
+  for (const place of PLACES) {
     for (const name of root.names(place)) {
       const own = join(root.path, place, name, ".jobmgr");
       const attempts = existsSync(own) ? readdirSync(own).filter((entry) => /^(attempt|past)-/.test(entry)) : [];
