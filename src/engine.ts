@@ -86,7 +86,10 @@ export interface Dependency {
 /** One attempt at one job, as its engine is told of it. What it says is on disk before the engine hears of it. */
 export interface Attempt {
   readonly token: Token;
-  /** Absolute path of the job's folder under pending/, also the job's working directory. */
+  /**
+   * Absolute path of the job's folder under pending/, also the job's working directory. Of a job that runs in a folder which
+   * somebody has moved away, find() and poll() are given where that lies now, and of an array the tasks that are in question.
+   */
   readonly folder: string;
   /** Absolute path of the attempt's records. */
   readonly records: string;

@@ -68,16 +68,25 @@ export class Inbox {
   #listAgainAtMs = 0;
   #unready = new Map<string, Unready>();
   readonly #dependents: Dependents;
+  readonly #whyKept: (name: string) => string | undefined;
   /** Folders that were passed over, and may run since jobs before them have ended: in order, before all others. */
   #recalled: string[] = [];
   /** Folders that were to end, and could not yet: the next check tries again. */
   readonly #tried = new Set<string>();
 
-  constructor(disk: Disk, root: Root, rules: ReadyRules, mayGoBehind?: MayGoBehind) {
+  /** `whyKept`: why a folder that is ready, or is to end, is to stay here all the same; undefined if it is not. */
+  constructor(
+    disk: Disk,
+    root: Root,
+    rules: ReadyRules,
+    mayGoBehind?: MayGoBehind,
+    whyKept: (name: string) => string | undefined = () => undefined,
+  ) {
     this.#disk = disk;
     this.#root = root;
     this.#rules = rules;
     this.#dependents = new Dependents(disk, root, mayGoBehind);
+    this.#whyKept = whyKept;
   }
 
   /** Lists the inbox anew. Returns names that cannot be opened because they are not UTF-8. */
@@ -164,7 +173,11 @@ export class Inbox {
     const found: { name: string; signature: string | undefined }[] = [];
     for (const name of this.#dependents.cancelled) {
       if (found.length >= most) return found;
-      if (!this.#tried.has(name) && this.#mayCancel(name)) found.push({ name, signature: undefined });
+      if (!this.#tried.has(name) && this.#mayCancel(name)) {
+        const kept = this.#orKept(name, () => ({ is: "ready", signature: "" }));
+        if (kept.is === "ready") found.push({ name, signature: undefined });
+        else this.#noteUnready(name, kept);
+      }
       this.#tried.add(name);
     }
     const now = this.#clock();
@@ -309,8 +322,16 @@ export class Inbox {
       const verdict = this.#dependents.verdict(name);
       return verdict.is === "waits" ? verdict.why : undefined;
     };
+    return this.#orKept(name, () =>
+      readinessOf(this.#disk, jobFolder(this.#root, "inbox", name), this.#rules, now, waitsFor),
+    );
+  }
+
+  #orKept(name: string, look: () => Readiness): Readiness {
     try {
-      return readinessOf(this.#disk, jobFolder(this.#root, "inbox", name), this.#rules, now, waitsFor);
+      const readiness = look();
+      const kept = readiness.is === "ready" && !readiness.isFile ? this.#whyKept(name) : undefined;
+      return kept === undefined ? readiness : { is: "unready", why: kept };
     } catch (error) {
       return { is: "unready", why: `it cannot be looked into: ${(error as Error).message}` };
     }

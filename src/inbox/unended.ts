@@ -1,12 +1,14 @@
 /**
  * Attempts whose end nobody has seen, in a folder that is not in pending/: somebody has moved it out of there meanwhile, and
- * what was started may go on in it. A copy of a folder of pending/ looks the same.
+ * what was started may go on in it. A copy looks the same, but for the original being in pending/.
  */
 import type { Disk } from "../disk.ts";
 import type { Handle, Token } from "../engine.ts";
 import type { RunnerRecords } from "../outcome.ts";
 import { attemptFolder, attemptsOf, type Intent, readRecord, recordNames, runnerRecords } from "../records.ts";
+import { jobFolder, type Root } from "../root.ts";
 import { STARTED } from "../runner.ts";
+import type { JobRef } from "../selection.ts";
 
 /** One of them. */
 export interface Unended {
@@ -20,8 +22,9 @@ export interface Unended {
   readonly runners: readonly RunnerRecords[];
 }
 
-/** Of the attempts in force, those that were submitted and are not known to have ended. Throws RecordError. */
-export function unendedIn(disk: Disk, folder: string): readonly Unended[] {
+/** Of the attempts in force, those that were submitted, are not known to have ended, and are not in pending/. Throws RecordError. */
+export function unendedIn(disk: Disk, root: Root, { place, name }: JobRef): readonly Unended[] {
+  const folder = jobFolder(root, place, name);
   return attemptsOf(disk, folder).inForce.flatMap((token) => {
     const names = [...recordNames(disk, folder, token)];
     if (names.includes("outcome")) return [];
@@ -32,7 +35,7 @@ export function unendedIn(disk: Disk, folder: string): readonly Unended[] {
     const handle = readRecord(disk, records, "handle");
     const all = runnerRecords(disk, records, token, intent.plan.tasks).records;
     const runners = all.filter(({ exitCode }) => exitCode === undefined);
-    if (runners.length === 0) return [];
+    if (runners.length === 0 || isPending(disk, root, token)) return [];
     return [
       {
         token,
@@ -43,4 +46,9 @@ export function unendedIn(disk: Disk, folder: string): readonly Unended[] {
       },
     ];
   });
+}
+
+/** Looked for after it was seen elsewhere, so that no move from here to there makes two of one. */
+function isPending(disk: Disk, root: Root, token: Token): boolean {
+  return disk.list(root.pending).some((name) => disk.look(attemptFolder(jobFolder(root, "pending", name), token)));
 }

@@ -6,7 +6,7 @@
  * part of that belongs to one file of this folder:
  *
  *     intake.ts                 from the inbox to pending/
- *     moved.ts                  not yet: a job may still run in that folder, which was moved there meanwhile
+ *     moved.ts                  but not while a job runs in a folder that was moved there
  *     jobs.ts, job.ts           who is in pending/, and what is known of each
  *     walks.ts                  a job's steps, one after the other, as far as it goes now
  *     places.ts, submissions.ts its place in the engine's queue; one submission after the other
@@ -23,6 +23,7 @@
 import { type BrakeRules, Brakes } from "../brakes.ts";
 import type { Say } from "../events.ts";
 import type { Behind } from "../inbox/after.ts";
+import type { MayGoBehind } from "../inbox/dependents.ts";
 import { Inbox, soonestAfter } from "../inbox/inbox.ts";
 import { isRootThere } from "../root.ts";
 import { beforesOf } from "../steps/behind.ts";
@@ -86,7 +87,9 @@ export class Pass {
     this.#world = world;
     this.#limits = limits;
     this.#say = say;
-    this.#inbox = new Inbox(world.disk, world.root, world.rules, (name, behind) => this.#mayGoBehind(name, behind));
+    const mayGoBehind: MayGoBehind = (name, behind) => this.#mayGoBehind(name, behind);
+    const whyKept = (name: string) => this.#moved.whyItWaits(name);
+    this.#inbox = new Inbox(world.disk, world.root, world.rules, mayGoBehind, whyKept);
     this.#brakes = new Brakes(brakes);
     this.#problems = new Problems(say);
     this.#lines = new Lines(new Line(world, limits, this.#life, this.#problems));
@@ -94,7 +97,7 @@ export class Pass {
     this.#places = new Places(limits, this.#life, this.#jobs, this.#lines, this.#brakes);
     this.#guard = new Guard(world, this.#life, this.#jobs, this.#problems);
 
-    const parts = {
+    const known = {
       limits,
       life: this.#life,
       inbox: this.#inbox,
@@ -107,9 +110,8 @@ export class Pass {
       say,
       wake,
     };
-    this.#moved = new MovedFolders({ ...parts, world });
-    const known = { ...parts, moved: this.#moved };
-    this.#others = new Others({ ...known, world }, load);
+    this.#moved = new MovedFolders({ ...known, world });
+    this.#others = new Others({ ...known, world, moved: this.#moved }, load);
     this.#rounds = new Rounds({ ...known, behind: new Waiters(known), goOn: () => this.#walks.startAll() });
     this.#beside = new Beside({ ...known, world });
     const submissions = new Submissions(known);

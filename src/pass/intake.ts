@@ -13,7 +13,6 @@ import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Limits } from "./limits.ts";
 import type { Lines } from "./lines.ts";
-import type { MovedFolders } from "./moved.ts";
 import type { Places } from "./places.ts";
 import type { Problems } from "./problems.ts";
 import type { Walks } from "./walks.ts";
@@ -31,7 +30,6 @@ interface Parts {
   readonly inbox: Inbox;
   readonly beside: Beside;
   readonly lines: Lines;
-  readonly moved: MovedFolders;
   readonly places: Places;
   readonly brakes: Brakes;
   readonly guard: Guard;
@@ -119,11 +117,9 @@ export class Intake {
   }
 
   #claim(name: string, signature: string | undefined, ending: boolean): void {
-    const { lines, life, inbox, jobs, moved, walks, problems, say } = this.#parts;
+    const { lines, life, inbox, jobs, walks, problems, say } = this.#parts;
     const { world } = lines.today;
     try {
-      const waits = moved.whyItWaits(name);
-      if (waits !== undefined) return inbox.putBack(name, waits);
       const taken = claim(world, name, signature);
       if (taken === undefined) {
         const why = "it changed while it was taken, so that it was put back";

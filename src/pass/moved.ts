@@ -5,11 +5,10 @@
 import type { News, Submitted, Token } from "../engine.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import { type Unended, unendedIn } from "../inbox/unended.ts";
-import { attemptFolder, engineKey, type Intent } from "../records.ts";
+import { attemptFolder, engineKey, type Intent, RecordError } from "../records.ts";
 import { jobFolder } from "../root.ts";
 import { attemptOf } from "../steps/see.ts";
 import type { World } from "../steps/world.ts";
-import type { Jobs } from "./jobs.ts";
 import type { Life } from "./life.ts";
 import type { Line } from "./line.ts";
 import type { Lines } from "./lines.ts";
@@ -18,7 +17,7 @@ import type { Problems } from "./problems.ts";
 /** A folder in which a job may run. */
 interface Moved {
   readonly name: string;
-  readonly unended: Unended;
+  unended: Unended;
   /** Since the last look. */
   asked: boolean;
   /** By the answer since the last look. */
@@ -30,7 +29,6 @@ interface Moved {
 interface Parts {
   readonly world: World;
   readonly life: Life;
-  readonly jobs: Jobs;
   readonly lines: Lines;
   readonly inbox: Inbox;
   readonly problems: Problems;
@@ -63,17 +61,21 @@ export class MovedFolders {
     }
   }
 
-  /**
-   * Why a folder of the inbox is not to be taken yet; undefined if nothing runs in it. Throws RecordError, and what the disk
-   * throws.
-   */
+  /** Why a folder of the inbox is not to be taken yet; undefined if nothing runs in it. Throws what the disk throws. */
   whyItWaits(name: string): string | undefined {
-    const { world, lines } = this.#parts;
-    const all = unendedIn(world.disk, jobFolder(world.root, "inbox", name));
-    const unended = all.find(({ token }) => !this.#all.get(token)?.isOver && !this.#isElsewhere(token));
+    const { world, lines, problems } = this.#parts;
+    let all: readonly Unended[];
+    try {
+      all = unendedIn(world.disk, world.root, { place: "inbox", name });
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      problems.report(`inbox/${name}`, "error", `${name} cannot be taken in: ${error.message}`);
+      return error.message;
+    }
+    const unended = all.find(({ token }) => !this.#all.get(token)?.isOver);
     if (!unended) return undefined;
-    const known = this.#all.get(unended.token);
-    const moved = known ?? { name, unended, asked: false, isOver: false, more: undefined };
+    const moved = this.#all.get(unended.token) ?? { name, unended, asked: false, isOver: false, more: undefined };
+    moved.unended = unended;
     this.#all.set(unended.token, moved);
     return whyOf(moved, lines.has(unended.intent));
   }
@@ -117,9 +119,9 @@ export class MovedFolders {
         else jobs.push(job);
       }
       const news = jobs.length > 0 ? await line.engine.poll(jobs, life.signal) : new Map<Token, News>();
-      for (const { token } of jobs) this.#hear(this.#all.get(token), news.get(token));
+      for (const moved of all) if (jobs.some(({ token }) => token === moved.unended.token)) this.#hear(moved, news);
     } catch (error) {
-      if (life.endsBy(error)) return;
+      if (life.endsBy(error) || life.isOver) return;
       const why = `${line.engine.name} does not answer: ${(error as Error).message}`;
       for (const moved of all) if (!moved.isOver) this.#goesOn(moved, why);
     }
@@ -143,14 +145,16 @@ export class MovedFolders {
   }
 
   /** What waits in a queue starts no more: its runner finds no folder where it looks for one. */
-  #hear(moved: Moved | undefined, news: News | undefined): void {
-    if (!moved) return;
+  #hear(moved: Moved, all: ReadonlyMap<Token, News>): void {
+    const news = all.get(moved.unended.token);
     if (news?.is === "ended" || news?.is === "missing" || news?.is === "queued") return this.#over(moved);
     this.#goesOn(moved, news?.is === "unknown" ? news.word : news?.is === "ending" ? news.why : undefined);
   }
 
   #goesOn(moved: Moved, more: string | undefined): void {
     const { problems } = this.#parts;
+    // Meanwhile it may have left the inbox.
+    if (this.#all.get(moved.unended.token) !== moved) return;
     moved.more = more;
     problems.report(aboutMoved(moved), "warn", `${moved.name} ${whyOf(moved, true)}.`);
   }
@@ -161,15 +165,6 @@ export class MovedFolders {
     problems.resolve(aboutMoved(moved), "info", `Nothing runs in ${moved.name} any more.`);
     inbox.insert(moved.name);
     wake();
-  }
-
-  /** It is in pending/ at this moment, so that the one in the inbox is a copy. */
-  #isElsewhere(token: Token): boolean {
-    const { world, jobs } = this.#parts;
-    return jobs.all.some(
-      ({ name, seen }) =>
-        seen?.token === token && world.disk.look(attemptFolder(jobFolder(world.root, "pending", name), token)),
-    );
   }
 }
 

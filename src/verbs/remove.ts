@@ -6,6 +6,7 @@ import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
+import { unendedIn } from "../inbox/unended.ts";
 import { finishedAs } from "../look/ended.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
@@ -108,6 +109,10 @@ async function removeAll(call: Call, root: Root, jobs: readonly JobRef[]): Promi
   const exitCode = await changeEach(call.terminal, jobs, async (job) => {
     const name = `${job.place}/${printable(job.name)}`;
     if (job.place === "pending") return { didNot: `${name} has not ended; cancel it first` };
+    if (mayStillRun(realDisk, root, job))
+      return {
+        didNot: `${name} may still run: it was moved out of pending before its end was seen. Move it back there, and it can be cancelled`,
+      };
     const { own, others } = parts.get(job) ?? { own: [job], others: [] };
     const removed = await removal.remove(own);
     if (removed.is === "removed") return { did: `removed ${name}${staysText(others)}` };
@@ -118,6 +123,15 @@ async function removeAll(call: Call, root: Root, jobs: readonly JobRef[]): Promi
   });
   await removal.sweep();
   return exitCode;
+}
+
+/** Records that cannot be believed are no reason to keep it. */
+function mayStillRun(disk: Disk, root: Root, job: JobRef): boolean {
+  try {
+    return unendedIn(disk, root, job).some(({ runners }) => runners.some(({ started }) => started));
+  } catch {
+    return false;
+  }
 }
 
 /** A file that only has the name of the job's archive may be all that somebody has. */

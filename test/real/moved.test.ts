@@ -92,6 +92,8 @@ it("of one that is moved to complete while it runs status and explain say what i
     expect.objectContaining({ name: "job", place: "complete", state: "unknown", why: expect.stringMatching(known) }),
   ]);
   expect(await told(root, "explain", "job")).toMatch(new RegExp(`complete/job: unknown ${known.source}`));
+  const removed = await jobmgr(["--root", root.path, "remove", "job", "--yes"]);
+  expect([removed.code, removed.stderr]).toEqual([1, expect.stringContaining("complete/job may still run")]);
   await jobmgr(["--root", root.path, "retry", "job"]);
   await waitUntil("it is told", () => WAITS.test(manager.stderr()));
   expect(root.runs()).toEqual(["job"]);
