@@ -87,8 +87,8 @@ export interface Dependency {
 export interface Attempt {
   readonly token: Token;
   /**
-   * Absolute path of the job's folder under pending/, also the job's working directory. Of a job that runs in a folder which
-   * somebody has moved away, find() and poll() are given where that lies now, and of an array the tasks that are in question.
+   * Absolute path of the job's folder under pending/, also the job's working directory. When somebody has moved the folder
+   * while the job ran, find() and poll() are given where it and the records lie now, and the runner as it was submitted.
    */
   readonly folder: string;
   /** Absolute path of the attempt's records. */

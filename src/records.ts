@@ -24,6 +24,8 @@ export interface Intent {
   /** Where an engine was loaded from that does not come with jobmgr: the package, or the absolute path of the file. */
   readonly engineFrom?: string;
   readonly plan: Plan;
+  /** The path of the runner that the engine was given, which leads elsewhere when the folder was moved. */
+  readonly runner?: string;
   readonly madeOn: Machine;
   /** sha256 of job.sh when it was planned. */
   readonly script: string;

@@ -118,7 +118,7 @@ export class Jobs {
     this.forget(job);
     const alive = isInQueue(job) && job.seen && toldIdOf(this.#world.engine, job.seen);
     const more = alive
-      ? ` Its job (${job.seen?.intent?.engine} ${alive}) may still run, and is not followed any more.`
+      ? ` Its job (${job.seen?.intent?.engine} ${alive}) may still run; moved back, it is followed again.`
       : "";
     this.#problems.note("warn", `pending/${job.name} has gone: it was moved away or deleted.${more}`);
   }

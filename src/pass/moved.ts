@@ -2,6 +2,7 @@
  * Folders of the inbox in which a job may still run, for somebody has moved them out of pending/ meanwhile. A second attempt
  * would run beside it: so each waits there until the engine of that job says that it runs no more.
  */
+import { basename, dirname } from "node:path";
 import type { News, Submitted, Token } from "../engine.ts";
 import type { Inbox } from "../inbox/inbox.ts";
 import { type Unended, unendedIn } from "../inbox/unended.ts";
@@ -135,9 +136,11 @@ export class MovedFolders {
     const { world, life } = this.#parts;
     const runners = unended.runners.filter(({ started }) => started || engine.hasQueue);
     if (runners.length === 0) return undefined;
-    const whole = attemptOf(jobFolder(world.root, "inbox", name), unended.intent);
+    const { intent } = unended;
+    const { runner } = attemptOf(jobFolder(world.root, "pending", name), intent);
+    const whole = attemptOf(jobFolder(world.root, "inbox", name), intent);
     const tasks = runners.map(({ task }) => task).filter((task) => task !== undefined);
-    const attempt = { ...whole, plan: { ...whole.plan, tasks } };
+    const attempt = { ...whole, runner: intent.runner ?? runner, plan: { ...whole.plan, tasks } };
     if (unended.handle !== undefined) return { ...attempt, handle: unended.handle };
     const found = await engine.find(attempt, life.signal);
     if (found.is === "found") return { ...attempt, handle: found.handle };
@@ -180,9 +183,11 @@ function whyOf({ unended, more }: Moved, isEngineHere: boolean): string {
   const untold = isEngineHere
     ? ""
     : ` ${engine} is needed for that: start jobmgr with -e ${unended.intent.engine} where it can be used.`;
+  // Its runner leaves its record there, and nowhere else.
+  const back = unended.intent.runner === undefined ? "" : basename(dirname(dirname(dirname(unended.intent.runner))));
   return (
     `waits for ${job}, which may still run in this folder${told}: it was moved out of pending/ before its end was seen. ` +
-    `It is taken when that job has ended.${untold} To let it go on, or to cancel it, move the folder back to pending/. ` +
+    `It is taken when that job has ended.${untold} To let it go on, or to cancel it, move the folder back to pending/${back}. ` +
     "To make a new job of it all the same, remove its .jobmgr"
   );
 }

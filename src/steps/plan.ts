@@ -103,6 +103,7 @@ export async function putIntent(
     ...engineIn(world),
     ...(origin && { engineVersion: origin.version }),
     plan,
+    runner: attempt.runner,
     madeOn: machine,
     script: read.sha256,
     command: engine.command(attempt),

@@ -2,9 +2,9 @@
  * What every engine must do, as tests. An engine's own test file names itself and what it can be made to do; the
  * differences are options, never a test of the name. The package gives it away as jobmgr/engine-contract.
  */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { realDisk } from "../../src/disk.ts";
 import type {
@@ -253,6 +253,23 @@ function declare(name: string, makeSubject: () => ContractSubject, { runsNothing
       const job = await submit("a", scripts.endless);
       await newsOf(job, "running");
       expect(await found({ folder: job.folder })).toMatchObject({ is: "found", token: job.token });
+    });
+
+    runs("another engine object tells that a job runs whose folder was moved away meanwhile", async () => {
+      const job = await submit("a", scripts.endless);
+      await newsOf(job, "running");
+      // What has not come so far finds no folder, and steps aside.
+      await expect.poll(() => subject.runsOf(job.folder), { timeout: subject.patienceMs }).toBe(1);
+      const away = join(root.inbox, "a");
+      renameSync(job.folder, away);
+      try {
+        const moved = { ...job, folder: away, records: join(away, relative(job.folder, job.records)) };
+        const other = await subject.makeEngine();
+        await newsOf(moved, "running", other);
+        expect(await other.find(moved, NEVER)).toMatchObject({ is: "found", token: job.token });
+      } finally {
+        renameSync(away, job.folder);
+      }
     });
 
     runs("another engine object tells of the end of what one has submitted", async () => {

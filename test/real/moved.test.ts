@@ -51,6 +51,7 @@ it("a folder that is moved to the inbox while its job runs waits there for its e
   expect(root.names("inbox")).toEqual(["job"]);
   expect(await told(root, "explain", "job")).toMatch(new RegExp(`inbox/job: waiting It ${WAITS.source}`));
   expect(manager.stderr().match(new RegExp(WAITS, "g"))).toHaveLength(1);
+  expect(manager.stderr()).toContain("move the folder back to pending/job.");
 
   endIn(root, "inbox/job");
   root.openGate();
