@@ -48,6 +48,15 @@ export function unendedIn(disk: Disk, root: Root, { place, name }: JobRef): read
   });
 }
 
+/** Whether something that was started in a folder may go on there, as far as its records can be believed. */
+export function mayStillRun(disk: Disk, root: Root, job: JobRef): boolean {
+  try {
+    return unendedIn(disk, root, job).some(({ runners }) => runners.some(({ started }) => started));
+  } catch {
+    return false;
+  }
+}
+
 /** Looked for after it was seen elsewhere, so that no move from here to there makes two of one. */
 function isPending(disk: Disk, root: Root, token: Token): boolean {
   return disk.list(root.pending).some((name) => disk.look(attemptFolder(jobFolder(root, "pending", name), token)));

@@ -4,6 +4,7 @@ import { askToCancel } from "../change/requests.ts";
 import { UsageError } from "../config/config.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
+import { mayStillRun } from "../inbox/unended.ts";
 import { printable } from "../printable.ts";
 import { openRoot } from "../root.ts";
 import { type JobRef, lookForJobs, namesIn } from "../selection.ts";
@@ -46,6 +47,8 @@ export async function cancel(call: Call<Options>): Promise<number> {
     const name = printable(job.name);
     switch (asked.is) {
       case "done":
+        if (asked.place === "inbox" && mayStillRun(realDisk, root, asked))
+          return { did: `cancelled ${name}: it is not run again. To end what runs in it, move it back to pending` };
         return { did: `cancelled ${name}: ${when}` };
       case "already":
         return { did: `${name} was cancelled before: ${when}` };

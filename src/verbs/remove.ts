@@ -6,7 +6,7 @@ import { UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { DURATION_FORM, durationOf } from "../duration.ts";
 import { EXIT } from "../exit-codes.ts";
-import { unendedIn } from "../inbox/unended.ts";
+import { mayStillRun } from "../inbox/unended.ts";
 import { finishedAs } from "../look/ended.ts";
 import { durationText } from "../outcome.ts";
 import { printable } from "../printable.ts";
@@ -123,15 +123,6 @@ async function removeAll(call: Call, root: Root, jobs: readonly JobRef[]): Promi
   });
   await removal.sweep();
   return exitCode;
-}
-
-/** Records that cannot be believed are no reason to keep it. */
-function mayStillRun(disk: Disk, root: Root, job: JobRef): boolean {
-  try {
-    return unendedIn(disk, root, job).some(({ runners }) => runners.some(({ started }) => started));
-  } catch {
-    return false;
-  }
 }
 
 /** A file that only has the name of the job's archive may be all that somebody has. */

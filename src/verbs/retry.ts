@@ -9,6 +9,7 @@ import { type Settings, UsageError } from "../config/config.ts";
 import { type Disk, realDisk } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { isOfJobmgr } from "../inbox/ready.ts";
+import { mayStillRun } from "../inbox/unended.ts";
 import { finishedAs } from "../look/ended.ts";
 import type { Result } from "../outcome.ts";
 import { printable } from "../printable.ts";
@@ -47,11 +48,12 @@ export async function retry(call: Call<{ failed?: boolean }>): Promise<number> {
       };
     if (!disk.look(`${folder}/${FILES.script}`))
       return { didNot: `${name} has no ${FILES.script}, and would only wait for one. Put it into ${folder} first` };
+    const again = mayStillRun(disk, root, job) ? "run again when nothing of it runs any more" : "run again";
     const isHeld = disk.look(`${folder}/${FILES.hold}`) !== undefined;
     const back = await sendBack(disk, root, job.name);
     if (back === undefined) return { didNot: `${name} has gone: it was moved away or removed` };
     const as = back === job.name ? "" : ` as ${printable(back)}, for the name was taken`;
-    const then = isHeld ? `; it is held: jobmgr release ${shellName(back)}` : `; it is run again${when}`;
+    const then = isHeld ? `; it is held: jobmgr release ${shellName(back)}` : `; it is ${again}${when}`;
     return { did: `moved ${name} back to the inbox${as}${then}` };
   });
 }

@@ -71,7 +71,7 @@ it("moved back to pending, the job goes on as before, and can be cancelled there
     move(root, `pending/${name}`, `inbox/${name}`);
     await waitUntil("it is told", () => manager.stderr().includes(`${name} waits for job`));
   }
-  writeFileSync(join(root.path, "inbox/b/job_cancel"), "enough\n");
+  expect(await told(root, "cancel", "b")).toContain("To end what runs in it, move it back to pending");
   for (const name of ["a", "b"]) move(root, `inbox/${name}`, `pending/${name}`);
   await root.completed("b");
   expect(root.status("b")).toMatchObject({ state: "cancelled", exitCode: 143 });
@@ -95,7 +95,7 @@ it("of one that is moved to complete while it runs status and explain say what i
   expect(await told(root, "explain", "job")).toMatch(new RegExp(`complete/job: unknown ${known.source}`));
   const removed = await jobmgr(["--root", root.path, "remove", "job", "--yes"]);
   expect([removed.code, removed.stderr]).toEqual([1, expect.stringContaining("complete/job may still run")]);
-  await jobmgr(["--root", root.path, "retry", "job"]);
+  expect(await told(root, "retry", "job")).toContain("it is run again when nothing of it runs any more");
   await waitUntil("it is told", () => WAITS.test(manager.stderr()));
   expect(root.runs()).toEqual(["job"]);
   endIn(root, "inbox/job");
