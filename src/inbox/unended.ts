@@ -5,6 +5,7 @@
 import type { Disk } from "../disk.ts";
 import type { Handle, Token } from "../engine.ts";
 import type { RunnerRecords } from "../outcome.ts";
+import { toldId } from "../outputs.ts";
 import { attemptFolder, attemptsOf, type Intent, readRecord, recordNames, runnerRecords } from "../records.ts";
 import { jobFolder, type Root } from "../root.ts";
 import { STARTED } from "../runner.ts";
@@ -16,8 +17,8 @@ export interface Unended {
   readonly intent: Intent;
   /** None where it was started, and the manager was killed before it had noted that. */
   readonly handle?: Handle;
-  /** Its id for people, if that was noted. */
-  readonly id?: string;
+  /** The id that people are told, if that was noted. */
+  readonly toldId?: string;
   /** What is known of those of its runners that have left no exit record. */
   readonly runners: readonly RunnerRecords[];
 }
@@ -41,7 +42,7 @@ export function unendedIn(disk: Disk, root: Root, { place, name }: JobRef): read
         token,
         intent,
         ...(handle && { handle: handle.handle }),
-        ...(handle?.outputId !== undefined && { id: handle.outputId }),
+        ...(handle?.outputId !== undefined && { toldId: toldId(handle.handle, handle.outputId) }),
         runners,
       },
     ];

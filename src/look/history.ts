@@ -86,8 +86,8 @@ export function whyNoFolder(disk: Disk, folder: string): string | undefined {
 }
 
 /** What is known of the end of an attempt that has no outcome, and that no manager follows, in a sentence. */
-export function whyNoOutcome({ state, engine, id, exitCode, faults }: AttemptHistory): string {
-  const job = id === undefined || engine === undefined ? "" : ` as job ${id} of ${engine}`;
+export function whyNoOutcome({ state, engine, toldId, exitCode, faults }: AttemptHistory): string {
+  const job = toldId === undefined || engine === undefined ? "" : ` as job ${toldId} of ${engine}`;
   const moved = "its folder was moved, or copied, out of pending/ before that";
   if (state === "running" || state === "unknown")
     return `It was started${job}, and no record tells how it ended: ${moved}.`;

@@ -178,7 +178,7 @@ function aboutMoved({ name }: Moved): string {
 /** A sentence for people: what is waited for, and what they can do. */
 function whyOf({ unended, more }: Moved, isEngineHere: boolean): string {
   const engine = engineKey(unended.intent);
-  const job = unended.id === undefined ? `a job of ${engine}` : `job ${unended.id} of ${engine}`;
+  const job = unended.toldId === undefined ? `a job of ${engine}` : `job ${unended.toldId} of ${engine}`;
   const told = more === undefined ? "" : ` (${more.replace(/\.$/, "")})`;
   const untold = isEngineHere
     ? ""
