@@ -40,7 +40,7 @@ const KINDS: readonly Kind[] = [
 ];
 const JOBS = 36;
 const ENGINES = ["SlurmEngine", "SgeEngine", "LocalEngine", "SgeEngine", "SlurmEngine"];
-/** How long a manager lives: from "it has hardly started" to "it has seen jobs end". */
+/** How long a manager lives on when each engine has had a job: from "it has hardly started" to "it has seen jobs end". */
 const LIVES_MS = [300, 1700, 500, 1100, 800, 2300, 400];
 const ARGS = [
   "-p",
@@ -74,8 +74,18 @@ describe("three engines by turns on one root", { timeout: 180_000 }, () => {
       const engine = ENGINES[turn % ENGINES.length] as string;
       return start(process.execPath, [PROGRAM, "--root", root.path, "-e", engine, ...ARGS], { env });
     };
+    const hasHad = (engine: string | undefined, name: string) => {
+      try {
+        return root.status(name, root.exists(`pending/${name}`) ? "pending" : "complete").engine === engine;
+      } catch {
+        // It is on its way.
+        return false;
+      }
+    };
     for (const [turn, lifeMs] of [...LIVES_MS, ...LIVES_MS].entries()) {
       const manager = begin(turn);
+      const engine = ENGINES[turn % ENGINES.length];
+      await waitUntil(`${engine} has had a job`, () => jobs.some(({ name }) => hasHad(engine, name)));
       await pause(lifeMs);
       manager.signal("SIGKILL");
       await manager.ended;
@@ -86,7 +96,5 @@ describe("three engines by turns on one root", { timeout: 180_000 }, () => {
     const runs = root.runs();
     const seen = jobs.map(({ name }) => [name, root.status(name).state, runs.filter((run) => run === name).length]);
     expect(seen).toEqual(jobs.map((job) => [job.name, job.state, job.runs]));
-    const engines = new Set(jobs.filter((job) => job.runs > 0).map(({ name }) => root.status(name).engine));
-    expect([...engines].sort()).toEqual(["LocalEngine", "SgeEngine", "SlurmEngine"]);
   });
 });
