@@ -113,16 +113,17 @@ function begin(
     copy(child.stdout, stdout, process.stdout),
     copy(child.stderr, stderr, process.stderr),
   ]);
-  const isOver = false;
+  let isOver = false;
   const ended = new Promise<ProcessEnd>((done) => {
     child.on("error", (error: NodeJS.ErrnoException) => {
       // One that could not be killed has not ended.
       if (child.pid === undefined) done(notStarted(program, error));
     });
-    child.on(
-      "close",
-      (code, signal) => void copied.then(() => done({ exitCode: code ?? undefined, signal: signal ?? undefined })),
-    );
+    child.on("close", (code, signal) => {
+      // From now on its group may be another's.
+      isOver = true;
+      void copied.then(() => done({ exitCode: code ?? undefined, signal: signal ?? undefined }));
+    });
   });
   return { child, hasOwnGroup, ended, isOver: () => isOver };
 }

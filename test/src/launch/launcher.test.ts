@@ -1,5 +1,5 @@
 /** A launcher as programs have it: real processes, without a terminal and without signals to this one. */
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -75,6 +75,15 @@ describe("a launcher of a program", () => {
     await waitUntil("the program has ended", () => text() !== "" && startOf(Number(text())) === undefined);
     stop.abort();
     expect(await running).toEqual({ exitCode: 0, signal: undefined });
+  });
+
+  it("leaves alone what a program leaves behind that holds none of its output", async () => {
+    const folder = makeFolder();
+    const launcher = await local();
+    const later = `while [ -d ${folder} ] && [ ! -e ${folder}/gate ]; do sleep 0.02; done; touch ${folder}/done`;
+    await launcher.run([{ argv: ["sh", "-c", `(${later}) >/dev/null 2>&1 &`] }], { passSignals: true });
+    writeFileSync(join(folder, "gate"), "");
+    await waitUntil("it has gone on", () => existsSync(join(folder, "done")), 10_000);
   });
 
   it("lets a program know by its closed pipe that its reader has gone", async () => {
