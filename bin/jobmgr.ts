@@ -66,9 +66,11 @@ if (word === "__complete") {
   const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
   });
-  // `jobmgr help cancel` is `jobmgr cancel --help`.
-  const args = word === "help" ? [...words.slice(0, 1), "--help"] : process.argv.slice(2);
-  main.parseAsync(args, { from: "user" }).catch(async (error: unknown) => {
+  // `jobmgr help cancel` is `jobmgr cancel --help`; a command that there is not is refused as such.
+  const [verb] = words;
+  const isUnknown = verb !== undefined && !main.commands.some((command) => command.name() === verb);
+  const help = isUnknown ? [verb] : [...words.slice(0, 1), "--help"];
+  main.parseAsync(word === "help" ? help : process.argv.slice(2), { from: "user" }).catch(async (error: unknown) => {
     process.exitCode = await exitCodeOf(error, helpHint(main));
   });
 }

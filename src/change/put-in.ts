@@ -41,8 +41,8 @@ const PREFIX = ".jobmgr-submit-";
 const AFTER_BYTES_MAX = 1024 * 1024;
 
 /**
- * Returns what it is in the inbox. Its name is NAME, or NAME~2 where a job of that name is, in whatever place. If it throws, nothing is there that anybody would see.
- * Throws CopyError for what cannot be copied.
+ * Returns what it is in the inbox. Its name is NAME, or NAME~2 where a job of that name is, in whatever place. If it
+ * throws, nothing is there that anybody would see. Throws CopyError for what cannot be copied.
  */
 export async function putIn(
   disk: Disk,

@@ -74,6 +74,12 @@ describe("jobmgr help", () => {
   it.each([["cancel"], []])("%s is the same as with --help", async (...verb) => {
     expect(await jobmgr(["help", ...verb])).toEqual(await jobmgr([...verb, "--help"]));
   });
+
+  it("refuses a command that there is not", async () => {
+    const { code, stderr } = await jobmgr(["help", "cancle"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain('There is no command "cancle". Did you mean cancel?');
+  });
 });
 
 describe("--version", () => {
