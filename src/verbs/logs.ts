@@ -51,6 +51,8 @@ export async function logs({ words, options, settings, around, terminal }: Call<
   const wish = wishOf(options);
   const disk = realDisk;
   const root = openRoot(disk, settings.root);
+  // Before it is looked for: it may move on at any time from then on.
+  const strangers = wish.follow ? strangersIn(disk, root) : undefined;
   const job = selectJob(disk, root, words[0] ?? "", NEWEST_FIRST);
   const also = placesBeside(disk, root, job);
   if (also.length > 0)
@@ -59,7 +61,7 @@ export async function logs({ words, options, settings, around, terminal }: Call<
     );
   const observer = { host: around.machine.host, isAlive: around.isAlive, patienceS: settings.lockPatienceS };
   const logger = new Logger(disk, root, terminal, wish, () => managerOf(disk, root, observer).owner !== undefined);
-  return wish.follow ? logger.follow(job) : logger.show(job);
+  return strangers ? logger.follow(job, strangers) : logger.show(job);
 }
 
 /** Other jobs of that name. */
@@ -128,18 +130,17 @@ class Logger {
     return EXIT.ok;
   }
 
-  /** Shows what comes, until the job has ended. */
-  async follow(job: JobRef): Promise<number> {
+  /** Shows what comes, until the job has ended. `strangers`: what was there before the job was looked for. */
+  async follow(job: JobRef, strangers: Set<string>): Promise<number> {
     const interrupt = new Interrupt();
     try {
-      return await this.#followTo(job, interrupt);
+      return await this.#followTo(job, strangers, interrupt);
     } finally {
       interrupt.close();
     }
   }
 
-  async #followTo(start: JobRef, interrupt: Interrupt): Promise<number> {
-    const strangers = strangersIn(this.#disk, this.#root);
+  async #followTo(start: JobRef, strangers: Set<string>, interrupt: Interrupt): Promise<number> {
     acquaint(strangers, start);
     let at = beginTrace(this.#disk, this.#root, start);
     // Those before the last one are not shown; those that come from now on are, one after the other.

@@ -263,6 +263,8 @@ describe("a job that is not there, or there twice", () => {
     renameSync(join(root.path, "complete/first"), join(root.path, "inbox/first"));
     root.manage();
     await waitsWith(root, "a", /"first" \(running\)/);
+    // It is told of as running from its runner's claim on, which comes before its first line.
+    await waitUntil("its first line has run", () => root.runs().length > 1);
     expect(root.runs()).toEqual(["first", "first"]);
     go(root, "first");
     await root.completed("a");
