@@ -36,6 +36,8 @@ export default defineConfig({
     dir: "test",
     include: ["**/*.test.ts"],
     reporters: ["default", "./test/summary.ts"],
+    // Only what is unusual here is worth a line: what failed is to be found.
+    slowTestThreshold: 30_000,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // More than cores, for most of a test's time is waiting: for clusters, for jobs, for a folder to come to rest.
@@ -43,6 +45,5 @@ export default defineConfig({
     sequence: { sequencer: LongOnesFirst },
     // On a machine that others use too, real daemons are late now and then. A fault fails twice; by hand, nothing is repeated.
     retry: process.env.CI ? 1 : 0,
-    globalSetup: [],
   },
 });
