@@ -227,7 +227,7 @@ describe("files that are verbs", () => {
     const root = await makeRoot();
     root.manage(["-M", "2"]);
     root.drop("job", `#!/bin/bash\n#SBATCH --array=1-6\ntouch "ready.$SLURM_ARRAY_TASK_ID"; sleep 60\n`);
-    await running(root, "job", "ready.2");
+    for (const task of [1, 2]) await running(root, "job", `ready.${task}`);
     writeFileSync(join(root.path, "pending/job/job_cancel"), "enough");
     await root.completed("job");
     expect(root.status("job")).toMatchObject({ state: "cancelled", tasks: { 1: 143, 2: 143, 3: null, 6: null } });
