@@ -39,7 +39,8 @@ export default defineConfig({
     // Only what is unusual here is worth a line: what failed is to be found.
     slowTestThreshold: 30_000,
     testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // A cluster that does not come up is started anew.
+    hookTimeout: 180_000,
     // More than cores, for most of a test's time is waiting: for clusters, for jobs, for a folder to come to rest.
     maxWorkers: 4,
     sequence: { sequencer: LongOnesFirst },
