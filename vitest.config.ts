@@ -38,7 +38,9 @@ export default defineConfig({
     reporters: ["default", "./test/summary.ts"],
     // Only what is unusual here is worth a line: what failed is to be found.
     slowTestThreshold: 30_000,
-    testTimeout: 60_000,
+    // What is awaited comes as late as the machine is busy; nothing here is a measurement.
+    testTimeout: 180_000,
+    expect: { poll: { timeout: 60_000 } },
     // A cluster that does not come up is started anew.
     hookTimeout: 180_000,
     // More than cores, for most of a test's time is waiting: for clusters, for jobs, for a folder to come to rest.

@@ -26,13 +26,22 @@ export const PROGRAM = resolve(process.env.TESTED_PROGRAM ?? join(import.meta.di
 /** Whether a test may become another user, give files away and mount a file system. */
 export const isSuperuser = process.getuid?.() === 0;
 
-/** Waits for a condition by looking again; the error names what did not come true. */
-export async function waitUntil(what: string, condition: () => boolean, limitMs = 30_000): Promise<void> {
+/** Waits for a condition by looking again, where a file that is not there is as good as false; the error names what did not come true. */
+export async function waitUntil(what: string, condition: () => boolean, limitMs = 60_000): Promise<void> {
   const begin = performance.now();
-  while (!condition()) {
+  while (!isTrue(condition)) {
     const waited = performance.now() - begin;
     if (waited > limitMs) throw new Error(`after ${limitMs} ms still not: ${what}`);
     await new Promise((done) => setTimeout(done, pauseMs(waited)));
+  }
+}
+
+function isTrue(condition: () => boolean): boolean {
+  try {
+    return condition();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
   }
 }
 

@@ -228,7 +228,7 @@ describe("a crash at every effect", () => {
   });
 
   it("neither does a second crash change the number of runs of a job that is run again by rule", {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const { wrong, runs } = await sweepTwice({ jobs: MENDED }, 2);
     expect(wrong).toEqual([]);
@@ -236,7 +236,7 @@ describe("a crash at every effect", () => {
   });
 
   it("neither loses or repeats a job when each manager has another engine than the one before it", {
-    timeout: 120_000,
+    timeout: 240_000,
   }, async () => {
     const { wrong, runs, usingBoth } = await sweepTwice({ takesTurns: true }, 23);
     expect(wrong).toEqual([]);

@@ -355,7 +355,7 @@ const fault = straceFault();
 
 describe.skipIf(fault !== "" && process.env.CI !== "true")(
   "killed at an effect of each kind",
-  { timeout: 120_000 },
+  { timeout: 240_000 },
   () => {
     it.each([SUBMIT, RETRY, REMOVE, CLEAN, CANCEL, HOLD, RELEASE, PAUSE, RESUME])(
       "$verb leaves nothing half done, and can be called again",

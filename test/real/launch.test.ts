@@ -83,7 +83,7 @@ describe.each(BACKENDS)("with %s", (backend) => {
     await witness.up(2);
     screen.press("C-c");
     await witness.gone();
-    await expect.poll(() => screen.text(), { timeout: 20_000 }).toMatch(/code=(0|1|9)$/m);
+    await expect.poll(() => screen.text()).toMatch(/code=(0|1|9)$/m);
   });
 });
 
@@ -107,7 +107,7 @@ while ((left-- > 0)); do sleep 0.05; done
     await waitUntil("it is up", () => noted()[0] === "up");
     if (way === "ctrl-C") screen.press("C-c");
     else process.kill(findByCommand(`${PROGRAM} launch --backend mpi ${bin}`)[0]?.pid ?? Number.NaN, "SIGINT");
-    await expect.poll(() => screen.text(), { timeout: 20_000 }).toMatch(/code=\d+$/m);
+    await expect.poll(() => screen.text()).toMatch(/code=\d+$/m);
     expect(noted()).toEqual(["up", "INT", ""]);
   });
 });

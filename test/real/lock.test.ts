@@ -121,7 +121,7 @@ describe("a second manager", () => {
     }
     expect(root.runs().sort()).toEqual(all);
     expect(litter(root)).toEqual([]);
-  }, 120_000);
+  }, 240_000);
 });
 
 describe("a dead owner's lock is taken over at once", () => {
@@ -205,7 +205,7 @@ describe("an owner that was stopped and goes on", () => {
     const root = await makeJobRoot();
     const first = root.manage(["-M", "1"]);
     root.dropGated("a");
-    await waitUntil("a runs", () => root.runs().length === 1);
+    await waitUntil("a runs, and is told of", () => root.runs().length === 1 && first.stdout().includes("started  a"));
     first.signal("SIGSTOP");
     root.dropLedger("b");
     root.dropLedger("c");
@@ -296,7 +296,7 @@ describe("a lock that was removed by hand", () => {
     expect(root.runs().sort()).toEqual(all);
     for (const name of all) expect(root.status(name)).toMatchObject({ name, state: "succeeded" });
     expect(root.names("complete")).toEqual(all);
-  }, 90_000);
+  }, 240_000);
 
   it("while jobs run and wait: two managers at work at the same instant start none of them twice", async () => {
     const root = await makeJobRoot();

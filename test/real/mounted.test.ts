@@ -43,7 +43,7 @@ async function mountedRoot(context: TestContext, how: readonly string[]): Promis
     done,
     async shows(counts) {
       await expect
-        .poll(async () => JSON.parse(await done("status", "--json")).counts, { timeout: 40_000, interval: 200 })
+        .poll(async () => JSON.parse(await done("status", "--json")).counts, { interval: 200 })
         .toMatchObject(counts);
     },
   };
@@ -63,7 +63,7 @@ function hiddenIn(folder: string): string[] {
   return readdirSync(folder).filter((name) => name.startsWith("."));
 }
 
-describe("on a root that is mounted through sshfs", { timeout: 90_000 }, () => {
+describe("on a root that is mounted through sshfs", { timeout: 240_000 }, () => {
   it("what is submitted runs on the other side, and is seen, followed, explained and waited for", async (context) => {
     const { root, path, verb, done, shows } = await mountedRoot(context, BRIEFLY);
     const manager = root.manage();

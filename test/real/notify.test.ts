@@ -141,7 +141,7 @@ describe("jobs that wait for others, or are run again", () => {
     root.drop("e", { "job.sh": "true", "job_after.txt": "d\n" });
     const args = ["--retry-times", "1", "--retry-on", "failed", "--retry-pause", "0.5"];
     const manager = root.manage(["--notify-command", program.path, ...args]);
-    await waitUntil("the batch is told", () => program.told().some(({ event }) => event === "batch"), 40_000);
+    await waitUntil("the batch is told", () => program.told().some(({ event }) => event === "batch"));
     await manager.stop();
     const [batch, failure, ...none] = program.told().sort((x, y) => (x.event < y.event ? -1 : 1));
     expect(none).toEqual([]);

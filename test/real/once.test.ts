@@ -49,7 +49,7 @@ describe("--once", () => {
     }
     expect(root.runs().sort()).toEqual(names);
     for (const name of names) expect(root.status(name)).toMatchObject({ state: "succeeded" });
-  }, 90_000);
+  }, 240_000);
 
   it("started several times at the same instant runs each job once, and each ends with 0 or 75", async () => {
     const root = await makeJobRoot();
@@ -67,7 +67,7 @@ describe("--once", () => {
     expect(codes.filter((code) => code !== 0 && code !== 75)).toEqual([]);
     expect(codes).toContain(0);
     expect(root.runs().sort()).toEqual(names);
-  }, 90_000);
+  }, 240_000);
 
   it("leaves with 75 where a manager is at work, and touches nothing", async () => {
     const root = await makeJobRoot();

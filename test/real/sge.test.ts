@@ -65,7 +65,7 @@ async function makeSgeRoot(): Promise<SgeRoot> {
   };
 }
 
-describe("on Grid Engine", { timeout: 120_000 }, () => {
+describe("on Grid Engine", { timeout: 240_000 }, () => {
   it("runs jobs and arrays in their folders, keeps outputs and exit codes, and refuses what its qsub refuses", async (context) => {
     needSge(context);
     const root = await makeSgeRoot();

@@ -23,7 +23,7 @@ import { jobmgr, makeFolder, type Running, runToEnd, start, type TestRoot, waitU
 import { ME, mountOver, startServer, withO } from "./ssh.ts";
 import { makeJobRoot, need } from "./surroundings.ts";
 
-const SETTLE_S = 2;
+const SETTLE_S = 3;
 const UPLOAD_MS = 60_000;
 const OLD = new Date("2001-02-03T04:05:06Z");
 
@@ -130,7 +130,7 @@ async function expectWholeJob(
 
 // -- over a server --------------------------------------------------------------------------------------------
 
-describe("an upload over ssh", { timeout: 90_000 }, () => {
+describe("an upload over ssh", { timeout: 240_000 }, () => {
   it("by rsync -a, slow and with old times, is started once it is whole", async (context) => {
     const rsync = need(context, "rsync");
     const server = await startServer(context);

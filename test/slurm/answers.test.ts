@@ -33,7 +33,7 @@ beforeAll(async () => {
   await done("scontrol", "create", "PartitionName=short", "Nodes=ALL", "MaxTime=10", "MaxMemPerNode=100");
   await done("scontrol", "create", "PartitionName=closed", "Nodes=ALL", "State=INACTIVE");
   await done("scontrol", "create", "PartitionName=reserved", "Nodes=ALL", "ReqResv=YES");
-}, 120_000);
+});
 beforeEach((context) => needSlurm(context, true));
 
 afterAll(async () => {
@@ -70,7 +70,7 @@ const waiting = ["--begin=now+1hour", "--wrap=true"];
 
 async function cancelAll(): Promise<void> {
   await done("scancel", "--user", await me());
-  await expect.poll(() => done("squeue", "-h", "-t", "PD,R,CG"), { timeout: 20_000 }).toBe("");
+  await expect.poll(() => done("squeue", "-h", "-t", "PD,R,CG")).toBe("");
 }
 
 function script(name: string, text: string): string {
@@ -191,7 +191,7 @@ describe("what squeue says of a job that waits, and of one that has ended", () =
     const before = await submit("--wrap=true");
     await expect.poll(() => done("squeue", "-h", "-t", "all", "-j", `${before.id}`, "-o", "%T")).toBe("COMPLETED\n");
     const { id } = await submit(...args.map((arg) => arg.replace("DONE", `${before.id}`)), "--wrap=true");
-    await expect.poll(() => done("squeue", "-h", "-j", `${id}`, "-o", "%r"), { timeout: 20_000 }).toBe(`${word}\n`);
+    await expect.poll(() => done("squeue", "-h", "-j", `${id}`, "-o", "%r")).toBe(`${word}\n`);
     const shown = (await done("squeue", "-h", "-j", `${id}`, "-o", "%T")).trim();
     await cancelAll();
     expect(stateOf(shown)?.is).toBe("queued");
@@ -223,8 +223,8 @@ describe("what squeue says of a job that waits, and of one that has ended", () =
     const failed = { is: "ended", word: "FAILED", cause: "itself" };
     const expected = (by: "squeue" | "sacct") =>
       new Map(ids.map((id, i) => [id, { cause: failed, exit: jobs[i]?.[by] }]));
-    await expect.poll(queue, { timeout: 30_000 }).toEqual(expected("squeue"));
-    await expect.poll(accounting, { timeout: 30_000, interval: 500 }).toEqual(expected("sacct"));
+    await expect.poll(queue).toEqual(expected("squeue"));
+    await expect.poll(accounting, { interval: 500 }).toEqual(expected("sacct"));
     expect(jobs.map((job) => isLaunchFailure(job.sacct))).toEqual([false, false, false, false, true]);
   });
 });
@@ -252,7 +252,7 @@ describe("Slurm is out of reach", () => {
     const { verdict, said } = await submit("--job-name=late", ...waiting);
     cluster.daemons.slurmctld.thaw();
     expect(verdict, said).toBe("ambiguous");
-    await expect.poll(() => done("squeue", "-h", "--name=late", "-o", "%j"), { timeout: 10_000 }).toBe("late\n");
+    await expect.poll(() => done("squeue", "-h", "--name=late", "-o", "%j")).toBe("late\n");
     await cancelAll();
   });
 
@@ -263,7 +263,7 @@ describe("Slurm is out of reach", () => {
     const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
     const program = "munged";
     const munged = spawn(program, ["--foreground", "--force", key, `--socket=${socket}`, ...files], { env });
-    await expect.poll(() => existsSync(socket), { timeout: 10_000 }).toBe(true);
+    await expect.poll(() => existsSync(socket)).toBe(true);
 
     cluster.daemons.slurmctld.freeze();
     const answer = submitWith(/AuthInfo=.*/, `AuthInfo=socket=${socket}`);

@@ -93,7 +93,7 @@ describe("processes that work for a job", () => {
     const { pid } = start("sh", ["-c", "sleep 60; true", `${folder}/.jobmgr/attempt-x/run.sh`]);
     const find = () => findByCommand(`${folder}/.jobmgr/attempt-`).map((one) => ({ pid: one.pid, start: one.start }));
     // For an instant its child has the same command line.
-    await expect.poll(find, { timeout: 30_000 }).toEqual([{ pid, start: startOf(pid) }]);
+    await expect.poll(find).toEqual([{ pid, start: startOf(pid) }]);
   });
 
   it("are found by the folder in which they work, however it is spelled, runners first", async () => {
