@@ -46,7 +46,7 @@ export default defineConfig({
     // More than cores, for most of a test's time is waiting: for clusters, for jobs, for a folder to come to rest.
     maxWorkers: 4,
     sequence: { sequencer: LongOnesFirst },
-    // On a machine that others use too, real daemons are late now and then. A fault fails twice; by hand, nothing is repeated.
-    retry: process.env.CI ? 1 : 0,
+    // On a machine that others use too, real daemons are late now and then. A fault fails each time; by hand, nothing is repeated.
+    retry: process.env.CI ? 2 : 0,
   },
 });
