@@ -330,9 +330,11 @@ if [ "$jm_code" = 125 ] && [ ! "\${BASH_VERSION-}" ] && ! env --default-signal=I
   exec bash "$jm_records/run.sh"
 fi
 
-# The record of the end. A job may have shut its own folder, or filled the disk: mend the one, wait for the other.
+# The record of the end. A job may have shut its own folder, or filled the disk: mend the one, wait for the other. When
+# somebody has moved the folder meanwhile, this process still stands in it.
 for jm_pause in 0 0 1 2 5 10 30; do
   { echo "jobmgr-exit 1 $jm_token $jm_code $jm_host end" >"$jm_records/exit$jm_run"; } 2>/dev/null && break
+  [ ! -d "$jm_records" ] && [ -d ".jobmgr/attempt-$jm_token" ] && jm_records=.jobmgr/attempt-$jm_token
   chmod u+rwx "$jm_folder" "$jm_folder/.jobmgr" "$jm_records" 2>/dev/null
   sleep $jm_pause
 done

@@ -19,6 +19,7 @@ import { copiesOf, endedNews, endsOf, isAlive, livingNews } from "./judge.ts";
 import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "./limits.ts";
 import { type Ends, isComplete, ofOneJob, type RowEnd, sureEnd, tasksOf } from "./news.ts";
 import { Notes } from "./notes.ts";
+import { missingOutputFolder } from "./output-folder.ts";
 import { type Answer, answerPaths, answersOf, isCancelledByUs, type Runs, readHead, readRuns } from "./records.ts";
 import { Submitter } from "./submitter.ts";
 import { asRefused, commandText, withStop } from "./texts.ts";
@@ -91,6 +92,8 @@ export class BatchEngine implements Engine {
   }
 
   async check(attempt: Attempt): Promise<void> {
+    const missing = missingOutputFolder(attempt);
+    if (missing !== undefined) throw new EngineError("refused", missing);
     const question = this.#dialect.checkQuestion?.(attempt);
     if (!question) return;
     const ran = await runProgram(question.program, question.args, CHECK_TIMEOUT_MS, this.#environment);

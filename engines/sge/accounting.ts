@@ -4,11 +4,15 @@ import type { EndCause } from "../../src/engine.ts";
 import type { Question, Row, RowNews, Said } from "../batch/dialect.ts";
 import { memoryInB, timeInS, timeText } from "./units.ts";
 
+/** 100 MB, in blocks of 512 bytes: it takes a few seconds to read. */
+const PACKED_BLOCKS_MAX = 204_800;
+
 /**
  * What qacct(1) reads, but only the end of it, and for all jobs at once: the file of a large site has gigabytes, of which
  * qacct reads all for each job. $1 is how many bytes, $2 the pattern of the jobs' numbers, $3 what stands last if all was
  * read, for of a pipe sh tells only how its last program ended. It stands behind a record that is being written, if there
- * is one.
+ * is one. Before it comes what was put aside (accounting.0, accounting-20260101.gz) after $4, in seconds: what ended before
+ * that was written there, and a packed file can only be read from its beginning.
  */
 const READ = `
 [ "$SGE_ROOT" ] || { [ -r /etc/default/gridengine ] && . /etc/default/gridengine; }
@@ -16,7 +20,18 @@ common=\${SGE_ROOT:-/var/lib/gridengine}/\${SGE_CELL:-default}/common
 [ -x "$common" ] || exit 3
 [ -e "$common/accounting" ] || exit 4
 [ -r "$common/accounting" ] || exit 3
-{ tail -c "$1" "$common/accounting" && echo ":$3"; } | LC_ALL=C grep -aE "^([^:]*:){5}($2):|:$3\\$"
+{
+  find "$common/" -maxdepth 1 -type f -name 'accounting[.-]*' -mmin "-$((($(date +%s) - $4) / 60 + 1))" \\
+    \\( ! -name '*z*' -o -size -${PACKED_BLOCKS_MAX} \\) -exec ls -tr {} + 2>/dev/null | while IFS= read -r old; do
+    case $old in
+      *.gz) gzip -dc "$old" ;;
+      *.bz2) bzip2 -dc "$old" ;;
+      *.xz) xz -dc "$old" ;;
+      *) tail -c "$1" "$old" ;;
+    esac </dev/null 2>/dev/null
+  done
+  tail -c "$1" "$common/accounting" && echo ":$3"
+} | LC_ALL=C grep -aE "^([^:]*:){5}($2):|:$3\\$"
 `;
 const NOT_SEEN = 3;
 /** Before the first job of a cell has ended, and for a moment when the file is put aside for a new one. */
@@ -25,11 +40,15 @@ const END_MARK = "end of the file";
 /** The last hundred thousand jobs or so. */
 const BYTES_MAX = 32 * 1024 * 1024;
 
-/** Asks for the records of jobs. The path of a script is not in them, so that nothing can be found by it. */
-export function accountingQuestion(ids: readonly string[] | undefined): Question | undefined {
+/**
+ * Asks for the records of jobs, of which none was submitted before that time. The path of a script is not in them, so that
+ * nothing can be found by it.
+ */
+export function accountingQuestion(ids: readonly string[] | undefined, sinceMs: number): Question | undefined {
   if (ids === undefined) return undefined;
   const numbers = ids.filter((id) => /^\d+$/.test(id)).join("|");
-  return { program: "sh", args: ["-c", READ, "jobmgr-accounting", String(BYTES_MAX), numbers, END_MARK] };
+  const words = [String(BYTES_MAX), numbers, END_MARK, String(Math.floor(sinceMs / 1000))];
+  return { program: "sh", args: ["-c", READ, "jobmgr-accounting", ...words] };
 }
 
 /** A record, as far as it is needed. */

@@ -21,7 +21,7 @@ export async function diagnosis(environment: NodeJS.ProcessEnv, user: string): P
   const question = queueQuestion(user);
   const answers = answersSymptom(await ask(question.program, question.args), Math.round(performance.now() - askedAtMs));
   if (answers.level === "error") return [commands, answers];
-  const accounting = accountingQuestion(["0"]);
+  const accounting = accountingQuestion(["0"], Date.now());
   const kept = accounting && [accountingSymptom(await ask(accounting.program, accounting.args))];
   const hosts = await ask("qconf", ["-ss"]);
   return [commands, answers, ...(kept ?? []), ...hostSymptoms(hosts)];

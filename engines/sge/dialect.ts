@@ -65,7 +65,7 @@ export const sgeDialect: Dialect = {
   detailsQuestion,
   details: ({ stdout }) => detailsIn(stdout),
   history: {
-    question: ({ ids }) => accountingQuestion(ids),
+    question: ({ ids, sinceMs }) => accountingQuestion(ids, sinceMs),
     rows: accountingRows,
     lagMs: LAG_MS,
   },

@@ -3,23 +3,23 @@ import type { Asked, Attempt, Dependency, Plan, Scale } from "../../src/engine.t
 import { EngineError } from "../../src/engine-error.ts";
 import { commandOfScript, type Script } from "../../src/script.ts";
 import type { Means } from "../batch/dialect.ts";
+import { startsBefore } from "../batch/starts.ts";
 import { directiveLines, type Given, givenInArgs, givenInScript, type Options, optionsOf, prefixIn } from "./script.ts";
 import { raisedMemory, raisedTime, timeInS } from "./units.ts";
 
-/** What Grid Engine tells a job of itself (qsub(1), ENVIRONMENTAL VARIABLES). */
+/**
+ * What Grid Engine tells a job of itself (qsub(1), ENVIRONMENTAL VARIABLES). RESTARTED says that a job was started again,
+ * but not how often.
+ */
 const IDENTITY: Plan["identity"] = {
   job: '"$' + '{JOB_ID:--}"',
-  restart: '"$jm_again"',
+  restart: `"$(case $RESTARTED in (0 | '') echo 0 ;; (*) echo ${startsBefore("$jm_task")} ;; esac)"`,
   task: '"$jm_task"',
 };
 
-/**
- * RESTARTED says that a job was started again, but not how often: the time does, for each start is later than the one
- * before. SGE_TASK_ID is "undefined" for a plain job.
- */
-const HEAD = `jm_again=0 jm_task=$SGE_TASK_ID
+/** SGE_TASK_ID is "undefined" for a plain job. */
+const HEAD = `jm_task=$SGE_TASK_ID
 case $jm_task in undefined) jm_task= ;; esac
-case $RESTARTED in 0 | '') ;; *) jm_again=$(date +%s) ;; esac
 `;
 
 /** Options that would keep qsub from giving back at once the id of one job that runs the runner. */

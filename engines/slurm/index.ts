@@ -29,6 +29,7 @@ import type { BatchOptions } from "../batch/index.ts";
 import { CHECK_TIMEOUT_MS, GOOD_ANSWERS, SAVED_MS, SUBMIT_TIMEOUT_MS, TRIES, UNKNOWN_MS } from "../batch/limits.ts";
 import { type Ends, isComplete, ofOneJob, sureEnd, tasksOf } from "../batch/news.ts";
 import { Notes } from "../batch/notes.ts";
+import { missingOutputFolder } from "../batch/output-folder.ts";
 import {
   type Answer,
   answerPaths,
@@ -51,7 +52,7 @@ import { type Accounting, Client, type Queue } from "./client.ts";
 import { jobEnvironment, questionEnvironment, submitArgs } from "./commands.ts";
 import { diagnosis } from "./diagnosis.ts";
 import { copiesOf, endedNews, endsOf, livingNews } from "./judge.ts";
-import { missingOutputFolder, withMissingFolder } from "./output-folder.ts";
+import { withMissingFolder } from "./output-folder.ts";
 import { canWaitFor, checkEngineArgs, clustersOf, planOf } from "./plan.ts";
 import { baseId, type QueueRow, taskOf } from "./queue.ts";
 

@@ -73,6 +73,9 @@ export class MovedFolders {
       problems.report(`inbox/${name}`, "error", `${name} cannot be taken in: ${error.message}`);
       return error.message;
     }
+    for (const moved of this.#all.values()) {
+      if (moved.name === name && all.every(({ token }) => token !== moved.unended.token)) this.#forget(moved);
+    }
     const unended = all.find(({ token }) => !this.#all.get(token)?.isOver);
     if (!unended) return undefined;
     const moved = this.#all.get(unended.token) ?? { name, unended, asked: false, isOver: false, more: undefined };
@@ -163,11 +166,21 @@ export class MovedFolders {
   }
 
   #over(moved: Moved): void {
-    const { inbox, problems, wake } = this.#parts;
+    const { inbox, wake } = this.#parts;
     moved.isOver = true;
-    problems.resolve(aboutMoved(moved), "info", `Nothing runs in ${moved.name} any more.`);
+    this.#tellEnd(moved);
     inbox.insert(moved.name);
     wake();
+  }
+
+  /** Its runner has left its record where the folder lies now: nobody needs to be asked. */
+  #forget(moved: Moved): void {
+    this.#all.delete(moved.unended.token);
+    this.#tellEnd(moved);
+  }
+
+  #tellEnd(moved: Moved): void {
+    this.#parts.problems.resolve(aboutMoved(moved), "info", `Nothing runs in ${moved.name} any more.`);
   }
 }
 

@@ -328,22 +328,32 @@ describe("check", () => {
     expect(code).toBe(1);
   });
 
-  it("finds that Slurm's output is to go to a folder that is not there, but for what an archive brings along", async () => {
-    const root = await makeRoot();
-    const script = "#!/bin/sh\n#SBATCH --output=out/%a.txt --array=1-2\ntrue\n";
-    const [bad, good] = [makeJob(root, "bad", script), makeJob(root, "good", { "job.sh": script, "out/.keep": "" })];
-    const archive = join(dirname(good), "packed.tar.gz");
-    execFileSync("tar", ["-czf", archive, "-C", good, "."]);
-    const bin = makeFolder();
-    for (const program of ["sbatch", "squeue", "scancel"])
-      writeFileSync(join(bin, program), "#!/bin/sh\necho slurm 22.05.8\n", { mode: 0o755 });
-    const env = { PATH: `${bin}:${process.env.PATH}` };
-    const { stdout, code } = await jobmgr(["check", "-e", "SlurmEngine", bad, good, archive], { env });
-    expect(stdout).toBe(
-      `${bad}: error: Its output is to go to out/, and there is no such folder in the job's folder: make it.\n${good}: ok\n${archive}: ok\n`,
-    );
-    expect(code).toBe(1);
-  });
+  it.each([
+    ["SlurmEngine", ["sbatch", "squeue", "scancel"], "#SBATCH --output=out/%a.txt --array=1-2"],
+    ["SgeEngine", ["qsub", "qstat", "qdel", "qconf"], "#$ -o out/ -j y"],
+    ["PbsEngine", ["qsub", "qstat", "qdel"], "#PBS -o out/all.txt"],
+  ])(
+    "finds that the output of %s is to go to a folder that is not there, but for what an archive brings along",
+    async (engine, programs, directive) => {
+      const root = await makeRoot();
+      const script = `#!/bin/sh\n${directive}\ntrue\n`;
+      const [bad, good] = [makeJob(root, "bad", script), makeJob(root, "good", { "job.sh": script, "out/.keep": "" })];
+      const archive = join(dirname(good), "packed.tar.gz");
+      execFileSync("tar", ["-czf", archive, "-C", good, "."]);
+      const bin = makeFolder();
+      for (const program of programs)
+        writeFileSync(join(bin, program), "#!/bin/sh\necho slurm 22.05.8\n", { mode: 0o755 });
+      mkdirSync(join(bin, "default/common"), { recursive: true });
+      writeFileSync(join(bin, "default/common/act_qmaster"), "localhost\n");
+      const env = { PATH: `${bin}:${process.env.PATH}`, SGE_ROOT: bin, SGE_CELL: "default" };
+      const { stdout, stderr, code } = await jobmgr(["check", "-e", engine, bad, good, archive], { env });
+      expect([stdout, stderr]).toEqual([
+        `${bad}: error: Its output is to go to out/, and there is no such folder in the job's folder: make it.\n${good}: ok\n${archive}: ok\n`,
+        "",
+      ]);
+      expect(code).toBe(1);
+    },
+  );
 
   it("tells what may not be read", async ({ skip }) => {
     if (process.getuid?.() !== 0) skip("only root can become another user");

@@ -1,7 +1,8 @@
 /** What Grid Engine 8.1.9 said when it was made to, and what it means; each text is as qsub, qstat or qdel printed it. */
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { chmodSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { accountingQuestion, accountingRows, hasNoFile } from "../../engines/sge/accounting.ts";
 import { firstLine, idIn, verdictOf } from "../../engines/sge/answers.ts";
@@ -210,7 +211,7 @@ describe("the accounting", () => {
     for (const folder of [root, join(root, "default"), common]) chmodSync(folder, 0o755);
     if (text !== undefined) writeFileSync(join(common, "accounting"), text);
     spoil(join(common, "accounting"));
-    const { program, args } = accountingQuestion(["7", "64"]) ?? { program: "", args: [] };
+    const { program, args } = accountingQuestion(["7", "64"], 1_795_270_000_000) ?? { program: "", args: [] };
     const nobody = process.getuid?.() === 0 && { uid: 65_534, gid: 65_534 };
     const env = { ...process.env, PATH: path, SGE_ROOT: root, SGE_CELL: "default", LC_ALL: "C" };
     const { status, stdout, stderr } = spawnSync(program, [...args], { cwd: "/", encoding: "utf8", env, ...nobody });
@@ -275,9 +276,32 @@ describe("the accounting", () => {
     expect(accountingRows({ exitCode: undefined, stdout: whole, stderr: "" })).toBe("down");
   });
 
+  it("is read as well where it was put aside, packed or not, unless that was before any of the jobs", () => {
+    const exit = (code: number) => RECORD("a", 7, `${TIMES} 0 ${code} 1`, "NONE");
+    const putAside = (name: string, code: number, time: number) => (file: string) => {
+      const path = join(dirname(file), name);
+      writeFileSync(path, name.endsWith(".gz") ? gzipSync(exit(code)) : exit(code));
+      utimesSync(path, time, time);
+    };
+    const codes = (text: string, ...spoils: ((file: string) => void)[]) => {
+      const rows = accountingRows(
+        asked(text, (file) => {
+          for (const spoil of spoils) spoil(file);
+        }),
+      );
+      return typeof rows === "string" ? rows : rows.map(({ news }) => news.is === "ended" && news.exitCode);
+    };
+    const older = putAside("accounting-20261121.gz", 4, 1_795_271_000);
+    const newer = putAside("accounting.0", 5, 1_795_272_000);
+    expect(codes(exit(6), newer, older)).toEqual([4, 5, 6]);
+    expect(codes("", newer)).toEqual([5]);
+    expect(codes("", putAside("accounting.1", 3, 1_795_180_000), (file) => chmodSync(file, 0))).toBe("absent");
+    expect(codes("", putAside("accounting.1", 3, 1_795_180_000))).toEqual([]);
+  });
+
   it("is asked for all jobs at once, and only for numbers", () => {
-    expect(accountingQuestion(["1", "2", "x;y"])?.args).toContain("1|2");
-    expect(accountingQuestion(undefined)).toBeUndefined();
+    expect(accountingQuestion(["1", "2", "x;y"], 0)?.args).toContain("1|2");
+    expect(accountingQuestion(undefined, 0)).toBeUndefined();
   });
 });
 

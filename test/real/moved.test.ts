@@ -1,6 +1,6 @@
 /** A person moves the folder of a job that runs: nothing is started beside it, and what is told of it is true. */
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { expect, it } from "vitest";
 import { parseStarted } from "../../src/runner.ts";
 import { jobmgr, waitUntil } from "../harness.ts";
@@ -60,6 +60,25 @@ it("a folder that is moved to the inbox while its job runs waits there for its e
   const explained = await told(root, "explain", "job");
   expect(explained).toMatch(/ 1 unknown .* 2 succeeded /);
   expect(explained).toMatch(/1: It was started as job \w+ of LocalEngine, and no record tells how it ended/);
+});
+
+it("the end of a job is recorded where its folder was moved to meanwhile, which is taken at the next look", async () => {
+  const root = await makeJobRoot();
+  const manager = root.manage(["-M", "4"]);
+  root.dropGated("job");
+  await untilRunning(root, "job");
+  const records = recordsOf(root, "pending/job");
+  move(root, "pending/job", "inbox/job");
+  await waitUntil("it is told", () => WAITS.test(manager.stderr()));
+  writeFileSync(join(root.path, "inbox/job/job_hold"), "");
+  root.openGate();
+  await waitUntil("it is over", () => manager.stdout().includes("Nothing runs in job any more."));
+  expect(readFileSync(join(root.path, "inbox/job/.jobmgr", basename(records), "exit"), "utf8")).toMatch(/ 0 \S+ end$/m);
+  expect(await told(root, "status")).not.toContain("may still run");
+  rmSync(join(root.path, "inbox/job/job_hold"));
+  await root.completed("job");
+  expect(root.runs()).toEqual(["job", "job"]);
+  expect(await told(root, "explain", "job")).toContain("1: It ended with exit code 0, and its folder was moved");
 });
 
 it("moved back to pending, the job goes on as before, and can be cancelled there", async () => {

@@ -98,7 +98,7 @@ describe("on Grid Engine", { timeout: 240_000 }, () => {
     root.dropLedger("soft", "#$ -l s_rt=5\nexec sleep 1000");
     root.dropGated("runs");
     root.dropLedger("waits", "#$ -h");
-    root.dropLedger("again", "#$ -r y\n[ -e second ] && exit 0\ntouch second; exit 99");
+    root.dropLedger("again", "#$ -r y\necho >>starts; [ $(wc -l <starts) = 3 ] || exit 99");
     root.dropLedger("halt", "exit 100");
     root.run();
     await root.waits("waits", { why: /hqw: It is held/ });
@@ -116,9 +116,14 @@ describe("on Grid Engine", { timeout: 240_000 }, () => {
     expect(root.paragraphsOf("waits")).toContain("It was taken out of the queue before it started");
     // 99 asks Grid Engine for another start; 100 for no more, and that the job is kept for whoever looks at it.
     expect(again).toMatchObject({ state: "succeeded" });
+    const own = join(root.path, "complete/again/.jobmgr");
+    const [attempt = ""] = readdirSync(own).filter((name) => name.startsWith("attempt-"));
+    expect(readdirSync(join(own, attempt)).filter((name) => name.startsWith("exit"))).toEqual(
+      expect.arrayContaining(["exit", "exit-r1", "exit-r2"]),
+    );
     expect(halt).toMatchObject({ state: "failed", exitCode: 100 });
     expect(await until(() => isGone(halt), PATIENCE_MS, 200)).toBe(true);
-    expect(root.runs().sort()).toEqual(["again", "again", "halt", "hard", "runs", "soft"]);
+    expect(root.runs().sort()).toEqual(["again", "again", "again", "halt", "hard", "runs", "soft"]);
   });
 
   it("cancels what runs, what waits and what is stuck, and goes on where a killed manager stopped", async (context) => {
