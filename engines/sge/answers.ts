@@ -28,6 +28,12 @@ const FULL = "As many jobs wait and run as this cluster allows; it is submitted 
 
 /** The first that fits decides. */
 const TABLE: readonly VerdictRow[] = [
+  // Of the master's own name it says "can't resolve host name".
+  [
+    /can't resolve hostname "?([^\s"]*)"?/i,
+    "refused",
+    'It names a machine, $1, that is not known here: by #$ -l hostname, or before a ":" in #$ -o, -e, -i or -S. Change that.',
+  ],
   // It was sent, and nothing came back.
   [
     /failed receiving gdi request|got (?:read|receive) error|got no response|connection closed|Error reading answer list/i,
@@ -40,7 +46,7 @@ const TABLE: readonly VerdictRow[] = [
     UNREACHABLE,
   ],
   [
-    /can't (?:find|open) connection|can't resolve|unable to contact qmaster|qmaster (?:is )?not (?:running|reachable)|endpoint is not unique|access denied/i,
+    /can't (?:find|open) connection|can't resolve host name|unable to contact qmaster|qmaster (?:is )?not (?:running|reachable)|endpoint is not unique|access denied/i,
     "unavailable",
     UNREACHABLE,
   ],

@@ -84,6 +84,13 @@ describe("a no", () => {
     ],
     [unable("Error reading answer list from qmaster"), "ambiguous", /lost/],
     [unable("job rejected: only 10 jobs are allowed per user (current job count: 10)"), "full", /max_u_jobs/],
+    // What one job asks for must not be taken for the state of all.
+    [unable('can\'t resolve hostname "a"'), "refused", /a machine, a, that is not known/],
+    [
+      unable('unable to send message to qmaster using port 6444 on host "nosuchhost": can\'t resolve host name'),
+      "unavailable",
+      /out of reach/,
+    ],
     [unable("something that nobody has ever seen"), "unknown", /^$/],
     [said("", "", 0), "ambiguous", /lost/],
     [said("", "", 143), "ambiguous", /lost/],
