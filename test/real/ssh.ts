@@ -1,8 +1,9 @@
 /** A real sshd on the loopback, with keys of its own, and mounts of its folders through sshfs. */
 import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { expect, onTestFinished, type TestContext } from "vitest";
 import { makeFolder, runToEnd, start, waitUntil } from "../harness.ts";
 import { need } from "./surroundings.ts";
@@ -15,15 +16,22 @@ export interface Server {
   readonly options: readonly string[];
 }
 
-function freePort(): Promise<number> {
+/** The server listens there. */
+function portOf(server: ReturnType<typeof createServer>): Promise<number> {
   return new Promise((resolve, reject) => {
-    const server = createServer();
     server.on("error", reject);
     server.listen(0, HOST, () => {
       const address = server.address();
-      server.close(() => resolve(typeof address === "object" && address ? address.port : 0));
+      resolve(typeof address === "object" && address ? address.port : 0);
     });
   });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  const port = await portOf(server);
+  await new Promise((resolve) => server.close(resolve));
+  return port;
 }
 
 /** A server on the loopback with keys of its own, which knows this user alone. */
@@ -73,6 +81,34 @@ export async function startServer(context: TestContext): Promise<Server> {
       "BatchMode=yes",
     ],
   };
+}
+
+const PIECE_BYTES = 2048;
+
+/**
+ * The same server at the end of a slow line, which takes so many bytes a second and stands still at no time. (Those who
+ * brake themselves, as scp -l does, stand still for many seconds.)
+ */
+export async function slowLine({ port, options }: Server, bytesPerS: number): Promise<Server> {
+  const carry = async (from: Socket, to: Socket) => {
+    for await (const chunk of from as AsyncIterable<Buffer>) {
+      for (let at = 0; at < chunk.length; at += PIECE_BYTES) {
+        const piece = chunk.subarray(at, at + PIECE_BYTES);
+        to.write(piece);
+        await wait((piece.length / bytesPerS) * 1000);
+      }
+    }
+    to.end();
+  };
+  const line = createServer((client) => {
+    const server = connect(port, HOST);
+    server.pipe(client);
+    server.on("error", () => client.destroy());
+    client.on("error", () => server.destroy());
+    carry(client, server).catch(() => server.destroy());
+  });
+  onTestFinished(() => void line.close());
+  return { port: await portOf(line), options: [...options, `HostKeyAlias=[${HOST}]:${port}`] };
 }
 
 export function withO(options: readonly string[]): string[] {

@@ -20,7 +20,7 @@ import { dirname, join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { isUnfinishedName } from "../../src/inbox/ready.ts";
 import { jobmgr, makeFolder, type Running, runToEnd, start, type TestRoot, waitUntil } from "../harness.ts";
-import { ME, mountOver, startServer, withO } from "./ssh.ts";
+import { ME, mountOver, slowLine, startServer, withO } from "./ssh.ts";
 import { makeJobRoot, need } from "./surroundings.ts";
 
 const SETTLE_S = 3;
@@ -168,20 +168,19 @@ describe("an upload over ssh", { timeout: 240_000 }, () => {
   });
 
   it.for([
-    // In greater pieces this protocol's throttle stands still for many seconds at a time, which no settle time survives.
-    ["sftp", ["-X", "buffer=4096"]],
+    ["sftp", ["-s"]],
     ["old", ["-O"]],
   ] as const)(
     "by scp -p -r (%s protocol), slow and with old times, is started once it is whole",
     async ([, how], context) => {
       const scp = need(context, "scp");
-      const server = await startServer(context);
+      const server = await slowLine(await startServer(context), 70_000);
       const watched = await watchedRoot();
       const source = makeSource("by-scp");
       mkdirSync(join(watched.root.path, "inbox", "by-scp"), { mode: 0o755 });
       // One by one, for scp -r of the folder itself sends its files in no order: here job.sh is the first.
       const upload = runToEnd(scp, [
-        ...["-F", "none", "-P", String(server.port), "-l", "700", "-p", "-r", "-q", ...how],
+        ...["-F", "none", "-P", String(server.port), "-p", "-r", "-q", ...how],
         ...withO(server.options),
         ...readdirSync(source)
           .sort()
