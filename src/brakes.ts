@@ -29,7 +29,8 @@ export class Brakes {
   note(failed: boolean, nowMs: number): string | undefined {
     const { share, windowS, least, coolDownS } = this.#rules;
     if (failed) this.#errors++;
-    if (share === 0) return undefined;
+    // Those that were taken in before a pause, and end in it, are of the same trouble.
+    if (share === 0 || this.pausedForMs(nowMs) > 0) return undefined;
     this.#ends.push({ atMs: nowMs, failed });
     this.#ends = this.#ends.filter((end) => end.atMs > nowMs - windowS * 1000);
     const failures = this.#ends.filter((end) => end.failed).length;

@@ -102,6 +102,9 @@ function checkedValue(
     throw mistake(`${key} in ${where} must be a text in quotes, such as ${EXAMPLES[key as Key]}`);
   if (key === "kind" && !KINDS.some((kind) => kind === value))
     throw mistake(`kind = ${value} in ${where}: it must be one of ${KINDS.join(", ")}`);
+  const strange = key === "processes-flag" ? /%(?!\(np\)[ds]).?/.exec(value.replaceAll("%%", "")) : null;
+  if (strange)
+    throw mistake(`${key} in ${where} has ${strange[0]}, which is none: %(np)d is the number of processes, and %% a %`);
   // A name alone is looked for on the PATH.
   return key === "executable" && value.includes("/") ? asPath(value) : value;
 }

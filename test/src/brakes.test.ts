@@ -39,6 +39,14 @@ describe("the brakes", () => {
     expect(brakes.pausedForMs(40_000)).toBe(0);
   });
 
+  it("say nothing more of what was taken in before a pause, and ends in it", () => {
+    const brakes = new Brakes(RULES);
+    notes(brakes, [true, true, true, true]);
+    expect([5, 6, 7, 8, 33].map((s) => brakes.note(true, s * 1000)).filter(Boolean)).toEqual([]);
+    expect(brakes.pausedForMs(34_000)).toBe(0);
+    expect(brakes.errors).toBe(9);
+  });
+
   it("stand open with a share of 0, and with no failures", () => {
     expect(notes(new Brakes({ ...RULES, share: 0 }), Array(50).fill(true)).filter(Boolean)).toEqual([]);
     expect(notes(new Brakes(RULES), Array(50).fill(false)).filter(Boolean)).toEqual([]);
@@ -61,10 +69,13 @@ describe("the brakes", () => {
       fc.property(fc.array(fc.boolean(), { maxLength: 60 }), (ends) => {
         const brakes = new Brakes(RULES);
         let since: boolean[] = [];
+        let goesOnAt = 0;
         return notes(brakes, ends).every((said, i) => {
+          if (i < goesOnAt) return said === undefined;
           since.push(ends[i] as boolean);
           const due = since.length >= RULES.least && since.filter(Boolean).length / since.length >= RULES.share;
           if (due) since = [];
+          if (due) goesOnAt = i + RULES.coolDownS;
           return due === (said !== undefined);
         });
       }),

@@ -46,6 +46,10 @@ describe("tables of launchers", () => {
     ["[launch.site]\ndefault-options = 'a b'\n", /default-options in \[launch\.site\] must be a list with each word/],
     ["[launch.site]\npreset-options = [1]\n", /preset-options in \[launch\.site\] must be a list/],
     ['[launch.site]\nkind = "pbs"\n', /kind = pbs in \[launch\.site\]: it must be one of openmpi, mpich, srun/],
+    [
+      '[launch.site]\nprocesses-flag = "--tasks=%d"\n',
+      /processes-flag in \[launch\.site\] has %d, which is none: %\(np\)d is/,
+    ],
     ['[launch.site]\nprocesses-flag = ""\n', /processes-flag in \[launch\.site\] must be a text.*"-n %\(np\)d"/],
     ["[launch]\nbackend = 1\n", /launch\.backend must be a text/],
     ['[launch]\nbackedn = "mpi"\n', /the table \[launch\] has the key "backedn".*Did you mean backend\?/],
