@@ -110,6 +110,7 @@ export class Metrics {
     try {
       // Moving somebody's folder aside would be worse than no figures.
       if (this.#disk.look(this.#file)?.kind === "folder") throw new Error("it is a folder; name a file in it");
+      if (!this.#disk.look(dirname(this.#file))) throw new Error(`there is no folder ${dirname(this.#file)}`);
       putForAll(this.#disk, dirname(this.#file), basename(this.#file), this.#text(figures.facts()));
       figures.problem("metrics", undefined);
     } catch (error) {

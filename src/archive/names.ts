@@ -22,6 +22,9 @@ const FORMS: Readonly<Record<string, ArchiveForm | "script">> = {
   ".sh": "script",
 };
 
+/** For people: how the names of archives end. */
+export const ARCHIVE_ENDINGS = ".tar.gz, .tgz, .tar.xz, .tar or .zip";
+
 /** What a file of this name would be as a job; undefined if it would be none. */
 export function arrivalName(file: string): ArrivalName | undefined {
   // Asked of each of ten thousand folders.

@@ -9,7 +9,7 @@ import type { Disk, OpenFile } from "../disk.ts";
 import { type ArchiveLimits, checkBytes, type Entry, type Layout, Listing, layoutOf, type Visit } from "./entries.ts";
 import { ArchiveFault, ArchiveWait } from "./fault.ts";
 import { type Filter, FilterError } from "./filter.ts";
-import type { ArchiveForm } from "./names.ts";
+import { ARCHIVE_ENDINGS, type ArchiveForm } from "./names.ts";
 
 const PIECE_BYTES = 256 * 1024;
 
@@ -164,10 +164,11 @@ function checkMagic(head: Buffer, form: ArchiveForm): void {
   const expected = EXPECTED[form];
   // A zip archive may begin with something else; the oldest tar has no mark; both are found out when they are read.
   if (found === expected || (found === undefined && (form === "tar" || form === "zip"))) return;
+  if (head.length === 0) throw new ArchiveFault("It is empty.");
   if (found === undefined)
     throw new ArchiveFault(`It is no ${expected} file, as its name says, and none that is known here.`);
   const ending = ENDINGS[found];
-  const remedy = ending ? `Name it ${ending}` : "Make it as .tar.gz, .tar.xz, .tar or .zip";
+  const remedy = ending ? `Name it ${ending}` : `Make it as ${ARCHIVE_ENDINGS}`;
   throw new ArchiveFault(`Its name says that it is ${expected}, but it is ${found}. ${remedy}.`);
 }
 

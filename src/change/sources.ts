@@ -1,6 +1,6 @@
 /** What a path is as a job, and under which name; or why it can be none. Nothing is changed. */
 import { basename, dirname, join, resolve } from "node:path";
-import { arrivalName } from "../archive/names.ts";
+import { ARCHIVE_ENDINGS, arrivalName } from "../archive/names.ts";
 import type { Disk } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { printable } from "../printable.ts";
@@ -63,7 +63,7 @@ function fileSource(disk: Disk, given: string, path: string, name: string | unde
   const isScript = arrival !== undefined || disk.read(path, 2)?.toString("latin1") === "#!";
   if (isScript) return named(name ?? arrival?.name ?? file.replace(/(?<=.)\.[^.]*$/, ""), { is: "script", path });
   return {
-    fault: `${printable(file)} is no folder, script or archive: a script ends in .sh or begins with #!, an archive ends in .tar.gz, .tgz, .tar.xz, .tar or .zip.`,
+    fault: `${printable(file)} is no folder, script or archive: a script ends in .sh or begins with #!, an archive ends in ${ARCHIVE_ENDINGS}.`,
   };
 }
 

@@ -322,8 +322,9 @@ export const OPTIONS = {
   retryOn: {
     flags: "--retry-on <ends>",
     type: "list",
+    shown: NO_RETRY.on.join(" "),
     group: "When jobs fail",
-    help: `after which ends: words such as timeout or failed, exit codes (default ${NO_RETRY.on.join(" ")}; may be repeated)`,
+    help: "after which ends: words such as timeout or failed, exit codes; may be repeated",
   },
   retryPause: {
     flags: "--retry-pause <seconds>",

@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join } from "node:path";
-import { arrivalName, onlyArchive } from "../archive/names.ts";
+import { ARCHIVE_ENDINGS, arrivalName, onlyArchive } from "../archive/names.ts";
 import { clockOf, secondOf } from "../clock.ts";
 import { type Disk, type Look, signOf, walkTree } from "../disk.ts";
 import { FILES, isResultName } from "../files.ts";
@@ -76,7 +76,8 @@ export function readinessOf(
   if (!top) return unready("it has gone");
   if (top.kind === "link") return unready("it is a link; links are not followed. Move the folder itself here");
   if (top.kind === "file" && arrivalName(basename(folder))) return fileReadiness(top, rules, nowMs);
-  if (top.kind !== "folder") return unready("it is not a folder. Put it into a folder, as job.sh");
+  if (top.kind !== "folder")
+    return unready(`it is no folder, script or archive: a script ends in .sh, an archive in ${ARCHIVE_ENDINGS}`);
   const names = disk.list(folder);
   const script = names.includes(FILES.script) ? disk.look(join(folder, FILES.script)) : undefined;
   if (!script) return unready(`it has no job.sh yet${archiveHint(names, rules)}`);

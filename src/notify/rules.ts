@@ -3,6 +3,7 @@ import { ConfigError, type NotifySettings } from "../config/config.ts";
 import { longFlag, type OptionName } from "../config/options.ts";
 import type { Disk } from "../disk.ts";
 import type { Occasion } from "../events.ts";
+import { shellWord } from "../shell-word.ts";
 import { commandTarget, type FeedProgram, type Target, webhookTarget } from "./target.ts";
 
 /** When somebody is told, and how often it is tried. */
@@ -40,7 +41,10 @@ export async function targetsOf(
   feed: FeedProgram,
 ): Promise<Target[]> {
   const targets: Target[] = [];
-  if (settings.command !== undefined) targets.push(commandTarget(settings.command, feed));
+  if (settings.command !== undefined) {
+    checkProgram(disk, "notifyCommand", settings.command);
+    targets.push(commandTarget(settings.command, feed));
+  }
   const url = settings.urlFile === undefined ? settings.url : urlIn(disk, "notifyUrlFile", settings.urlFile, WEB);
   if (url !== undefined) targets.push(webhookTarget(url, headersIn(disk, settings.headerFile)));
   if (settings.mail.length > 0) {
@@ -76,6 +80,17 @@ function headersIn(disk: Disk, path: string | undefined): Headers {
     }
   }
   return headers;
+}
+
+const ANYBODY_RUNS = 0o111;
+
+/** A mistake in its name is told at the start, and not when the first job has failed. */
+function checkProgram(disk: Disk, name: OptionName, path: string): void {
+  if (!disk.look(path)) throw wrong(name, path, "there is no such file");
+  const there = disk.look(disk.realPath(path));
+  if (there?.kind !== "file") throw wrong(name, path, "it is no file");
+  if ((there.mode & ANYBODY_RUNS) === 0)
+    throw wrong(name, path, `it is no program. Make it one: chmod +x ${shellWord(path)}`);
 }
 
 function linesIn(disk: Disk, name: OptionName, path: string): string[] {

@@ -1,5 +1,6 @@
 /** `jobmgr check PATH...`: all that can be known of a job without running it. */
 import { basename, resolve } from "node:path";
+import { ARCHIVE_ENDINGS } from "../archive/names.ts";
 import { readArchive } from "../check/archive.ts";
 import { dryRun, withPrivateFolder } from "../check/dry-run.ts";
 import { error, type Finding, warning } from "../check/finding.ts";
@@ -136,7 +137,7 @@ class Checker {
       if (form === undefined && !bytes.toString("latin1").startsWith("#!"))
         return [
           error(
-            `it is no folder, script or archive: a script ends in .sh or begins with #!, an archive ends in .tar.gz, .tgz, .tar.xz, .tar or .zip.`,
+            `it is no folder, script or archive: a script ends in .sh or begins with #!, an archive ends in ${ARCHIVE_ENDINGS}.`,
           ),
         ];
       const odd =

@@ -417,8 +417,11 @@ describe("what cannot be used", () => {
 
   it("is said once, and jobs end as ever: a program that is not there, or fails, or does not read", async () => {
     const root = await makeRoot();
+    const gone = makeProgram(root).path;
+    const manager = root.manage(["--notify-command", gone]);
+    await waitUntil("it has begun", () => manager.stdout().includes("Watching"));
+    rmSync(gone);
     root.dropLedger("a", "exit 1");
-    const manager = root.manage(["--notify-command", join(root.path, "nothing")]);
     await waitUntil("it is said", () => /cannot be delivered: it cannot be started \(ENOENT\)/.test(manager.stderr()));
     await manager.stop();
     for (const [code, why] of [

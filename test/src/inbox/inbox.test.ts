@@ -302,7 +302,7 @@ describe("archives and scripts", () => {
     const reasons = Object.fromEntries(inbox.reasons());
     expect(Object.keys(reasons).sort()).toEqual(["a.tar.gz.part", "b.txt", "c.gz", "e.zip", "f.sh"]);
     expect(reasons).toMatchObject({
-      "b.txt": expect.stringMatching(/not a folder/),
+      "b.txt": expect.stringMatching(/no folder, script or archive/),
       "e.zip": "it is empty",
       "f.sh": expect.stringMatching(/is a link/),
     });

@@ -97,7 +97,7 @@ describe("a folder waits", () => {
         rmSync(folder, { recursive: true });
         writeFileSync(folder, "");
       },
-      /not a folder.*job\.sh/,
+      /no folder, script or archive: a script ends in \.sh/,
     ],
     [
       "when it is a link",

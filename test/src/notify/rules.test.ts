@@ -38,9 +38,9 @@ describe("whom to tell", () => {
     const url = fileOf("  https://ada:SECRET@hooks.example.org:8443/services/SECRET \nmore\n");
     const smtp = fileOf("smtps://ada:SECRET@mail.example.org/?from=jobs@example.org");
     symlinkSync(url, `${url}-link`);
-    const raw = { notifyCommand: "/bin/tell", notifyMail: ["ada@b.org bob@b.org"], notifySmtpFile: smtp };
+    const raw = { notifyCommand: "/bin/true", notifyMail: ["ada@b.org bob@b.org"], notifySmtpFile: smtp };
     expect(await targets({ ...raw, notifyUrlFile: `${url}-link` })).toEqual([
-      "the command /bin/tell",
+      "the command /bin/true",
       "the webhook at https://hooks.example.org:8443",
       "mail to ada@b.org, bob@b.org by mail.example.org",
     ]);
@@ -73,6 +73,8 @@ describe("whom to tell", () => {
     ["a name that no header has", "notifyHeaderFile", "# SECRET\n\nX Y: SECRET\n", /line 3 is no header/],
     ["no mail server", "notifySmtpFile", "https://SECRET\n", /must be an address that begins with smtp/],
     ["no file", "notifyUrlFile", undefined, /there is no such file/],
+    ["no program", "notifyCommand", undefined, /there is no such file/],
+    ["a program that may not be run", "notifyCommand", "#!/bin/sh\n", /it is no program\. Make it one: chmod \+x \//],
   ])("is refused where a file is wrong, whose text is not shown: %s", async (_, name, text, why) => {
     const path = text === undefined ? "/nowhere/at/all" : fileOf(text);
     const more: RawOptions = {
