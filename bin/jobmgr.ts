@@ -3,6 +3,7 @@
 import { CommanderError } from "commander";
 import { diskErrorText } from "../src/disk-error.ts";
 import { EXIT } from "../src/exit-codes.ts";
+import { columnsOf } from "./columns.ts";
 import { commandLine, helpHint } from "./program.ts";
 import { version } from "./version.ts";
 
@@ -50,8 +51,7 @@ async function exitCodeOf(error: unknown, hint: string): Promise<number> {
 async function fitting(lines: readonly string[]): Promise<readonly string[]> {
   if (!process.stderr.isTTY) return lines;
   const { prose } = await import("../src/prose.ts");
-  const width = Number(process.env.COLUMNS) || process.stderr.columns || 80;
-  return lines.flatMap((line) => prose(line, width, "  "));
+  return lines.flatMap((line) => prose(line, columnsOf(process.stderr), "  "));
 }
 
 // No await at the top: the main file of an executable is CommonJS, which has none.
@@ -66,11 +66,7 @@ if (word === "__complete") {
   const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
   });
-  // `jobmgr help cancel` is `jobmgr cancel --help`; a command that there is not is refused as such.
-  const [verb] = words;
-  const isUnknown = verb !== undefined && !main.commands.some((command) => command.name() === verb);
-  const help = isUnknown ? [verb] : [...words.slice(0, 1), "--help"];
-  main.parseAsync(word === "help" ? help : process.argv.slice(2), { from: "user" }).catch(async (error: unknown) => {
+  main.parseAsync(process.argv.slice(2), { from: "user" }).catch(async (error: unknown) => {
     process.exitCode = await exitCodeOf(error, helpHint(main));
   });
 }

@@ -14,6 +14,7 @@ import {
 } from "../src/config/options.ts";
 import { didYouMean } from "../src/nearest.ts";
 import type { Call, Verb } from "../src/verbs/call.ts";
+import { columnsOf } from "./columns.ts";
 
 type Loads = () => Promise<Verb<never>>;
 
@@ -81,13 +82,15 @@ export function commandLine(version: string, ended: (exitCode: number) => void):
     .exitOverride()
     .configureOutput({
       outputError: (text, write) => write(`${text.replace(/^error/, "jobmgr").trimEnd()}\n${helpHint(main)}\n`),
-      getOutHelpWidth: () => Number(process.env.COLUMNS) || process.stdout.columns || 80,
+      getOutHelpWidth: () => columnsOf(process.stdout),
     })
     .showSuggestionAfterError()
     // What stands behind a verb is read by that verb alone: it knows which word is the value of an option.
     .enablePositionalOptions()
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
+      const [word, ...words] = command.args;
+      if (word === "help") return void (await main.parseAsync(helpWords(main, words), { from: "user" }));
       refuseUnknownVerb(command);
       ended(await call(version, command.opts().setup ? SET_UP : RUN, NO_WORDS, {}, command.opts()));
     });
@@ -110,6 +113,13 @@ type Called = (loads: Loads, words: Words, options: object, flags: RawOptions) =
 export function helpHint(main: Command): string {
   const [word] = main.args;
   return word !== undefined && Object.hasOwn(VERBS, word) ? `See jobmgr ${word} --help.` : "See jobmgr --help.";
+}
+
+/** `jobmgr help cancel` is `jobmgr cancel --help`; a command that there is not is refused as such. */
+function helpWords(main: Command, words: readonly string[]): string[] {
+  const [verb] = words;
+  const isUnknown = verb !== undefined && !main.commands.some((command) => command.name() === verb);
+  return isUnknown ? [verb] : [...words.slice(0, 1), "--help"];
 }
 
 /** The options are many; what one looks for are the verbs. */

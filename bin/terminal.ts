@@ -3,6 +3,7 @@ import { createInterface } from "node:readline/promises";
 import type { Settings } from "../src/config/config.ts";
 import { makePaint, wantsColour } from "../src/paint.ts";
 import type { Terminal } from "../src/verbs/call.ts";
+import { columnsOf } from "./columns.ts";
 import { openScreen } from "./screen.ts";
 
 /** Of a pipe: wide enough for whole lines. */
@@ -16,7 +17,7 @@ export function realTerminal(color: Settings["color"]): Terminal {
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),
     isTerminal,
-    width: () => Number(env.COLUMNS) || (isTerminal ? stdout.columns || 80 : PIPE_COLUMNS),
+    width: () => columnsOf(stdout, PIPE_COLUMNS),
     paint: makePaint(wantsColour(color, isTerminal, env)),
     openScreen: () => (isTerminal ? openScreen() : undefined),
     async ask(question) {

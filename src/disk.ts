@@ -366,6 +366,8 @@ export function moveFolderUnlessTaken(disk: Disk, from: string, to: string): boo
     return true;
   } catch (error) {
     if (codeOf(error) === "ENOTEMPTY" || codeOf(error) === "EEXIST") return false;
+    // sshfs says no other word for it.
+    if (codeOf(error) === "EPERM" && disk.look(to)) return false;
     throw error;
   }
 }

@@ -6,6 +6,7 @@ import { openSymptom, rootSymptoms } from "../doctor/root.ts";
 import type { Symptom } from "../engine.ts";
 import { EXIT } from "../exit-codes.ts";
 import { printable } from "../printable.ts";
+import { prose } from "../prose.ts";
 import type { Root } from "../root.ts";
 import type { Call } from "./call.ts";
 import { withManagersEngine } from "./managers-engine.ts";
@@ -16,7 +17,7 @@ export async function doctor(call: Call<{ json?: boolean }>): Promise<number> {
   const symptoms = await symptomsOf(call);
   const isWell = symptoms.every(({ level }) => level !== "error");
   if (options.json) terminal.out(`${JSON.stringify({ schema: 1, ok: isWell, symptoms }, undefined, 1)}\n`);
-  else for (const symptom of symptoms) terminal.out(`${lineOf(symptom, call)}\n`);
+  else for (const line of symptoms.flatMap((symptom) => linesOf(symptom, call))) terminal.out(`${line}\n`);
   return isWell ? EXIT.ok : EXIT.failed;
 }
 
@@ -61,8 +62,12 @@ async function absenceSymptoms(around: Call["around"]): Promise<Symptom[]> {
 
 const LEVEL_COLUMNS = "warning".length;
 
-function lineOf({ level, about, says }: Symptom, { terminal }: Call): string {
+/** One line, where it is for a program. */
+function linesOf({ level, about, says }: Symptom, { terminal }: Call): string[] {
   const padding = " ".repeat(LEVEL_COLUMNS - level.length);
   const shown = level === "ok" ? level : terminal.paint.level(level === "error" ? "error" : "warn", level);
-  return `${shown}${padding}  ${about}: ${printable(says)}`;
+  const indent = " ".repeat(LEVEL_COLUMNS + 2);
+  const text = `${about}: ${printable(says)}`;
+  const lines = terminal.isTerminal ? prose(text, terminal.width() - indent.length) : [text];
+  return lines.map((line, i) => `${i === 0 ? `${shown}${padding}  ` : indent}${line}`);
 }

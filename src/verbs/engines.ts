@@ -2,6 +2,7 @@
 import { EXIT } from "../exit-codes.ts";
 import { table } from "../paint.ts";
 import { printable } from "../printable.ts";
+import { prose } from "../prose.ts";
 import type { Call, EngineEntry } from "./call.ts";
 import { withManagersEngine } from "./managers-engine.ts";
 
@@ -25,7 +26,8 @@ export async function engines(call: Call<{ json?: boolean }>): Promise<number> {
   for (const { word, from, absence } of entries) {
     if (absence === undefined) continue;
     const where = from === undefined || from === word ? "" : ` (${from})`;
-    terminal.out(`${printable(`${word}${where}: ${absence}`)}\n`);
+    const text = printable(`${word}${where}: ${absence}`);
+    for (const line of terminal.isTerminal ? prose(text, terminal.width(), "  ") : [text]) terminal.out(`${line}\n`);
   }
   const [inForce] = entries.filter((entry) => entry.isInForce);
   if (inForce) terminal.out(`In force here: ${printable(inForce.word)}. For another one: -e ENGINE\n`);

@@ -48,7 +48,7 @@ it("Slurm's commands on a machine that belongs to no cluster run no jobs, and it
   expect([code, stderr.trim()]).toEqual([69, expect.stringMatching(why)]);
 });
 
-it("who looks on asks the engine of the root's manager while one runs, unless another one is named", async () => {
+it("who looks on asks the engine of the root's manager, or of the last one, unless another one is named", async () => {
   const root = await makeRoot();
   putManager(root, { engine: "LocalEngine" }, true);
   const asked = async (cwd: string, env: NodeJS.ProcessEnv = {}) => {
@@ -62,6 +62,9 @@ it("who looks on asks the engine of the root's manager while one runs, unless an
   expect(await asked("/")).toEqual(["SlurmEngine"]);
   const { stdout } = await jobmgr(["resources", "--json"], { cwd: inbox });
   expect(JSON.parse(stdout)).toMatchObject({ engine: "LocalEngine" });
+  // As cron leaves it between two passes.
   rmSync(join(root.path, ".jobmgr/lock"), { recursive: true });
+  expect(await asked(inbox)).toEqual(["LocalEngine"]);
+  putManager(root, { engine: "MineEngine", engineFrom: join(root.path, "mine.js") }, false);
   expect(await asked(inbox)).toEqual(["SlurmEngine"]);
 });

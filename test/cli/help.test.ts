@@ -72,7 +72,9 @@ describe("a general option with a verb", () => {
 
 describe("jobmgr help", () => {
   it.each([["cancel"], []])("%s is the same as with --help", async (...verb) => {
-    expect(await jobmgr(["help", ...verb])).toEqual(await jobmgr([...verb, "--help"]));
+    const help = await jobmgr([...verb, "--help"]);
+    expect(await jobmgr(["help", ...verb])).toEqual(help);
+    expect(await jobmgr(["--root", "/nonexistent", "help", ...verb])).toEqual(help);
   });
 
   it("refuses a command that there is not", async () => {

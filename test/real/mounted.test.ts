@@ -5,8 +5,8 @@
 import { appendFileSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { jobmgr, makeFolder, PROGRAM, start, waitUntil } from "../harness.ts";
-import { mountOver, startServer } from "./ssh.ts";
+import { FAST, jobmgr, makeFolder, PROGRAM, start, waitUntil } from "../harness.ts";
+import { mountDirectly, mountOver, startServer } from "./ssh.ts";
 import { type JobRoot, makeJobRoot } from "./surroundings.ts";
 
 /** What a mount has seen it believes for 20 s, unless it is told otherwise. */
@@ -160,5 +160,45 @@ describe("on a root that is mounted through sshfs", { timeout: 240_000 }, () => 
     expect(existsSync(join(path, "complete/job/job_output.txt"))).toBe(true);
     appendFileSync(join(root.path, "complete/job/job_output.txt"), "second\n");
     expect(await done("logs", "job")).toBe("first\nsecond\n");
+  });
+});
+
+describe("a manager whose root is mounted", { timeout: 60_000 }, () => {
+  it("waits while the file system hangs, and goes on when it answers, or the next one does: nothing is lost or runs twice", async (context) => {
+    const root = await makeJobRoot();
+    const { path, server } = await mountDirectly(context, root.path, BRIEFLY);
+    const manage = () => start(process.execPath, [PROGRAM, "--root", path, ...FAST]);
+    const manager = manage();
+    root.dropGated("runs");
+    await waitUntil("it runs", () => root.runs().includes("runs"));
+    process.kill(server, "SIGSTOP");
+    root.openGate();
+    root.dropLedger("later");
+
+    const told = await jobmgr(["--root", root.path, "status", "--json"]);
+    expect(JSON.parse(told.stdout)).toMatchObject({
+      manager: { pid: manager.pid },
+      counts: { waiting: 1, pending: 1, complete: 0 },
+      problems: [],
+    });
+    const other = await jobmgr(["--root", root.path, ...FAST, "--once"]);
+    expect([other.code, other.stderr]).toEqual([75, expect.stringContaining(`process ${manager.pid}`)]);
+    expect([root.names("inbox"), root.names("pending")]).toEqual([["later"], ["runs"]]);
+
+    process.kill(server, "SIGCONT");
+    await root.completed("runs", "later");
+    root.dropGated("goes-on", "second");
+    await waitUntil("it runs", () => root.runs().includes("goes-on"));
+    process.kill(server, "SIGSTOP");
+    root.openGate("second");
+    manager.signal("SIGKILL");
+    process.kill(server, "SIGCONT");
+    await manager.ended;
+    const next = manage();
+    await root.completed("goes-on");
+    for (const name of ["runs", "later", "goes-on"])
+      expect(root.status(name)).toMatchObject({ state: "succeeded", exitCode: 0 });
+    expect(root.runs()).toEqual(["runs", "later", "goes-on"]);
+    expect([manager.stderr(), next.stderr()]).toEqual(["", ""]);
   });
 });

@@ -1,11 +1,13 @@
 /** A real sshd on the loopback, with keys of its own, and mounts of its folders through sshfs. */
-import { closeSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, onTestFinished, type TestContext } from "vitest";
+import { isAlive, startOf } from "../../engines/process.ts";
 import { makeFolder, runToEnd, start, waitUntil } from "../harness.ts";
+import { putProgram } from "../own-programs.ts";
 import { need } from "./surroundings.ts";
 
 const HOST = "127.0.0.1";
@@ -118,22 +120,41 @@ export function withO(options: readonly string[]): string[] {
 export const ME = `${userInfo().username}@${HOST}`;
 
 /** Mounts a folder of the server; returns where. It is gone when the test ends. `how`: options of sshfs, each without its -o. */
-export async function mountOver(
+export function mountOver(
   context: TestContext,
   { port, options }: Server,
   folder: string,
   how: readonly string[] = [],
 ): Promise<string> {
+  const words = ["-F", "/dev/null", "-p", String(port), ...withO([...options, ...how]), `${ME}:${folder}`];
+  return mountBy(context, words);
+}
+
+/** Mounts a folder with nothing but a server of its own between; returns where, and the pid of that server. */
+export async function mountDirectly(
+  context: TestContext,
+  folder: string,
+  how: readonly string[],
+): Promise<{ path: string; server: number }> {
+  const program = ["/usr/lib/openssh/sftp-server", "/usr/libexec/openssh/sftp-server"].find((one) => existsSync(one));
+  if (program === undefined) return context.skip("there is no sftp-server");
+  const notes = makeFolder();
+  const pid = join(notes, "pid");
+  putProgram(join(notes, "ssh"), `echo $$ >'${pid}'\nexec ${program}\n`);
+  const path = await mountBy(context, [...withO([`ssh_command=${join(notes, "ssh")}`, ...how]), `here:${folder}`]);
+  const server = Number(readFileSync(pid, "utf8"));
+  const itsStart = startOf(server) ?? "";
+  onTestFinished(() => {
+    if (isAlive(server, itsStart)) process.kill(server, "SIGKILL");
+  });
+  return { path, server };
+}
+
+async function mountBy(context: TestContext, words: readonly string[]): Promise<string> {
   skipWithoutFuse(context);
   const mounted = makeFolder();
   const { dev } = statSync(mounted);
-  const mount = start(need(context, "sshfs"), [
-    "-f",
-    ...["-F", "/dev/null", "-p", String(port)],
-    ...withO([...options, ...how]),
-    `${ME}:${folder}`,
-    mounted,
-  ]);
+  const mount = start(need(context, "sshfs"), ["-f", ...words, mounted]);
   const fusermount = need(context, "fusermount3");
   onTestFinished(async () => {
     await runToEnd(fusermount, ["-u", "-z", mounted]);

@@ -87,6 +87,22 @@ describe("in a terminal", () => {
     expect(terminal.raw()).not.toMatch(/\n\r?new/);
   });
 
+  it("what doctor and engines say is in lines that it has room for", async (context) => {
+    const root = await makeJobRoot();
+    const terminal = await openTerminal(context, root);
+    terminal.resize(70, 50);
+    for (const verb of ["doctor", "engines"]) {
+      const before = terminal.raw().length;
+      terminal.run(
+        `PATH=/nonexistent ${process.execPath} ${PROGRAM} ${verb} --color never -e SlurmEngine; echo "told" now`,
+      );
+      await waitUntil(`${verb} has told`, () => terminal.raw().slice(before).includes("\ntold now"));
+      const lines = terminal.raw().slice(before).split(/\r*\n/).slice(1);
+      expect(lines.filter((line) => line.length > 70)).toEqual([]);
+      expect(lines.join("\n")).toMatch(/\n {2,}\w/);
+    }
+  });
+
   it("colour is used there, and not with NO_COLOR or --color never", async (context) => {
     const root = await makeJobRoot();
     const terminal = await openTerminal(context, root);
