@@ -26,6 +26,9 @@ const CODES: Readonly<Record<string, number>> = {
   EngineError: EXIT.engine,
 };
 
+/** What is about to end by itself has so long. */
+const LINGER_MS = 1000;
+
 /** One switch for all: which message, which code. What is not known here is a bug, and shows its stack. */
 async function exitCodeOf(error: unknown, hint: string): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -70,7 +73,16 @@ if (word === "__complete") {
   const [verb] = words;
   const isUnknown = verb !== undefined && !main.commands.some((command) => command.name() === verb);
   const help = isUnknown ? [verb] : [...words.slice(0, 1), "--help"];
-  main.parseAsync(word === "help" ? help : process.argv.slice(2), { from: "user" }).catch(async (error: unknown) => {
-    process.exitCode = await exitCodeOf(error, helpHint(main));
-  });
+  main
+    .parseAsync(word === "help" ? help : process.argv.slice(2), { from: "user" })
+    .catch(async (error: unknown) => {
+      process.exitCode = await exitCodeOf(error, helpHint(main));
+    })
+    .finally(leave);
+}
+
+/** All is done. What an engine of somebody else keeps open, such as a timer or a connection, must not keep this process. */
+function leave(): void {
+  const isSaid = () => process.stdout.writableLength + process.stderr.writableLength === 0;
+  setInterval(() => isSaid() && process.exit(), LINGER_MS).unref();
 }

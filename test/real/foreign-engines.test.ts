@@ -66,6 +66,11 @@ describe("a manager whose engine is of no use says so, by name, and leaves all j
     ],
     ["makes no engine", engineText("Mine"), /Mine \(.*a\.mjs\) is at fault: make\(\) threw: no \(.*a\.mjs:1:\d+\)$/],
     [
+      "keeps something open",
+      `setInterval(() => {}, 1000);\n${engineText("Mine")}`,
+      /Mine \(.*a\.mjs\) is at fault: make\(\) threw: no/,
+    ],
+    [
       "is not here",
       `${engineText("Mine", "const mine =")}mine.absence = () => "There is no flux on this machine.";\nexport { mine };\n`,
       /^jobmgr: There is no flux on this machine\.$/,
