@@ -3,6 +3,7 @@
 import { CommanderError } from "commander";
 import { diskErrorText } from "../src/disk-error.ts";
 import { EXIT } from "../src/exit-codes.ts";
+import { printable } from "../src/printable.ts";
 import { commandLine, helpHint } from "./program.ts";
 import { version } from "./version.ts";
 
@@ -44,7 +45,7 @@ async function exitCodeOf(error: unknown, hint: string): Promise<number> {
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
   const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
   const text = code === undefined ? diskErrorText(error as NodeJS.ErrnoException) : message;
-  const lines = await fitting(text.split("\n").map((line) => `jobmgr: ${line}`));
+  const lines = await fitting(text.split("\n").map((line) => `jobmgr: ${printable(line)}`));
   process.stderr.write(`${lines.join("\n")}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
   return exitCode;
 }
