@@ -3,7 +3,11 @@
 import { CommanderError } from "commander";
 import { diskErrorText } from "../src/disk-error.ts";
 import { EXIT } from "../src/exit-codes.ts";
+<<<<<<< HEAD
 import { columnsOf } from "./columns.ts";
+=======
+import { printable } from "../src/printable.ts";
+>>>>>>> 0da267a5b21f51d4c1a80de6785862b86e241c19
 import { commandLine, helpHint } from "./program.ts";
 import { version } from "./version.ts";
 
@@ -27,6 +31,9 @@ const CODES: Readonly<Record<string, number>> = {
   EngineError: EXIT.engine,
 };
 
+/** What is about to end by itself has so long. */
+const LINGER_MS = 1000;
+
 /** One switch for all: which message, which code. What is not known here is a bug, and shows its stack. */
 async function exitCodeOf(error: unknown, hint: string): Promise<number> {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
@@ -42,7 +49,7 @@ async function exitCodeOf(error: unknown, hint: string): Promise<number> {
   const isNoEngine = name === "EngineError" && (error as { verdict?: string }).verdict === "refused";
   const exitCode = isNoEngine ? EXIT.usage : (code ?? EXIT.config);
   const text = code === undefined ? diskErrorText(error as NodeJS.ErrnoException) : message;
-  const lines = await fitting(text.split("\n").map((line) => `jobmgr: ${line}`));
+  const lines = await fitting(text.split("\n").map((line) => `jobmgr: ${printable(line)}`));
   process.stderr.write(`${lines.join("\n")}\n${exitCode === EXIT.usage ? `${hint}\n` : ""}`);
   return exitCode;
 }
@@ -66,7 +73,26 @@ if (word === "__complete") {
   const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
   });
+<<<<<<< HEAD
   main.parseAsync(process.argv.slice(2), { from: "user" }).catch(async (error: unknown) => {
     process.exitCode = await exitCodeOf(error, helpHint(main));
   });
+=======
+  // `jobmgr help cancel` is `jobmgr cancel --help`; a command that there is not is refused as such.
+  const [verb] = words;
+  const isUnknown = verb !== undefined && !main.commands.some((command) => command.name() === verb);
+  const help = isUnknown ? [verb] : [...words.slice(0, 1), "--help"];
+  main
+    .parseAsync(word === "help" ? help : process.argv.slice(2), { from: "user" })
+    .catch(async (error: unknown) => {
+      process.exitCode = await exitCodeOf(error, helpHint(main));
+    })
+    .finally(leave);
+}
+
+/** All is done. What an engine of somebody else keeps open, such as a timer or a connection, must not keep this process. */
+function leave(): void {
+  const isSaid = () => process.stdout.writableLength + process.stderr.writableLength === 0;
+  setInterval(() => isSaid() && process.exit(), LINGER_MS).unref();
+>>>>>>> 0da267a5b21f51d4c1a80de6785862b86e241c19
 }

@@ -6,7 +6,7 @@ import { existsSync, statSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { isEnginePath } from "../src/config/config.ts";
 import type { EngineDefinition } from "../src/engine.ts";
-import { EngineError } from "../src/engine-error.ts";
+import { EngineError, isEngineError } from "../src/engine-error.ts";
 import { guardedDefinition, thrown } from "../src/guarded-engine.ts";
 import { shellWord } from "../src/shell-word.ts";
 import { importFile } from "./native-import.ts";
@@ -57,7 +57,7 @@ async function loadFile(path: string, word?: string): Promise<Foreign> {
     );
   }
   const exported = await imported(file);
-  return { definition: guardedDefinition(engineIn(exported, file, word), file), from: path };
+  return { definition: guardedDefinition(definitionIn(exported, file, word), file), from: path };
 }
 
 function entryFrom(path: string): string {
@@ -103,6 +103,16 @@ function loadFault(error: unknown, file: string): string {
   return /:\d+$/.test(first)
     ? `${said} (${first.replace(/^file:\/\//, "")})`
     : `${said}; \`node ${shellWord(file)}\` shows where`;
+}
+
+/** Throws EngineError also where what it gives away throws when it is looked at. */
+function definitionIn(exported: Record<string, unknown>, file: string, word: string | undefined): unknown {
+  try {
+    return engineIn(exported, file, word);
+  } catch (error) {
+    if (isEngineError(error)) throw error;
+    throw unavailable(`${file} is no engine: ${thrown(error)}`, error);
+  }
 }
 
 /** What looks like a definition among all that a module gives away: the default export first, then the one of that name. */

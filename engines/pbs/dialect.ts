@@ -2,6 +2,7 @@
 import type { Attempt, Dependency } from "../../src/engine.ts";
 import { quoted } from "../../src/runner.ts";
 import type { Row as BatchRow, Details, Dialect, Said } from "../batch/dialect.ts";
+import { FIXED_OUTPUT, inFull } from "../sbatch-output.ts";
 import { idIn, verdictOf } from "./answers.ts";
 import type { Flavour } from "./flavour.ts";
 import {
@@ -43,12 +44,13 @@ const NAME_LENGTH_MAX = 1000;
 function slurmArgs(attempt: Attempt): string[] {
   const { folder, plan, token } = attempt;
   const name = `${plan.jobName}.${token}.${Buffer.from(folder).toString("base64url")}`;
-  // Slurm puts a relative name behind the folder's, and then replaces all "%j" and the like.
-  const at = folder.includes("%") ? `${quoted(folder.replaceAll("%", "%%"))}/` : "";
-  const isJoined = plan.outputs.length === 1;
+  const at = /[%\\]/.test(folder) ? `${quoted(inFull(folder))}/` : "";
+  // Nothing in a name can be replaced there.
+  const output = (letter: string) => (folder.includes("\\") ? FIXED_OUTPUT : `${plan.jobName}.${letter}%A`);
+  const isJoined = plan.outputs.length === 1 && plan.outputs[0] !== FIXED_OUTPUT;
   return [
-    ...["-N", name.slice(0, NAME_LENGTH_MAX), "-o", `${at}${plan.jobName}.o%A`],
-    ...(isJoined ? ["-j", "oe"] : ["-e", `${at}${plan.jobName}.e%A`]),
+    ...["-N", name.slice(0, NAME_LENGTH_MAX), "-o", `${at}${output("o")}`],
+    ...(isJoined ? ["-j", "oe"] : ["-e", `${at}${output("e")}`]),
   ];
 }
 

@@ -4,6 +4,7 @@ import { EngineError } from "../../src/engine-error.ts";
 import { quoted } from "../../src/runner.ts";
 import type { Script } from "../../src/script.ts";
 import { startsBefore } from "../batch/starts.ts";
+import { FIXED_OUTPUT } from "../sbatch-output.ts";
 import type { Flavour } from "./flavour.ts";
 import {
   askedOf,
@@ -128,8 +129,11 @@ export function planOf(script: Script, site: Site, scale: Scale = {}): Plan {
     tasks,
     tasksAtOnce: 1,
     places: 1,
-    outputs: outputsOf(options, jobName, flavour, tasks.length > 0),
-    ignored: ignoredOf(options, script.text),
+    outputs:
+      flavour === "slurm" && script.folderName.includes("\\")
+        ? [FIXED_OUTPUT]
+        : outputsOf(options, jobName, flavour, tasks.length > 0),
+    ignored: ignoredOf(options, flavour, script.text),
     ...(raised.texts.length > 0 && { raised: raised.texts }),
     ...(asked && { asked }),
     ...(timeS && { timeS }),
@@ -219,10 +223,15 @@ function outputsOf({ values }: PbsOptions, jobName: string, flavour: Flavour, is
   return [...new Set([...named("o"), ...named("e")])];
 }
 
-/** -S names a shell for job.sh, which jobmgr runs by its own "#!" line, or with bash. */
-function ignoredOf({ values }: PbsOptions, text: string): string[] {
+/**
+ * -S names a shell for job.sh, which jobmgr runs by its own "#!" line, or with bash. What Slurm's qsub is told of outputs
+ * says where they can be found again.
+ */
+function ignoredOf({ values }: PbsOptions, flavour: Flavour, text: string): string[] {
   const { S } = values;
-  return S === undefined || text.startsWith("#!") || /(?:^|\/)bash$/.test(S) ? [] : [`-S ${S}`];
+  const shells = S === undefined || text.startsWith("#!") || /(?:^|\/)bash$/.test(S) ? [] : [`-S ${S}`];
+  const outputs = flavour === "slurm" ? ["o", "e"].filter((letter) => values[letter] !== undefined) : [];
+  return [...shells, ...outputs.map((letter) => `-${letter} ${values[letter]}`)];
 }
 
 /** #PBS lines for what a program asks for: chunks for OpenPBS, nodes and ppn for the others. */

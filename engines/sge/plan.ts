@@ -175,9 +175,11 @@ function outputsOf({ values }: Options, jobName: string, isArray: boolean): stri
   const kinds = isJoined ? (["o"] as const) : (["o", "e"] as const);
   const names = kinds.flatMap((kind) => {
     const own = `${jobName}.${kind}%j${isArray ? ".%t" : ""}`;
-    const path = values[kind];
-    if (path === undefined) return [own];
-    if (path.includes(":") || path.includes(",")) return [];
+    const said = values[kind];
+    if (said === undefined) return [own];
+    // Before the first ":" stands a machine, or nothing.
+    const path = said.replace(/^:/, "");
+    if ((path === said && path.includes(":")) || path.includes(",")) return [];
     const named = (path.endsWith("/") ? path + own : path)
       .replaceAll("$JOB_ID", "%j")
       .replaceAll("$JOB_NAME", jobName)

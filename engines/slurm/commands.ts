@@ -1,11 +1,12 @@
 /** The commands that are given to Slurm, as argument lists, and their environment. Pure. */
 import type { Attempt } from "../../src/engine.ts";
-import { sbatchOptions } from "../sbatch-script.ts";
+import { FIXED_OUTPUT, inFull } from "../sbatch-output.ts";
+import { type SbatchValues, sbatchOptions } from "../sbatch-script.ts";
 
 /** Where output goes unless a job says otherwise (sbatch(1), --output). */
-export const OUTPUT = "slurm-%j.out";
+const OUTPUT = "slurm-%j.out";
 /** The same for each task of an array: sbatch's own defaults. */
-export const OUTPUT_OF_ARRAY = "slurm-%A_%a.out";
+const OUTPUT_OF_ARRAY = "slurm-%A_%a.out";
 
 /**
  * The arguments of sbatch(1). The user's own directives stand in the runner; only what makes a job one of jobmgr's is
@@ -36,19 +37,37 @@ function afterArgs({ plan, after = [] }: Attempt): string[] {
 }
 
 /**
- * Slurm puts a relative --output behind the folder's path and only then replaces "%j" and the like, also those in the
- * folder's name; so for such a folder it is said in full, with the folder's own signs doubled. A backslash turns all
- * replacing off, and must itself be doubled (Slurm 22.05 did so; sbatch(1), filename pattern).
+ * Slurm puts a relative name behind the folder's path and only then replaces "%j" and the like, also those in the folder's
+ * name; and a backslash anywhere turns all replacing off, and is taken out (Slurm 22.05 did so; sbatch(1), filename
+ * pattern). So in such a folder each name is said in full, with the folder's own signs doubled. Its own default Slurm makes
+ * without looking at backslashes.
  */
 function outputArgs({ folder, plan }: Attempt): string[] {
-  if (!folder.includes("%")) return [];
-  if (folder.includes("\\")) return [`--output=${folder.replaceAll("\\", "\\\\")}/job_output.txt`];
+  if (!/[%\\]/.test(folder)) return [];
   const [options] = sbatchOptions(plan.directives, plan.args);
-  const isArray = plan.tasks.length > 0;
-  const said = { output: options.output ?? (isArray ? OUTPUT_OF_ARRAY : OUTPUT), error: options.error };
-  return Object.entries(said)
+  const { output, error } = outputsIn(folder, options, plan.tasks.length > 0);
+  const isDefault = options.output === undefined && !folder.includes("%");
+  const path = inFull(folder);
+  return Object.entries({ output: isDefault ? undefined : output, error })
     .filter(([, name]) => name !== undefined && !name.startsWith("/"))
-    .map(([option, name]) => `--${option}=${folder.replaceAll("%", "%%")}/${name}`);
+    .map(([option, name]) => `--${option}=${path}/${name}`);
+}
+
+/** The names of outputs that are said in a folder of this path, or have their default. */
+export function outputsIn(
+  folder: string,
+  { output, error }: SbatchValues,
+  isArray: boolean,
+): { readonly output: string; readonly error: string | undefined } {
+  const isOff = folder.includes("\\");
+  // Nothing can be replaced there.
+  const named = (name: string) =>
+    isOff && !name.startsWith("/") && /^[^\\]*%[^\\]*$/s.test(name) ? FIXED_OUTPUT : name;
+  const byDefault = isArray ? OUTPUT_OF_ARRAY : OUTPUT;
+  return {
+    output: output === undefined && !folder.includes("%") ? byDefault : named(output ?? byDefault),
+    error: error === undefined ? undefined : named(error),
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { EngineError } from "../../src/engine-error.ts";
 import type { Script } from "../../src/script.ts";
 import { askedOf, directiveBlock, type SbatchValues, sbatchOptions, tasksOf } from "../sbatch-script.ts";
 import { raisedMemory, raisedTime, timeInS } from "../sbatch-units.ts";
-import { OUTPUT, OUTPUT_OF_ARRAY } from "./commands.ts";
+import { outputsIn } from "./commands.ts";
 
 /**
  * What Slurm tells a batch script of itself (sbatch(1), OUTPUT ENVIRONMENT VARIABLES). An array is known by the id of
@@ -75,10 +75,7 @@ export function planOf(script: Script, engineArgs: readonly string[], shell: str
     tasks,
     tasksAtOnce: 1,
     places: 1,
-    // As submitArgs has it, where Slurm cannot replace the signs in a name.
-    outputs: /%.*\\|\\.*%/s.test(script.folderName)
-      ? ["job_output.txt"]
-      : outputsOf(options, jobName, tasks.length > 0),
+    outputs: outputsOf(script.folderName, options, jobName, tasks.length > 0),
     ignored: [],
     ...(raised.length > 0 && { raised: raised.map(({ arg, instead }) => `${arg} instead of ${instead}`) }),
     ...(asked && { asked }),
@@ -130,7 +127,7 @@ function plainName(folderName: string): string {
 }
 
 /** Outputs whose names can be known from the job's id and the task's index alone. */
-function outputsOf(options: SbatchValues, jobName: string, isArray: boolean): string[] {
+function outputsOf(folderName: string, options: SbatchValues, jobName: string, isArray: boolean): string[] {
   const known: Readonly<Record<string, string>> = {
     "%%": "%",
     "%A": "%j",
@@ -138,11 +135,12 @@ function outputsOf(options: SbatchValues, jobName: string, isArray: boolean): st
     "%x": jobName,
     ...(!isArray && { "%j": "%j" }),
   };
-  const names = [options.output ?? (isArray ? OUTPUT_OF_ARRAY : OUTPUT), options.error];
+  const { output, error } = outputsIn(folderName, options, isArray);
+  const names = [output, error];
   const outputs = names.flatMap((name) => {
     if (name === undefined || name.includes("\\")) return [];
-    const signs = name.match(/%./g) ?? [];
-    return signs.every((sign) => sign in known) ? [name.replace(/%./g, (sign) => known[sign] ?? sign)] : [];
+    const signs = name.match(/%[\d%A-Za-z]/g) ?? [];
+    return signs.every((sign) => sign in known) ? [name.replace(/%[\d%A-Za-z]/g, (sign) => known[sign] ?? sign)] : [];
   });
   return [...new Set(outputs)];
 }

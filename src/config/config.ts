@@ -186,7 +186,7 @@ export function isBareDryRun(word: unknown): word is string {
 
 /** True for an engine that is named by its file, as "./engine.js": what has no such beginning is a name. */
 export function isEnginePath(word: string): boolean {
-  return /^(?:\.{1,2}|~)?\//.test(word);
+  return /^(?:\.{1,2}|~)?\/|^\.{1,2}$/.test(word);
 }
 
 function fileNameOf(given: Given, name: OptionName): string | undefined {

@@ -65,7 +65,13 @@ export async function knownLauncher(
   const executable = said.executable ?? (said.kind === undefined ? "mpiexec" : EXECUTABLES[said.kind]);
   if (executable === undefined)
     throw new LaunchError(`[launch.${name}] has kind = "${said.kind}", so that it must name its executable`);
-  if (said.kind === "local") return { ...said, name, kind: "local", executable: "", version: 0 };
+  if (said.kind === "local") {
+    if (Object.keys(said).length > 1)
+      throw new LaunchError(
+        `[launch.${name}] starts copies on this machine, without a launcher that its other keys could be for: it has none but kind = "local"`,
+      );
+    return { name, kind: "local", executable: "", version: 0 };
+  }
   if (!machine.isOnPath(executable))
     throw new EngineError(
       "unavailable",

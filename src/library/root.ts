@@ -61,6 +61,7 @@ export class OpenRoot implements JobRoot {
   readonly #root: Root;
   readonly #lookout: Lookout;
   readonly #options: RootOptions;
+  readonly #log: RootOptions["log"];
   readonly #callOf: CallOf;
   readonly #call: Omit<Call, "terminal">;
   readonly #by: Stager;
@@ -75,6 +76,9 @@ export class OpenRoot implements JobRoot {
     this.path = root.path;
     this.#root = root;
     this.#options = options;
+    const { log } = options;
+    // What it throws is the program's fault, and not that of the manager or the engine.
+    this.#log = log && ((line) => queueMicrotask(() => log(line)));
     this.#callOf = callOf;
     this.#call = callOf(options.engine);
     this.#by = stagerOf(this.#call);
@@ -85,7 +89,7 @@ export class OpenRoot implements JobRoot {
   async manage(): Promise<void> {
     const { startManager } = await import("./manager.ts");
     this.#manager = await startManager(this.#call, {
-      log: this.#options.log,
+      log: this.#log,
       failed: (error) => this.#lookout.close(error),
     });
   }
@@ -125,6 +129,7 @@ export class OpenRoot implements JobRoot {
 
   async job(name: string): Promise<Job> {
     this.#lookout.throwIfOver();
+    if (typeof name !== "string") throw new RequestError("job() needs the name of a job");
     return this.#found(name);
   }
 
@@ -214,7 +219,7 @@ export class OpenRoot implements JobRoot {
   #warn(): boolean {
     const why = this.#whyNothingGoesOn();
     if (why === undefined || isRecent(readWord(this.#disk, this.#root).at)) return false;
-    if (this.#options.log) this.#options.log(why);
+    if (this.#log) this.#log(why);
     else process.emitWarning(why, { type: "JobmgrWarning", code: "JOBMGR_NO_MANAGER" });
     return true;
   }

@@ -64,6 +64,12 @@ describe("what qsub is given", () => {
     expect(args.slice(6, 10)).toEqual(["-o", "'/jobs/pending/it'\\''s %%j'/a_b.o%A", "-j", "oe"]);
   });
 
+  it("Slurm: in a folder with a backslash, which turns off all signs of Slurm's, both outputs are one of a fixed name", () => {
+    const args = argsOf("slurm", "#PBS -e err\n", "/jobs/pending/a\\b");
+    const output = "'/jobs/pending/a\\\\b'/job_output.txt";
+    expect(args.slice(6, 10)).toEqual(["-o", output, "-e", output]);
+  });
+
   it("nothing of a job that the manager itself is part of", () => {
     const env = {
       PATH: "/bin",

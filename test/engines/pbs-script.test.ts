@@ -218,6 +218,11 @@ describe("the plan", () => {
     expect(plan("#!/usr/bin/python3\n#PBS -S /bin/csh\n").ignored).toEqual([]);
   });
 
+  it("tells of outputs that go elsewhere, where Slurm's own qsub is told of its own", () => {
+    expect(plan("#PBS -o log -e err\n", { flavour: "slurm" }).ignored).toEqual(["-o log", "-e err"]);
+    expect(plan("#PBS -o log -e err\n").ignored).toEqual([]);
+  });
+
   it("refuses arguments that no job could be submitted with", () => {
     expect(() => checkEngineArgs(["-q", "big", "-lwalltime=5"], "openpbs")).not.toThrow();
     expect(() => checkEngineArgs(["-z"], "openpbs")).toThrow("-z");

@@ -86,6 +86,7 @@ describe("the plan", () => {
     ["#$ -t 1-3", ["mesh.o%j.%t", "mesh.e%j.%t"]],
     ["#$ -t 1-3 -o $JOB_NAME.$TASK_ID -j yes", ["mesh.%t"]],
     ["#$ -o $HOME/out -e host:/tmp/x", []],
+    ["#$ -o :a:b.$JOB_ID -j y", ["a:b.%j"]],
     ["#$ -o /dev/null", ["mesh.e%j"]],
   ])("knows the names of outputs: %j", (text, outputs) => {
     expect(plan(text, {}, [], "mesh").outputs).toEqual(outputs);
@@ -187,6 +188,9 @@ describe("qsub is told", () => {
     ]);
     expect(read(lines.join("\n")).values).toMatchObject({ pe: "smp 4", o: "my out", e: 'a"b' });
     expect(directivesFor({ nodes: 2, output: "out" })).toEqual(["#$ -pe mpi 2", "#$ -o out", "#$ -j y"]);
+    expect(directivesFor({ output: "a:b", error: "c: d" })).toEqual(["#$ -o :a:b", '#$ -e ":c: d"']);
+    for (const output of ["a,b", "$HOME.txt"])
+      expect(() => directivesFor({ output })).toThrow(`cannot be told of an output ${output}`);
   });
 });
 

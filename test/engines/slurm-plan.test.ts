@@ -49,6 +49,7 @@ describe("the outputs of a job", () => {
     ['#SBATCH --array=""\n', ["slurm-%j.out"]],
     ["#SBATCH -J n -o %x-%%.txt\n", ["n-%.txt"]],
     ["#SBATCH -o %N.txt\n", []],
+    ["#SBATCH -o 100%.txt\n", ["100%.txt"]],
     ["#SBATCH -a 1-3 -o %j.txt\n", []],
   ])("of %j are known as far as they can be", (text, outputs) => {
     expect(plan(text).outputs).toEqual(outputs);
@@ -132,8 +133,16 @@ describe("the arguments of sbatch", () => {
     ["/r/%j", "#SBATCH -o o%x\n", "--output=/r/%%j/o%x"],
     ["/r/%j", "#SBATCH -a 1\n", "--output=/r/%%j/slurm-%A_%a.out"],
     ["/r/%j\\", "", "--output=/r/%j\\\\/job_output.txt"],
+    ["/r/a\\b", "#SBATCH -o o.txt\n", "--output=/r/a\\\\b/o.txt"],
+    ["/r/a\\b", "#SBATCH -e e%j\n", "--error=/r/a\\\\b/job_output.txt"],
   ])("say the output in full for the folder %j", (folder, text, output) => {
     expect(submitArgs(attempt(folder, text))).toContain(output);
+  });
+
+  it("leave Slurm its own default where only a backslash is in the way", () => {
+    expect(submitArgs(attempt("/r/a\\b")).filter((arg) => arg.startsWith("--output"))).toEqual([]);
+    const { outputs } = plan("#SBATCH -e e%j\n", { folderName: "a\\b" });
+    expect(outputs).toEqual(["slurm-%j.out", "job_output.txt"]);
   });
 
   it("leave an absolute output alone", () => {

@@ -139,4 +139,14 @@ job.on("end", () => { throw new Error("mine"); });`;
     expect(code).toBe(1);
     expect(stderr).toContain("Error: mine");
   });
+
+  it("whose log fails, is told by Node, and the manager goes on", async () => {
+    const text = `const told = new Set();
+process.on("uncaughtException", ({ message }) => told.add(message));
+const engine = getEngine("local", { log: () => { throw new Error("mine"); } });
+const job = await engine.submit({ name: "a", commands: ["true"] });
+console.log((await job.result()).is, ...told);`;
+    const { stdout } = await runToEnd(process.execPath, [program(text)], { env: { TMPDIR: makeFolder() } });
+    expect(stdout).toBe("succeeded mine\n");
+  });
 });

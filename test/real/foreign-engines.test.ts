@@ -43,6 +43,11 @@ describe("a manager whose engine is of no use says so, by name, and leaves all j
       "",
       /a\.mjs is no engine: it must give away one object with contract, name, version, summary and make, as its default export or by a name; it gives away nothing\.$/,
     ],
+    [
+      "gives away what throws when it is looked at",
+      'export default new Proxy({}, { has() { throw new Error("no"); }, get() { throw new Error("no"); } });\n',
+      /a\.mjs is no engine: no \(.*a\.mjs:1:\d+\)\.$/,
+    ],
     ["gives a class away", "export class Engine {}\n", /it gives away Engine\.$/],
     [
       "gives several away",
@@ -66,9 +71,14 @@ describe("a manager whose engine is of no use says so, by name, and leaves all j
     ],
     ["makes no engine", engineText("Mine"), /Mine \(.*a\.mjs\) is at fault: make\(\) threw: no \(.*a\.mjs:1:\d+\)$/],
     [
+      "keeps something open",
+      `setInterval(() => {}, 1000);\n${engineText("Mine")}`,
+      /Mine \(.*a\.mjs\) is at fault: make\(\) threw: no/,
+    ],
+    [
       "is not here",
-      `${engineText("Mine", "const mine =")}mine.absence = () => "There is no flux on this machine.";\nexport { mine };\n`,
-      /^jobmgr: There is no flux on this machine\.$/,
+      `${engineText("Mine", "const mine =")}mine.absence = () => "There is no flux\\x1b[31m here.";\nexport { mine };\n`,
+      /^jobmgr: There is no flux\\x1b\[31m here\.$/,
     ],
   ])("one that %s", async (_, text, said) => {
     const root = await makeRoot();

@@ -59,13 +59,15 @@ describe("the name of a job's folder", () => {
     "~",
     "n".repeat(255),
     "ü".repeat(127),
+    "back\\slash with an output of its own",
   ];
 
   it("may be anything: each job runs once, in its own folder, and its output is there", async () => {
     const root = await makeSlurmRoot(cluster);
     for (const [i, name] of NAMES.entries()) {
+      const directive = name.includes("of its own") ? "#SBATCH --output=own.txt\n" : "";
       root.drop(name, {
-        "job.sh": `#!/bin/bash\necho ${i} >> '${root.ledger}'\necho out of ${i}\n[ "$(cat mine)" = ${i} ] && [ -e job.sh ] || exit 9\nexit ${i % 2}\n`,
+        "job.sh": `#!/bin/bash\n${directive}echo ${i} >> '${root.ledger}'\necho out of ${i}\n[ "$(cat mine)" = ${i} ] && [ -e job.sh ] || exit 9\nexit ${i % 2}\n`,
         mine: String(i),
       });
     }

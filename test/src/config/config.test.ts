@@ -1,7 +1,7 @@
 /** Every option, table-driven: what it is by default, and that a value out of range is refused with the range. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { settingsOf, UsageError } from "../../../src/config/config.ts";
+import { isEnginePath, settingsOf, UsageError } from "../../../src/config/config.ts";
 import { OPTIONS, type Option, type OptionName, type RawOptions } from "../../../src/config/options.ts";
 
 const ALL = Object.entries(OPTIONS) as [OptionName, Option][];
@@ -113,6 +113,11 @@ describe("the other kinds", () => {
         expect(refusal(name, value), value).not.toBe("");
       for (const value of ["done", ".done", "ä b", "n".repeat(200)]) expect(refusal(name, value)).toBe("");
     }
+  });
+
+  it("an engine is a path where it begins like one, and else a name", () => {
+    expect([".", "..", "./a", "../a", "/a", "~/a"].filter((word) => !isEnginePath(word))).toEqual([]);
+    expect(["a", "a.js", "@me/a", ".a", "~a"].filter(isEnginePath)).toEqual([]);
   });
 
   it("the pause file is ROOT/pause unless told otherwise", () => {

@@ -137,6 +137,13 @@ describe("a launcher of a program", () => {
     expect(process.listenerCount("SIGINT")).toBe(before);
   });
 
+  it("of copies is not made where options are configured that it would pass over", async () => {
+    const launchers = { local: { defaultOptions: ["--bind-to"] } };
+    await expect(makeLauncher("local", { launchers }, around)).rejects.toThrow(
+      /^\[launch\.local\] .* has none but kind/,
+    );
+  });
+
   it("is not made under a name that there is not", async () => {
     await expect(makeLauncher("lokal", { launchers: {} }, around)).rejects.toThrow(
       /no launcher "lokal"\. Did you mean local/,
