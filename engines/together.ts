@@ -8,6 +8,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Start } from "../src/launch/command.ts";
 import type { Output, ProcessEnd, RunTogether, TogetherOptions } from "../src/launch/launcher.ts";
 import { keepCanary } from "./canary.ts";
@@ -37,25 +38,33 @@ export const runTogether: RunTogether = async (starts, options) => {
   const isShared = options.isLauncher === true && options.passSignals === true && process.stdin.isTTY === true;
   const all: Running[] = [];
   const heir = isShared ? undefined : appointHeir();
-  const release = options.passSignals ? passSignals(all, isShared, options.isLauncher === true) : () => {};
+  const passing = options.passSignals ? passSignals(all, isShared, options.isLauncher === true) : undefined;
   const abandon = endWith(options.signal, all);
   const sinkOf = sinks();
   try {
-    const ends = starts.map((start) => {
+    const ends: (ProcessEnd | Promise<ProcessEnd>)[] = [];
+    for (const start of starts) {
+      // Many take long, and whoever asks for the end meanwhile asks for no further one.
+      if (ends.length > 0) await setImmediate();
+      const endedBy = passing?.endedBy() ?? (options.signal?.aborted ? "SIGTERM" : undefined);
+      if (endedBy !== undefined) {
+        ends.push({ exitCode: undefined, signal: endedBy });
+        continue;
+      }
       try {
         const running = begin(start, options, !isShared, sinkOf);
         heir?.knows(running.child);
         all.push(running);
-        return running.ended;
+        ends.push(running.ended);
       } catch (error) {
         // Node throws some of what a start may end with (E2BIG); those that were started go on.
-        return notStarted(start.argv[0] ?? "", error as NodeJS.ErrnoException);
+        ends.push(notStarted(start.argv[0] ?? "", error as NodeJS.ErrnoException));
       }
-    });
+    }
     return await Promise.all(ends);
   } finally {
     heir?.dismiss();
-    release();
+    passing?.release();
     abandon();
   }
 };
@@ -175,9 +184,16 @@ export function isProgram(program: string): boolean {
 
 // -- signals --
 
-/** Hands on what this process gets, until the function that it returns is called. */
-function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boolean): () => void {
+interface Passing {
+  /** The first signal by which somebody asked for the end. */
+  endedBy(): Passed | undefined;
+  release(): void;
+}
+
+/** Hands on what this process gets, until it is released. */
+function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boolean): Passing {
   let asked = 0;
+  let endedBy: Passed | undefined;
   let timer: NodeJS.Timeout | undefined;
   let started: readonly Known[] = [];
   const canary = isShared ? keepCanary() : undefined;
@@ -186,6 +202,7 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
   };
   const handlers = PASSED.map((signal) => {
     const handler = () => {
+      if (ENDING.has(signal)) endedBy ??= signal;
       // A launcher that is asked twice may end at once, and leave behind what it has started.
       if (ENDING.has(signal) && ++asked === 2) {
         started = startedBy(all);
@@ -206,13 +223,14 @@ function passSignals(all: readonly Running[], isShared: boolean, isLauncher: boo
     for (const one of all) send(one, "SIGCONT");
   };
   if (!isShared) process.on("SIGTSTP", stop).on("SIGCONT", goOn);
-  return () => {
+  const release = () => {
     clearTimeout(timer);
     canary?.dismiss();
     kill(all, started);
     for (const [signal, handler] of handlers) process.off(signal, handler);
     process.off("SIGTSTP", stop).off("SIGCONT", goOn);
   };
+  return { endedBy: () => endedBy, release };
 }
 
 function endWith(signal: AbortSignal | undefined, all: readonly Running[]): () => void {
@@ -222,7 +240,7 @@ function endWith(signal: AbortSignal | undefined, all: readonly Running[]): () =
     timer = setTimeout(() => kill(all, startedBy(all)), KILL_AFTER_ABORT_MS);
   };
   signal?.addEventListener("abort", end, { once: true });
-  if (signal?.aborted) setImmediate(end);
+  if (signal?.aborted) end();
   return () => {
     clearTimeout(timer);
     signal?.removeEventListener("abort", end);

@@ -35,6 +35,8 @@ export interface QueueWord {
   readonly pendingMax: number;
   readonly taken: number;
   readonly waiting: number;
+  /** The next to be taken, where it needs more places than are free, and how many it needs. */
+  readonly next?: { readonly name: string; readonly places: number };
 }
 
 /** As it is read: whatever of it is there. */
@@ -76,5 +78,24 @@ function queueIn(value: unknown): QueueWord | undefined {
   const [jobsMax, pendingMax, taken, waiting] = numbers;
   if (jobsMax === undefined || pendingMax === undefined || taken === undefined || waiting === undefined)
     return undefined;
-  return { jobsMax, pendingMax, taken, waiting };
+  const next = nextIn(queue.next);
+  return { jobsMax, pendingMax, taken, waiting, ...(next && { next }) };
+}
+
+function nextIn(value: unknown): QueueWord["next"] {
+  const next = (value ?? {}) as Record<string, unknown>;
+  const [name, places] = [textIn(next.name), numberIn(next.places)];
+  return name === undefined || places === undefined ? undefined : { name, places };
+}
+
+/** Whether a reason of that age was that a folder was not at rest (ready.ts), and the time of rest has passed since. */
+export function hasPassed(reason: string, ageS: number): boolean {
+  const [, agoS, restS] = / changed (\d+) s ago \(it is taken after (\S+) s of rest\)/.exec(reason) ?? [];
+  return restS !== undefined && Number(agoS) + ageS >= Number(restS);
+}
+
+/** Why that job waits, if it is the next one and needs more places than are free: the end of a sentence about it. */
+export function shortage({ jobsMax, taken, next }: QueueWord): string | undefined {
+  const free = Math.max(0, jobsMax - taken);
+  return next && `asks for ${next.places} places, and ${free} of ${jobsMax} ${free === 1 ? "is" : "are"} free`;
 }

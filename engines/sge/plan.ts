@@ -78,7 +78,7 @@ export function planOf(script: Script, means: Means, scale: Scale): Plan {
   const options = optionsOf([...given, ...givenInArgs(engineArgs)]);
   refuseImpossible(options, "job.sh");
   const jobName =
-    script.jobName === undefined ? (options.values.N ?? plainName(script.folderName)) : plainName(script.jobName);
+    script.jobName === undefined ? (givenName(options) ?? plainName(script.folderName)) : plainName(script.jobName);
   const tasks = tasksOf(options.values.t);
   const raised = raisedOf(options, scale);
   const args = [...engineArgs, ...raised.flatMap(({ arg }) => ["-l", arg])];
@@ -167,6 +167,20 @@ const NAME_LENGTH_MAX = 64;
 function plainName(name: string): string {
   const plain = name.replace(/[^\w.+=-]+/g, "_").slice(0, NAME_LENGTH_MAX);
   return /^[A-Za-z_]/.test(plain) ? plain : `job${plain}`;
+}
+
+/**
+ * What -N says. Of a name with a blank or a letter that is not ASCII (sge_types(1) allows none) qsub of 8.1.9 cannot read
+ * the master's answer, as if it had got lost: throws `refused` before anybody is asked.
+ */
+function givenName({ values }: Options): string | undefined {
+  const { N: name } = values;
+  if (name !== undefined && /[^!-~]/.test(name))
+    throw new EngineError(
+      "refused",
+      `job.sh asks for -N ${JSON.stringify(name)}, and Grid Engine takes no name with a blank or a letter that is not ASCII. Change #$ -N, or write the name into job_name.txt.`,
+    );
+  return name;
 }
 
 /** Where outputs go, as far as their names can be known from the job's id and the task's index alone. */

@@ -148,9 +148,12 @@ export class Inbox {
     return { count, first: sortByCodePoint(first).slice(0, firstMax) };
   }
 
-  /** Why folders wait that were looked into, by name. */
+  /** Why folders wait that were looked into, by name. One whose time has come since waits for its turn. */
   reasons(): ReadonlyMap<string, string> {
-    const looked = [...this.#unready].map(([name, { why }]): [string, string] => [name, why]);
+    const now = performance.now();
+    const looked = [...this.#unready]
+      .filter(([, { againAtMs }]) => againAtMs === undefined || againAtMs > now)
+      .map(([name, { why }]): [string, string] => [name, why]);
     return new Map([...this.#dependents.reasons(), ...looked]);
   }
 

@@ -81,11 +81,19 @@ function isMoreThanCores({ kind, cores }: KnownLauncher, total: number | undefin
   return kind === "openmpi" && cores !== undefined && total !== undefined && total > cores;
 }
 
+/** More would leave no process to others. */
+const COPIES_MAX = 4096;
+
 /** Plain copies. As with mpiexec, the first one reads what is typed. */
 function localPlan(programs: readonly Program[], label: boolean): StartPlan {
   const option = programs.flatMap(({ options = [] }) => options)[0];
   if (option !== undefined)
     throw new LaunchError(`${option}: copies of this machine (local) are started without a launcher that had options`);
+  const total = programs.reduce((sum, { processes = 1 }) => sum + processes, 0);
+  if (total > COPIES_MAX)
+    throw new LaunchError(
+      `-n ${total}: at most ${COPIES_MAX} copies are started on this machine (local). Of more processes several machines take care: --backend mpi, or srun`,
+    );
   const all = programs.flatMap(({ argv, processes = 1 }) => Array.from({ length: processes }, () => argv));
   const starts = all.map((argv, rank) => ({
     argv,

@@ -7,6 +7,7 @@ import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
+import { type QueueWord, shortage } from "../manager-word.ts";
 import { nearest } from "../nearest.ts";
 import { durationText, type Outcome, type Result } from "../outcome.ts";
 import { engineKey } from "../records.ts";
@@ -130,20 +131,27 @@ function turnOf(scene: Scene, name: string): string[] {
   const { word, owner } = manager;
   const before = jobsBefore(disk, root, name, rules, owner ? word.reasons : new Map());
   const shown = before.slice(0, NAMED_MAX).join(", ") + (before.length > NAMED_MAX ? ", ..." : "");
-  const others = before.length === 1 ? "one other" : `${before.length} others`;
+  const others = before.length === 1 ? "one other, which is" : `${before.length} others, which are`;
   const sentences = [
     before.length === 0
       ? "It is ready, and the next to be taken."
-      : `It is ready, and behind ${others}, which are taken first, by name: ${shown}.`,
+      : `It is ready, and behind ${others} taken first, by name: ${shown}.`,
   ];
-  if (owner && word.queue) sentences.push(...fullness(word.queue));
+  if (owner && word.queue) sentences.push(...fullness(word.queue), ...shortageOf(word.queue, name, before));
   if (disk.look(pauseFile)) sentences.push(`The root is paused: nothing is taken in until ${pauseFile} is removed.`);
   if (owner && word.brakedUntil !== undefined && word.brakedUntil > now)
     sentences.push(`Too many jobs have failed of late: nothing is taken in until ${clockOf(word.brakedUntil, now)}.`);
   return [...sentences, ...engineProblems(manager, now), ...noManager(scene)];
 }
 
-function fullness(queue: NonNullable<ManagerState["word"]["queue"]>): string[] {
+/** Those behind the next one wait with it. */
+function shortageOf(queue: QueueWord, name: string, before: readonly string[]): string[] {
+  const { next } = queue;
+  const who = next?.name === name ? "It" : next && before.includes(next.name) ? next.name : undefined;
+  return who === undefined ? [] : [`${who} ${shortage(queue)}.`];
+}
+
+function fullness(queue: QueueWord): string[] {
   const { jobsMax, pendingMax, taken, waiting } = queue;
   const sentences: string[] = [];
   if (waiting >= pendingMax)

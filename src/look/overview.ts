@@ -8,6 +8,7 @@ import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
+import { hasPassed, shortage } from "../manager-word.ts";
 import { isResult } from "../outcome.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
@@ -17,6 +18,7 @@ import type { Place } from "../stage.ts";
 import { type AttemptHistory, historyOf, whyNoFolder, whyNoOutcome } from "./history.ts";
 import { type ManagerState, problemsOf } from "./manager-state.ts";
 import type { Report, Row } from "./report.ts";
+import { secondsBetween } from "./times.ts";
 
 /** What is to be shown. */
 export interface View {
@@ -77,7 +79,7 @@ export function rowOf(disk: Disk, root: Root, { place, name }: JobRef): Row | un
 function rowsOf(
   disk: Disk,
   root: Root,
-  { word }: ManagerState,
+  manager: ManagerState,
   names: { waiting: readonly string[]; pending: readonly string[]; complete: readonly string[] },
   { selected, most }: View,
 ): Row[] {
@@ -90,7 +92,7 @@ function rowsOf(
     ...pending.slice(0, most.pending),
     ...wanted("inbox", names.waiting)
       .slice(0, most.waiting)
-      .map((name) => waitingRow(disk, root, name, word.reasons.get(name))),
+      .map((name) => waitingRow(disk, root, name, reasonOf(manager, name))),
     ...latest(disk, root, wanted("complete", names.complete))
       .slice(0, most.finished)
       .map((name) => finishedRow(disk, root, name, () => true))
@@ -167,6 +169,15 @@ export function waitsAgainSince(
   if (!hasStarted || said.state !== "queued" || said.token !== token) return undefined;
   const since = timeIn(said.whySince);
   return since !== undefined && since > recordedAt ? since : undefined;
+}
+
+/** What the manager said of a folder of the inbox at its last check, if that may still be so. */
+function reasonOf({ owner, word }: ManagerState, name: string): string | undefined {
+  const reason = word.reasons.get(name);
+  const now = new Date().toISOString();
+  if (reason !== undefined) return hasPassed(reason, secondsBetween(word.at ?? now, now)) ? undefined : reason;
+  const short = owner && word.queue?.next?.name === name ? shortage(word.queue) : undefined;
+  return short && `it ${short}`;
 }
 
 /** An inbox folder has no status file of this life; one that it brought along is of an earlier one. */

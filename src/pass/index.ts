@@ -197,6 +197,7 @@ export class Pass {
       places: this.#places,
       brakes: this.#brakes,
       problems: this.#problems,
+      next: this.#intake.next,
     });
   }
 

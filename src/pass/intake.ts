@@ -43,6 +43,7 @@ interface Parts {
 /** The way from the inbox to pending/. */
 export class Intake {
   readonly #parts: Parts;
+  #next: { name: string; places: number } | undefined;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -73,9 +74,15 @@ export class Intake {
     for (const { name, signature } of inbox.endings(ENDINGS_MAX - underWay)) this.#claim(name, signature, true);
   }
 
+  /** The next to be taken, if it waits for more places than are free. */
+  get next(): { readonly name: string; readonly places: number } | undefined {
+    return this.#next;
+  }
+
   /** Takes in what is ready, in the order of the names, as long as there are places. */
   takeIn(): void {
     const { limits, life, inbox, beside, places, brakes, wake } = this.#parts;
+    this.#next = undefined;
     if (life.isOver || !this.#isOpen()) return;
     while (!brakes.spent && !beside.holdsTurn) {
       const { free } = places;
@@ -86,7 +93,12 @@ export class Intake {
         beside.unpack(next.name, next.signature);
         continue;
       }
-      if (!next || this.#placesOf(next.name) > free) return;
+      if (!next) return;
+      const needed = this.#placesOf(next.name);
+      if (needed > free) {
+        this.#next = { name: next.name, places: needed };
+        return;
+      }
       this.#claim(next.name, next.signature, false);
     }
   }

@@ -22,6 +22,7 @@ interface Parts {
   readonly places: Places;
   readonly brakes: Brakes;
   readonly problems: Problems;
+  readonly next: ManagerWord["queue"]["next"];
 }
 
 /** Writes it. Never throws: what is wrong with it is a problem like others. */
@@ -36,7 +37,7 @@ export function leaveWord(parts: Parts): void {
   }
 }
 
-function wordOf({ checkedAt, limits, inbox, lines, places, brakes, problems }: Parts): ManagerWord {
+function wordOf({ checkedAt, limits, inbox, lines, places, brakes, problems, next }: Parts): ManagerWord {
   const { world, outage } = lines.today;
   const pausedMs = brakes.pausedForMs(performance.now());
   return {
@@ -51,6 +52,7 @@ function wordOf({ checkedAt, limits, inbox, lines, places, brakes, problems }: P
       pendingMax: limits.pendingMax,
       taken: places.taken,
       waiting: places.waiting,
+      ...(next && { next }),
     },
     reasons: Object.fromEntries([...inbox.reasons()].slice(0, REASONS_MAX)),
   };

@@ -34,7 +34,7 @@ it.each<Where>(["terminal", "pipes"])("status, on %s", async (where) => {
     {
       problems: { engine: "SlurmEngine does not answer; no job changes its state." },
       outage: { since: at(0), text: "SlurmEngine does not answer; no job changes its state." },
-      reasons: { "500-waits": "data.bin changed 2 s ago (it is taken after 5 s of rest)" },
+      reasons: { "500-waits": "data.bin changed 2 s ago (it is taken after 3600 s of rest)" },
     },
     true,
   );

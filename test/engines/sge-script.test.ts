@@ -100,12 +100,25 @@ describe("the plan", () => {
     expect(plan(`#$ -t ${range}\n`).tasks).toEqual(tasks);
   });
 
-  it.each([...["-sync y", "-b yes", "-now y", "-verify", "-w v", "-w p", "-t 0-4", "-t 1,3", "-t 1-9999999", "-t x"]])(
-    "refuses %s",
-    (option) => {
-      expect(() => plan(`#$ ${option}\n`)).toThrow(/^job\.sh asks for -/);
-    },
-  );
+  it.each([
+    ...[
+      "-sync y",
+      "-b yes",
+      "-now y",
+      "-verify",
+      "-w v",
+      "-w p",
+      "-t 0-4",
+      "-t 1,3",
+      "-t 1-9999999",
+      "-t x",
+      '-N "a b"',
+      '-N "a b" -j y',
+      "-N mésh",
+    ],
+  ])("refuses %s", (option) => {
+    expect(() => plan(`#$ ${option}\n`)).toThrow(/^job\.sh asks for -/);
+  });
 
   it.each([[["-sync", "y"]], [["-wd", "/tmp"]], [["-cwd"]], [["all.q"]]])("refuses --engine-arg %j", (args) => {
     expect(() => sgeDialect.checkEngineArgs(args)).toThrow("--engine-arg");

@@ -307,6 +307,33 @@ describe("how much at a time", () => {
     expect(mostAtOnce(root)).toBe(4);
   });
 
+  it("one that needs more places than are free says so, and those behind it say that they wait for it", async () => {
+    const root = await makeRoot();
+    root.drop("a", UNTIL_GO);
+    const settle = ["--settle", "0.2"];
+    root.manage(["-M", "2", ...settle]);
+    await running(root, "a");
+    root.drop("b", "#!/bin/bash\n#SBATCH --ntasks=2\n");
+    root.drop("c", "true\n");
+    await waitUntil("b is the next one", () => "next" in JSON.parse(root.read(".jobmgr/manager.json")).queue);
+    const ask = async (...args: readonly string[]) =>
+      JSON.parse((await jobmgr(["--root", root.path, ...args, "--json"])).stdout);
+    const { jobs } = await ask("status", "b", "c");
+    expect(jobs.map((job: { why?: string }) => job.why)).toEqual([
+      "it asks for 2 places, and 1 of 2 is free",
+      undefined,
+    ]);
+    const { sentences: ofB } = await ask("explain", ...settle, "b");
+    expect(ofB).toEqual(["It is ready, and the next to be taken.", "It asks for 2 places, and 1 of 2 is free."]);
+    const { sentences: ofC } = await ask("explain", ...settle, "c");
+    expect(ofC).toEqual([
+      "It is ready, and behind one other, which is taken first, by name: b.",
+      "b asks for 2 places, and 1 of 2 is free.",
+    ]);
+    go(root, "a");
+    await root.completed("a", "b", "c");
+  });
+
   it("the tasks of an array share the places with other jobs", async () => {
     const root = await makeRoot();
     root.drop("a", `#!/bin/bash\n#SBATCH --array=1-6%2\n${counted(root.ledger)}`);

@@ -312,6 +312,10 @@ it("a copy of a folder that was run again is an upload like any other: it must c
   await jobmgr(["--root", root.path, "-e", "LocalEngine", "--settle", "1000", "--once"]);
   expect(root.names("inbox")).toEqual(["b"]);
   expect((await jobmgr(["--root", root.path, "status"])).stdout).toContain("it is taken after 1000 s of rest");
+  // Nobody has looked since it came to rest.
+  const word = JSON.parse(root.read(".jobmgr/manager.json"));
+  writeFileSync(join(root.path, ".jobmgr/manager.json"), JSON.stringify({ ...word, at: "2026-01-01T00:00:00.000Z" }));
+  expect((await jobmgr(["--root", root.path, "status"])).stdout).not.toContain("of rest");
   root.manage();
   await root.completed("b");
   expect(root.status("b")).toMatchObject({ state: "succeeded" });

@@ -94,6 +94,12 @@ describe("the command line", () => {
     [{ kind: "srun" }, [{ argv: ["a"], options: [":"] }], false, /a has an argument ":"/],
     [{ kind: "srun" }, [A, { argv: Array(200).fill("x") }], false, /more arguments than srun can be told/],
     [{ kind: "local" }, [{ ...A, options: ["--bind-to"] }], false, /--bind-to: copies of this machine/],
+    [
+      { kind: "local" },
+      [A, { argv: ["b"], processes: 99_999 }],
+      false,
+      /-n 100001: at most 4096 copies.*--backend mpi/,
+    ],
     [{ kind: "openmpi" }, [{ argv: ["--version"] }], false, /--version would be taken for an option.*\.\/--version/],
     [{ kind: "openmpi" }, [A, { ...B, options: ["x\0"] }], false, /null character/],
     [{ kind: "openmpi" }, [{ argv: [] }], false, /a program is missing/],

@@ -56,6 +56,15 @@ describe("a launcher of a program", () => {
     expect(witness.notes()).toEqual([]);
   });
 
+  it("that is told to stop while it starts many programs starts no further one", async () => {
+    const stop = new AbortController();
+    const launcher = await local();
+    const programs = [{ argv: ["sleep", "60"], processes: 20 }, { argv: ["no-such-program-here"] }];
+    const running = launcher.run(programs, { signal: stop.signal });
+    setImmediate(() => stop.abort());
+    expect(await running).toEqual({ exitCode: 143, signal: "SIGTERM" });
+  });
+
   it("tells how the program ended, also where its file has gone with the temporary folder", async () => {
     const folder = makeFolder();
     const executable = join(folder, "srun");
