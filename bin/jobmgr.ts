@@ -3,11 +3,8 @@
 import { CommanderError } from "commander";
 import { diskErrorText } from "../src/disk-error.ts";
 import { EXIT } from "../src/exit-codes.ts";
-<<<<<<< HEAD
-import { columnsOf } from "./columns.ts";
-=======
 import { printable } from "../src/printable.ts";
->>>>>>> 0da267a5b21f51d4c1a80de6785862b86e241c19
+import { columnsOf } from "./columns.ts";
 import { commandLine, helpHint } from "./program.ts";
 import { version } from "./version.ts";
 
@@ -73,17 +70,8 @@ if (word === "__complete") {
   const main = commandLine(version(), (exitCode) => {
     process.exitCode = exitCode;
   });
-<<<<<<< HEAD
-  main.parseAsync(process.argv.slice(2), { from: "user" }).catch(async (error: unknown) => {
-    process.exitCode = await exitCodeOf(error, helpHint(main));
-  });
-=======
-  // `jobmgr help cancel` is `jobmgr cancel --help`; a command that there is not is refused as such.
-  const [verb] = words;
-  const isUnknown = verb !== undefined && !main.commands.some((command) => command.name() === verb);
-  const help = isUnknown ? [verb] : [...words.slice(0, 1), "--help"];
   main
-    .parseAsync(word === "help" ? help : process.argv.slice(2), { from: "user" })
+    .parseAsync(process.argv.slice(2), { from: "user" })
     .catch(async (error: unknown) => {
       process.exitCode = await exitCodeOf(error, helpHint(main));
     })
@@ -94,5 +82,4 @@ if (word === "__complete") {
 function leave(): void {
   const isSaid = () => process.stdout.writableLength + process.stderr.writableLength === 0;
   setInterval(() => isSaid() && process.exit(), LINGER_MS).unref();
->>>>>>> 0da267a5b21f51d4c1a80de6785862b86e241c19
 }
