@@ -93,6 +93,9 @@ describe("a target that takes nothing for a while", () => {
     courier.poke();
     await waitUntil("it was tried", () => tries.length > 0);
     for (let i = 0; i < 101; i++) await put(`j${i}`);
+    // The second try from now on has looked for messages after the last of them was put.
+    const before = tries.length;
+    await waitUntil("it was tried with all of them", () => tries.length > before + 1);
     isUp = true;
     await waitUntil("it has heard", () => taken.length > 0);
     await courier.idle();
