@@ -32,7 +32,7 @@ export interface Plan {
   readonly jobName: string;
   /** What runs the runner: the rest of its "#!" line. */
   readonly shell: string;
-  /** Lines to stand at the head of the runner, for engines that read directives from it. */
+  /** Lines to stand at the head of the runner: directives that the engine reads there, or what a shell is to set first. */
   readonly directives: string;
   /** Further arguments of the submit command (--engine-arg), as they were when the job was planned. */
   readonly args: readonly string[];

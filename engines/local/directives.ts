@@ -10,6 +10,8 @@ export interface Directives {
   /** The time, where it is more than job.sh asks for. */
   readonly raised: string | undefined;
   readonly cpus: number;
+  /** What a script reads of its own request, as sbatch(1) has it: set if it was asked for. */
+  readonly variables: Readonly<Record<string, number>>;
   readonly output: string | undefined;
   readonly error: string | undefined;
   readonly jobName: string | undefined;
@@ -33,10 +35,16 @@ export function readDirectives(text: string, timeFactor?: number): Directives {
   const ignored = givenOptions(text).filter(
     ({ component, sets }) => component > 0 || !Object.keys(sets).some((name) => HONOURED.has(name)),
   );
+  const cpusPerTask = countOf("cpus-per-task", options["cpus-per-task"]);
+  const ntasks = countOf("ntasks", options.ntasks);
   return {
     timeS: secondsOf(time ?? options.time),
     raised: time && `--time=${time} instead of ${options.time}`,
-    cpus: countOf("cpus-per-task", options["cpus-per-task"]) * countOf("ntasks", options.ntasks),
+    cpus: cpusPerTask * ntasks,
+    variables: {
+      ...(options["cpus-per-task"] !== undefined && { SLURM_CPUS_PER_TASK: cpusPerTask }),
+      ...(options.ntasks !== undefined && { SLURM_NTASKS: ntasks }),
+    },
     output: options.output,
     error: options.error,
     jobName: options["job-name"] || undefined,

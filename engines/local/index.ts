@@ -97,10 +97,14 @@ export class LocalEngine implements Engine {
     const jobName = script.jobName ?? directives.jobName ?? script.folderName;
     const ignored = [...directives.ignored];
     const places = Math.min(directives.cpus, this.#options.places);
+    if (places < directives.cpus)
+      ignored.push(`${directives.cpus} processors at a time (there are ${places} places, and it takes them all)`);
     return {
       jobName,
       shell: SHELL.join(" "),
-      directives: "",
+      directives: Object.entries(directives.variables)
+        .map(([name, value]) => `export ${name}=${value}\n`)
+        .join(""),
       args: [],
       identity: { job: "-", restart: "0", task: "$JOBMGR_TASK" },
       limitS: directives.timeS,

@@ -657,6 +657,21 @@ describe("what LocalEngine honours of #SBATCH lines", () => {
     expect(ignored).toEqual(expect.arrayContaining(["--partition=long", expect.stringContaining("../../outside.txt")]));
   });
 
+  it("--cpus-per-task and --ntasks are what the script reads of them, and are told of if they are more than there are", async () => {
+    const root = await makeRoot();
+    root.manage(["-M", "2"]);
+    const print = "echo $SLURM_CPUS_PER_TASK, $SLURM_NTASKS";
+    root.drop("few", `#!/bin/bash\n#SBATCH --cpus-per-task=2\n${print}\n`);
+    root.drop("many", `#!/bin/bash\n#SBATCH -c 2 -n 32\n${print}\n`);
+    await root.completed("few", "many");
+    expect(root.read("complete/few/job_output.txt")).toBe("2,\n");
+    expect(root.read("complete/many/job_output.txt")).toBe("2, 32\n");
+    expect(root.status("few").ignoredDirectives).toBeUndefined();
+    expect(root.status("many").ignoredDirectives).toEqual([
+      "64 processors at a time (there are 2 places, and it takes them all)",
+    ]);
+  });
+
   it("--array: each index is a task, and one that fails is told with its output", async () => {
     const root = await makeRoot();
     root.manage(["-M", "2"]);
