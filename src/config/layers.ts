@@ -208,7 +208,10 @@ function parsed(path: string, text: string): Record<string, unknown> {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [what = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    throw new ConfigError(`${path}, line ${error.line}: ${what}`);
+    // (The line itself is not shown, for it may hold a secret.)
+    throw new ConfigError(
+      `${path}, line ${error.line}: ${what}. A line is KEY = VALUE, where a text stands in quotes, as in engine = "LocalEngine"; numbers, true and false do not.`,
+    );
   }
 }
 

@@ -108,12 +108,18 @@ export function webhookTarget(address: URL, headers: Headers): Target {
       } catch (error) {
         if (error instanceof DeliveryError) throw error;
         if (limit.signal.aborted) throw new DeliveryError(`it did not answer within ${WEBHOOK_LIMIT_MS / 1000} s`);
-        throw new DeliveryError(`it cannot be reached: ${wordsFor(error)}`);
+        const why = hasBadPort(error) ? `no web client may use port ${url.port}` : wordsFor(error);
+        throw new DeliveryError(`it cannot be reached: ${why}`);
       } finally {
         clearTimeout(timer);
       }
     },
   };
+}
+
+/** Fetch's own list (https://fetch.spec.whatwg.org/#bad-port), which has no code. */
+function hasBadPort(error: unknown): boolean {
+  return (error as Error).cause instanceof Error && ((error as Error).cause as Error).message === "bad port";
 }
 
 function answerText(status: number): string {

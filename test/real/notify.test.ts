@@ -190,6 +190,13 @@ describe("a webhook", () => {
     expect(outbox(root)).not.toEqual([]);
   });
 
+  it("at a port that no web client may use is told as such", async () => {
+    const root = await makeRoot();
+    root.drop("a", "exit 1");
+    const manager = root.manage(["--notify-url", "http://127.0.0.1:9/"]);
+    await waitUntil("it is told", () => manager.stderr().includes("cannot be reached: no web client may use port 9"));
+  });
+
   it("that hangs does not keep jobs from ending nor the manager from stopping; a later one tells", async () => {
     const root = await makeRoot();
     const hook = await makeHook();

@@ -115,6 +115,10 @@ describe("a mistake", () => {
     ["allow-owner = [true]", /^allow-owner in .* must be a list of texts/],
     ["[period]\nx = 1", /^period in .* must be a number$/],
     ["period = \n\n", /jobmgr.toml, line 1: /],
+    [
+      "engine = LocalEngine\n",
+      /jobmgr.toml, line 1: invalid value\. .*a text stands in quotes, as in engine = "LocalEngine"/,
+    ],
     ['log-level = "loud"', /^log-level = loud in .*: it must be one of error, warn, info, debug$/],
   ])("in a file, %j, names the file and the key", (text, sentence) => {
     write("root", text);
