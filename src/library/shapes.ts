@@ -1,6 +1,14 @@
 /** What a program hands over, by its kind: one without types may hand over anything, and a mistyped key would be passed over. Pure. */
 import { didYouMean } from "../nearest.ts";
-import type { EngineUseOptions, JobRequest, RootOptions, WaitOptions } from "./api.ts";
+import type {
+  EngineUseOptions,
+  JobRequest,
+  RootOptions,
+  StatusOptions,
+  SubmitOptions,
+  WaitOptions,
+  WatchOptions,
+} from "./api.ts";
 import { RequestError } from "./errors.ts";
 
 interface Kind {
@@ -18,6 +26,7 @@ const TEXT: Kind = { says: "a text", is: isText };
 const TEXTS: Kind = { says: "a list of texts", is: (value) => isList(value, isText) };
 const JOBS: Kind = { says: "a list of jobs or their names", is: (value) => isList(value, isJob) };
 const OBJECT: Kind = { says: "an object", is: isObject };
+const NUMBER: Kind = { says: "a number", is: (value) => typeof value === "number" };
 const SWITCH: Kind = { says: "true or false", is: (value) => typeof value === "boolean" };
 const FUNCTION: Kind = { says: "a function", is: (value) => typeof value === "function" };
 /** Also one of another realm. */
@@ -60,6 +69,12 @@ export const ROOT_OPTIONS: Shape<RootOptions> = {
 export const ENGINE_OPTIONS: Shape<EngineUseOptions> = { folder: TEXT, settings: OBJECT, log: FUNCTION };
 
 export const WAIT_OPTIONS: Shape<WaitOptions> = { timeoutMs: ANY, signal: SIGNAL };
+
+export const SUBMIT_OPTIONS: Shape<SubmitOptions> = { signal: SIGNAL };
+
+export const STATUS_OPTIONS: Shape<StatusOptions> = { finishedMax: NUMBER, waitingMax: NUMBER };
+
+export const WATCH_OPTIONS: Shape<WatchOptions> = { ...STATUS_OPTIONS, everyMs: ANY, signal: SIGNAL };
 
 /** Throws RequestError for a key that there is not, and for a value of another kind. What is undefined is left out. */
 export function checkShape(value: unknown, shape: Readonly<Record<string, Kind>>, what: string): void {
