@@ -597,6 +597,9 @@ describe("a launcher", () => {
     const argv = "echo hello" as unknown as string[];
     expect(() => launcher.command([{ argv }])).toThrow(/argv .* must be a list of texts/);
     const mistyped = { argv: ["true"], np: 4 };
-    expect(() => launcher.command([mistyped])).toThrow(/has no "np": it has argv, processes, options/);
+    expect(() => launcher.command([mistyped])).toThrow(/has no "np"\. It has argv, processes, options/);
+    await expect(launcher.run(programs, { lable: true } as never)).rejects.toThrow(/no "lable"\. Did you mean label/);
+    await expect(launcher.run(programs, { stdout: "x" } as never)).rejects.toThrow(/stdout .* or a stream to write to/);
+    await expect(launcher.run([{} as never])).rejects.toThrow(/a program is missing/);
   });
 });
