@@ -54,6 +54,7 @@ export const runTogether: RunTogether = async (starts, options) => {
       try {
         const running = begin(start, options, !isShared, sinkOf);
         heir?.knows(running.child);
+        void running.ended.then(() => heir?.forgets(running.child));
         all.push(running);
         ends.push(running.ended);
       } catch (error) {
@@ -69,13 +70,19 @@ export const runTogether: RunTogether = async (starts, options) => {
   }
 };
 
-/** Reads groups, and waits for a word; if it never comes, whoever was to say it was killed, and these groups end too. */
-const HEIR = `groups=
+/**
+ * Reads groups, each by its leader, and "-LEADER" of one that is over and may soon be another's; then waits for a word. If
+ * that never comes, whoever was to say it was killed, and the groups that are left end too.
+ */
+export const HEIR = `groups=' '
 while read -r word; do
-  [ "$word" != done ] || exit 0
-  groups="$groups -$word"
+  case $word in
+    done) exit 0 ;;
+    -*) case $groups in *" $word "*) groups="\${groups%%" $word "*} \${groups#*" $word "}" ;; esac ;;
+    *) groups="$groups-$word " ;;
+  esac
 done
-[ -n "$groups" ] || exit 0
+[ "$groups" != ' ' ] || exit 0
 kill -s TERM -- $groups
 sleep 2
 kill -s KILL -- $groups`;
@@ -83,6 +90,7 @@ kill -s KILL -- $groups`;
 interface Heir {
   /** This one leads a group that is to end with this process. */
   knows(child: ChildProcess): void;
+  forgets(child: ChildProcess): void;
   dismiss(): void;
 }
 
@@ -95,8 +103,10 @@ function appointHeir(): Heir {
   const { stdin }: Partial<ChildProcess> = heir;
   stdin?.on("error", () => {});
   heir.unref();
+  const tell = (sign: string, pid: number | undefined) => void (pid !== undefined && stdin?.write(`${sign}${pid}\n`));
   return {
-    knows: ({ pid }) => void (pid !== undefined && stdin?.write(`${pid}\n`)),
+    knows: ({ pid }) => tell("", pid),
+    forgets: ({ pid }) => tell("-", pid),
     dismiss: () => void stdin?.end("done\n"),
   };
 }

@@ -234,7 +234,10 @@ function ignoredOf({ values }: PbsOptions, flavour: Flavour, text: string): stri
   return [...shells, ...outputs.map((letter) => `-${letter} ${values[letter]}`)];
 }
 
-/** #PBS lines for what a program asks for: chunks for OpenPBS, nodes and ppn for the others. */
+/**
+ * #PBS lines for what a program asks for: chunks for OpenPBS, nodes and ppn for the others. Throws `refused` for an output
+ * that qsub cannot be told of.
+ */
 export function directivesFor(request: Request, flavour: Flavour): readonly string[] {
   const { nodes = 1, cpus, gpus, memoryB, timeLimitS, output, error } = request;
   const each = (amount: number) => Math.ceil(amount / nodes);
@@ -257,6 +260,12 @@ export function directivesFor(request: Request, flavour: Flavour): readonly stri
     if (memoryB !== undefined) lines.push(`-l mem=${sizeText(memoryB)}`);
   }
   if (timeLimitS !== undefined) lines.push(`-l walltime=${timeText(Math.ceil(timeLimitS))}`);
+  const host = [output, error].find((path) => path?.includes(":"));
+  if (host !== undefined)
+    throw new EngineError(
+      "refused",
+      `PBS cannot be told of an output ${host}: what stands before ":" is a machine to it.`,
+    );
   if (output !== undefined) lines.push(`-o ${quoted(output)}`);
   if (error !== undefined) lines.push(`-e ${quoted(error)}`);
   else if (output !== undefined) lines.push("-j oe");

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Disk } from "../disk.ts";
+import { faultOfKinds, type Kind, type Kinds, OBJECT, SIGNAL, SWITCH } from "../kinds.ts";
 import { signalNumber } from "../signals.ts";
 import { defaultLauncher, knownLauncher, type LaunchMachine } from "./choice.ts";
 import { type KnownLauncher, linesOf, planOf, type Start } from "./command.ts";
@@ -88,15 +89,32 @@ export async function makeLauncher(
   };
 }
 
+const INPUT: Kind = { says: '"inherit" or "ignore"', is: (value) => value === "inherit" || value === "ignore" };
+const OUTPUT: Kind = {
+  says: '"inherit", "ignore" or a stream to write to',
+  is: (value) => INPUT.is(value) || typeof (value as Partial<NodeJS.WritableStream> | null)?.write === "function",
+};
+const RUN_OPTIONS: Kinds<RunOptions> = {
+  label: SWITCH,
+  env: OBJECT,
+  stdin: INPUT,
+  stdout: OUTPUT,
+  stderr: OUTPUT,
+  signal: SIGNAL,
+  passSignals: SWITCH,
+  isLauncher: SWITCH,
+};
+
 async function run(
   launcher: KnownLauncher,
   programs: readonly Program[],
-  { label = false, ...options }: RunOptions,
+  said: RunOptions,
   around: LaunchSurroundings,
 ): Promise<LaunchEnd> {
+  const fault = faultOfKinds(said, RUN_OPTIONS, "run()");
+  if (fault) throw new LaunchError(fault);
+  const { label = false, ...options } = said;
   const { starts, multiProg } = planOf(launcher, programs, label);
-  checkOutput("stdout", options.stdout);
-  checkOutput("stderr", options.stderr);
   const isLauncher = launcher.kind !== "local";
   const start = (all: readonly Start[]) => around.runTogether(all, { ...options, isLauncher });
   const ends =
@@ -104,13 +122,6 @@ async function run(
       ? await start(starts)
       : await withFile(around.disk, multiProg, (path) => start(starts.map((one) => withPath(one, path))));
   return worstOf(ends);
-}
-
-/** A program without types may say anything. */
-function checkOutput(name: string, output: Output | undefined): void {
-  const isOutput =
-    output === undefined || output === "inherit" || output === "ignore" || typeof output?.write === "function";
-  if (!isOutput) throw new LaunchError(`${name} must be "inherit", "ignore" or a stream to write to`);
 }
 
 /** The path is the last word of the command line. */

@@ -1,4 +1,5 @@
 /** What is to be launched: programs, and how many processes of each. Pure. */
+import { ANY, faultOfKinds, type Kinds, TEXTS } from "../kinds.ts";
 
 /** One program, and how many processes of it. */
 export interface Program {
@@ -34,13 +35,16 @@ export function totalOf(programs: readonly Program[]): number | undefined {
   return total;
 }
 
+const PROGRAM: Kinds<Program> = { argv: TEXTS, processes: ANY, options: TEXTS };
+
 /** Throws LaunchError for what no launcher could start, or would take for something else. */
 export function checkPrograms(programs: readonly Program[]): void {
   if (!Array.isArray(programs)) throw new LaunchError("what is launched must be a list of programs");
   if (programs.length === 0) throw new LaunchError("nothing is to be launched: name a program");
   for (const one of programs) {
-    checkKinds(one);
-    const { argv, processes, options = [] } = one;
+    const fault = faultOfKinds(one, PROGRAM, "a program that is launched");
+    if (fault) throw new LaunchError(fault);
+    const { argv = [], processes, options = [] } = one;
     const [program] = argv;
     if (program === undefined || program === "") throw new LaunchError("a program is missing");
     // Every launcher would read an option there.
@@ -54,17 +58,4 @@ export function checkPrograms(programs: readonly Program[]): void {
     if ([...argv, ...options].some((word) => word.includes("\0")))
       throw new LaunchError("a word holds a null character, which no program can be given");
   }
-}
-
-const KEYS: Readonly<Record<keyof Program, true>> = { argv: true, processes: true, options: true };
-
-/** A program without types may say anything. */
-function checkKinds(program: Program): void {
-  const odd = Object.keys(program).find((key) => !Object.hasOwn(KEYS, key));
-  if (odd !== undefined)
-    throw new LaunchError(`a program that is launched has no "${odd}": it has ${Object.keys(KEYS).join(", ")}`);
-  const { argv, options = [] } = program;
-  for (const [name, words] of Object.entries({ argv, options }))
-    if (!Array.isArray(words) || words.some((word) => typeof word !== "string"))
-      throw new LaunchError(`${name} of a program that is launched must be a list of texts`);
 }

@@ -162,6 +162,13 @@ export interface StatusOptions {
   readonly waitingMax?: number | undefined;
 }
 
+/** How a root is watched. */
+export interface WatchOptions extends StatusOptions {
+  /** Looks so often (2000). */
+  readonly everyMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** What has changed in a root since the last look. */
 export interface RootChange {
   readonly status: RootStatus;
@@ -216,10 +223,8 @@ export interface JobRoot {
   job(name: string): Promise<Job>;
   /** Looks at the root now. */
   status(options?: StatusOptions): Promise<RootStatus>;
-  /** Tells at once how it is, and then whatever changes, until `signal` aborts or the root is closed. Looks each `everyMs` (2000). */
-  watch(
-    options?: StatusOptions & { readonly everyMs?: number | undefined; readonly signal?: AbortSignal | undefined },
-  ): AsyncIterable<RootChange>;
+  /** Tells at once how it is, and then whatever changes, until `signal` aborts or the root is closed. */
+  watch(options?: WatchOptions): AsyncIterable<RootChange>;
   /**
    * Stops the manager, if it runs here, and ends what waits with ClosedError. Jobs go on, but for those of an engine that
    * has them in this very process. Safe to repeat.

@@ -132,11 +132,11 @@ function endOfHead(text: string): number {
 
 const SHELLS = new Set(["sh", "bash", "dash", "ksh", "mksh", "zsh", "ash"]);
 
-/** "#!/bin/bash -l", "#!/usr/bin/env bash". */
+/** "#!/bin/bash -l", "#!/usr/bin/env bash", "#!/usr/bin/env -S A=1 bash -u". */
 function isShell(text: string): boolean {
-  const words = commandOfScript(text).slice(0, -1);
-  const program = words.find((word, i) => !(i === 0 && word.endsWith("/env")));
-  return SHELLS.has((program ?? "").split(" ")[0]?.replace(/^.*\//, "") ?? "");
+  const line = commandOfScript(text).slice(0, -1).join(" ");
+  const [program = ""] = line.replace(/^\S*\/env +(?:-S *)?(?:\w+=\S* +)*/, "").split(" ");
+  return SHELLS.has(program.replace(/^.*\//, ""));
 }
 
 function environmentLines(request: JobRequest): string[] {

@@ -55,7 +55,10 @@ export class FollowedJob implements Job {
     const { disk, root } = this.#office;
     this.#look();
     const { end, place, name } = this.#chase;
-    return end?.is === "gone" ? undefined : folderOfJob(disk, root, { place, name });
+    if (end?.is === "gone") return undefined;
+    const folder = folderOfJob(disk, root, { place, name });
+    // One that has ended may be removed, and has ended all the same.
+    return end && !disk.look(folder) ? undefined : folder;
   }
 
   look(): JobRow | undefined {

@@ -26,6 +26,7 @@ import type {
   RootStatus,
   StatusOptions,
   SubmitOptions,
+  WatchOptions,
 } from "./api.ts";
 import { JobThereError, RequestError } from "./errors.ts";
 import { Gate } from "./gate.ts";
@@ -33,6 +34,7 @@ import { FollowedJob } from "./job.ts";
 import { checkRequest, directivesOf, scriptOfCommands, scriptWith } from "./job-script.ts";
 import { Lookout } from "./lookout.ts";
 import type { OwnManager } from "./manager.ts";
+import { checkShape, STATUS_OPTIONS, SUBMIT_OPTIONS, WATCH_OPTIONS } from "./shapes.ts";
 import { changesOf } from "./watch.ts";
 
 /** What a verb is given, but for what is printed. `engine`: in place of the one that is configured. */
@@ -104,8 +106,10 @@ export class OpenRoot implements JobRoot {
     return this.#changes.through(() => this.#submit(request, options));
   }
 
-  async #submit(request: JobRequest, { signal }: SubmitOptions): Promise<Job> {
+  async #submit(request: JobRequest, options: SubmitOptions): Promise<Job> {
     this.#lookout.throwIfOver();
+    checkShape(options, SUBMIT_OPTIONS, "submit()");
+    const { signal } = options;
     signal?.throwIfAborted();
     checkRequest(request);
     const there = request.ifThere === "number" ? undefined : jobOfName(this.#disk, this.#root, request.name);
@@ -135,13 +139,13 @@ export class OpenRoot implements JobRoot {
 
   async status(options: StatusOptions = {}): Promise<RootStatus> {
     this.#lookout.throwIfOver();
+    checkShape(options, STATUS_OPTIONS, "status()");
     return this.#statusNow(options);
   }
 
-  async *watch(
-    options: StatusOptions & { readonly everyMs?: number | undefined; readonly signal?: AbortSignal | undefined } = {},
-  ): AsyncGenerator<RootChange, void, undefined> {
+  async *watch(options: WatchOptions = {}): AsyncGenerator<RootChange, void, undefined> {
     this.#lookout.throwIfOver();
+    checkShape(options, WATCH_OPTIONS, "watch()");
     const { signal, everyMs } = options;
     if (everyMs !== undefined && !(everyMs > 0))
       throw new RequestError(`everyMs is ${everyMs}: it must be a number of milliseconds`);

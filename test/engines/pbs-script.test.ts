@@ -249,6 +249,8 @@ describe("the lines for what a program asks for", () => {
       "#PBS -o 'my out.txt'",
       "#PBS -e 'err.txt'",
     ]));
+  it("no output that PBS would take for one on another machine", () =>
+    expect(() => directivesFor({ output: "log", error: "a:b" }, "torque")).toThrow(/cannot be told of an output a:b/));
   it("nothing for nothing", () => expect(directivesFor({}, "openpbs")).toEqual([]));
   it.each(["openpbs", "torque"] as const)("%s: they are read as they were meant", (flavour) => {
     const options = pbsOptions(directivesFor(request, flavour).join("\n"), [], "#PBS");

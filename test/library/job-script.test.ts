@@ -60,7 +60,9 @@ describe("the environment of a job", () => {
   it("is not for a script that no shell reads", () => {
     const env = { A: "1" };
     expect(() => scriptWith(request({ env }), "#!/usr/bin/python3\nprint(1)\n", [])).toThrow(/shell/);
-    for (const head of ["", "#!/bin/sh\n", "#!/usr/bin/env bash\n", "#!/bin/bash -l\n", "#! /bin/dash\n"])
+    expect(() => scriptWith(request({ env }), "#!/usr/bin/env -S python3 -u\nprint(1)\n", [])).toThrow(/shell/);
+    const heads = ["", "#!/bin/sh\n", "#!/usr/bin/env bash\n", "#!/bin/bash -l\n", "#! /bin/dash\n"];
+    for (const head of [...heads, "#!/usr/bin/env -S bash -eu\n", "#!/usr/bin/env -S A=2 ksh\n"])
       expect(scriptWith(request({ env }), `${head}echo $A\n`, [])).toContain("export A='1'\necho");
   });
 });

@@ -195,6 +195,8 @@ describe("ends that are no success", () => {
     const odd = await root.job("odd");
     expect(await odd.result()).toMatchObject({ is: "unknown", isSuccess: false });
     expect(odd.state).toBe("unknown");
+    rmSync(join(files.path, "complete/odd"), { recursive: true });
+    expect([odd.state, odd.folder, await odd.output()]).toEqual(["unknown", undefined, ""]);
   });
 });
 
@@ -471,6 +473,21 @@ describe("the engine that reads what is submitted", () => {
 });
 
 describe("a queue to look at", () => {
+  it("takes no options that there are not, for a mistyped one would be passed over", async () => {
+    const { root } = await opened();
+    await expect(root.status({ finishedMx: 1 } as never)).rejects.toThrow(
+      /has no "finishedMx"\. Did you mean finishedMax/,
+    );
+    await expect(
+      root
+        .watch({ everyS: 1 } as never)
+        [Symbol.asyncIterator]()
+        .next(),
+    ).rejects.toThrow(/no "everyS"/);
+    await expect(root.submit({ name: "a", commands: ["true"] }, { sign: 1 } as never)).rejects.toThrow(/no "sign"/);
+    await expect(root.job(5 as never)).rejects.toThrow(/needs the name of a job/);
+  });
+
   it("is looked at again when the disk has refused to tell whether a job has gone", async () => {
     const { files, root } = await opened();
     await root.submit({ name: "one", commands: ["true"] });
@@ -580,6 +597,9 @@ describe("a launcher", () => {
     const argv = "echo hello" as unknown as string[];
     expect(() => launcher.command([{ argv }])).toThrow(/argv .* must be a list of texts/);
     const mistyped = { argv: ["true"], np: 4 };
-    expect(() => launcher.command([mistyped])).toThrow(/has no "np": it has argv, processes, options/);
+    expect(() => launcher.command([mistyped])).toThrow(/has no "np"\. It has argv, processes, options/);
+    await expect(launcher.run(programs, { lable: true } as never)).rejects.toThrow(/no "lable"\. Did you mean label/);
+    await expect(launcher.run(programs, { stdout: "x" } as never)).rejects.toThrow(/stdout .* or a stream to write to/);
+    await expect(launcher.run([{} as never])).rejects.toThrow(/a program is missing/);
   });
 });

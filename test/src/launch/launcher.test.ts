@@ -1,11 +1,13 @@
 /** A launcher as programs have it: real processes, without a terminal and without signals to this one. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { startOf } from "../../../engines/process.ts";
 import { runProgram } from "../../../engines/run-program.ts";
-import { isProgram, runTogether } from "../../../engines/together.ts";
+import { HEIR, isProgram, runTogether } from "../../../engines/together.ts";
 import { realDisk } from "../../../src/disk.ts";
 import { makeLauncher } from "../../../src/launch/launcher.ts";
 import { LaunchError } from "../../../src/launch/program.ts";
@@ -151,6 +153,17 @@ describe("a launcher of a program", () => {
     await expect(makeLauncher("local", { launchers }, around)).rejects.toThrow(
       /^\[launch\.local\] .* has none but kind/,
     );
+  });
+
+  it("is ended when this process is killed, but for those that were over, whose numbers may be another's by then", async () => {
+    const [over, goesOn] = [0, 1].map(() => spawn("sleep", ["60"], { detached: true, stdio: "ignore" }));
+    onTestFinished(() => void over?.kill());
+    const heir = spawn("sh", ["-c", HEIR], { stdio: ["pipe", "ignore", "ignore"] });
+    onTestFinished(() => void heir.kill());
+    const ended = once(goesOn as ChildProcess, "exit");
+    heir.stdin.end(`${over?.pid}\n${goesOn?.pid}\n-${over?.pid}\n`);
+    expect(await ended).toEqual([null, "SIGTERM"]);
+    expect([over?.exitCode, over?.signalCode]).toEqual([null, null]);
   });
 
   it("is not made under a name that there is not", async () => {
