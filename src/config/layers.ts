@@ -208,8 +208,14 @@ function parsed(path: string, text: string): Record<string, unknown> {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [what = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    throw new ConfigError(`${path}, line ${error.line}: ${what}`);
+    throw new ConfigError(`${path}, line ${error.line}: ${what}${quotesHint(text.split("\n")[error.line - 1] ?? "")}`);
   }
+}
+
+/** The slip that most people make. */
+function quotesHint(line: string): string {
+  const [, key, value] = /^\s*([\w-]+)\s*=\s*["']?([A-Za-z~./][^"'[\]{}#]*)["']?\s*$/.exec(line) ?? [];
+  return value === undefined ? "" : `. A text stands in quotes: ${key} = "${value.trim()}"`;
 }
 
 function fileValue(name: OptionName, key: string, value: unknown, path: string): string | boolean | readonly string[] {

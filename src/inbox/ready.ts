@@ -76,7 +76,7 @@ export function readinessOf(
   if (!top) return unready("it has gone");
   if (top.kind === "link") return unready("it is a link; links are not followed. Move the folder itself here");
   if (top.kind === "file" && arrivalName(basename(folder))) return fileReadiness(top, rules, nowMs);
-  if (top.kind !== "folder") return unready("it is not a folder. Put it into a folder, as job.sh");
+  if (top.kind !== "folder") return unready(NO_FOLDER);
   const names = disk.list(folder);
   const script = names.includes(FILES.script) ? disk.look(join(folder, FILES.script)) : undefined;
   if (!script) return unready(`it has no job.sh yet${archiveHint(names, rules)}`);
@@ -96,6 +96,9 @@ export function readinessOf(
   const wholeAtMs = markedWholeAtMs(disk, folder, top);
   return restOf(disk, folder, sinceWhole(top, wholeAtMs), rules, nowMs(), wholeAtMs);
 }
+
+const NO_FOLDER =
+  "it is not a folder, nor an archive that can be read (.tar.gz, .tgz, .tar.xz, .tar, .zip). Put what is to run into a folder, as job.sh";
 
 /** As a refused archive comes back. */
 function archiveHint(names: readonly string[], rules: ReadyRules): string {

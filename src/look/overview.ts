@@ -8,7 +8,7 @@ import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
-import { hasPassed, shortage } from "../manager-word.ts";
+import { hasPassed, isForeign, shortage } from "../manager-word.ts";
 import { isResult } from "../outcome.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
@@ -192,7 +192,9 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
     name,
     place: "inbox",
     state: isHeld ? "held" : "waiting",
-    ...(isCancelled ? { why: `it is to be cancelled (${FILES.cancel})` } : reason !== undefined && { why: reason }),
+    ...(isCancelled
+      ? { why: `it is to be cancelled (${FILES.cancel})${isForeign(reason) ? `, but ${reason}` : ""}` }
+      : reason !== undefined && { why: reason }),
     ...(ctimeMs !== undefined && { since: new Date(ctimeMs).toISOString() }),
   };
 }

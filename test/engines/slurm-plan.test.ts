@@ -103,6 +103,7 @@ describe("what is refused at once", () => {
 
   it.each([["--wait"], ["--version"], ["--wrap=ls"], ["--chdir=/"], ["bio"]])("--engine-arg %s", (arg) => {
     expect(() => checkEngineArgs([arg])).toThrow("--engine-arg");
+    expect(() => checkEngineArgs(["account=bio"])).toThrow(/e\.g\. --engine-arg=--account=bio$/);
     expect(() => checkEngineArgs(["--account=bio", "-t5"])).not.toThrow();
   });
 });

@@ -115,6 +115,11 @@ describe("a mistake", () => {
     ["allow-owner = [true]", /^allow-owner in .* must be a list of texts/],
     ["[period]\nx = 1", /^period in .* must be a number$/],
     ["period = \n\n", /jobmgr.toml, line 1: /],
+    [
+      "period = 3\nengine = LocalEngine\n",
+      /jobmgr.toml, line 2: .*\. A text stands in quotes: engine = "LocalEngine"$/,
+    ],
+    ['engine = "local\n', /line 1: .* A text stands in quotes: engine = "local"$/],
     ['log-level = "loud"', /^log-level = loud in .*: it must be one of error, warn, info, debug$/],
   ])("in a file, %j, names the file and the key", (text, sentence) => {
     write("root", text);
