@@ -94,6 +94,11 @@ export function hasPassed(reason: string, ageS: number): boolean {
   return restS !== undefined && Number(agoS) + ageS >= Number(restS);
 }
 
+/** Whether it is left alone, whatever is asked of it: that of another user's folder (ready.ts). */
+export function isForeign(reason: string | undefined): boolean {
+  return reason?.startsWith("it belongs to another user") === true;
+}
+
 /** Why that job waits, if it is the next one and needs more places than are free: the end of a sentence about it. */
 export function shortage({ jobsMax, taken, next }: QueueWord): string | undefined {
   const free = Math.max(0, jobsMax - taken);

@@ -59,6 +59,9 @@ function readIdentity(disk: Disk, path: string): string | undefined {
   return value.id;
 }
 
+/** For whoever stands elsewhere. */
+const OR_ELSEWHERE = "; if the root is another folder, name it: --root PATH";
+
 /** Opens a root that was set up before. Creates nothing: an unmounted file system must not look like an empty queue. */
 export function openRoot(disk: Disk, given: string): Root {
   const path = resolve(given);
@@ -70,8 +73,8 @@ export function openRoot(disk: Disk, given: string): Root {
     const empty = disk.list(path).length === 0;
     throw new RootError(
       empty
-        ? `${path} is empty and was never set up, or its file system is not mounted. If it is to be a new root: jobmgr --root ${shellWord(path)} --setup`
-        : `${path} was never set up as a root. To do so: jobmgr --root ${shellWord(path)} --setup`,
+        ? `${path} is empty and was never set up, or its file system is not mounted. If it is to be a new root: jobmgr --root ${shellWord(path)} --setup${OR_ELSEWHERE}`
+        : `${path} was never set up as a root. To do so: jobmgr --root ${shellWord(path)} --setup${OR_ELSEWHERE}`,
     );
   }
   const root = rootAt(path, id);

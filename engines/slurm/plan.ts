@@ -44,7 +44,7 @@ export function checkEngineArgs(engineArgs: readonly string[]): void {
   if (stray !== undefined)
     throw new EngineError(
       "refused",
-      `--engine-arg ${stray}: write it with its option, e.g. --engine-arg=--${stray.includes("=") ? stray : `account=${stray}`}`,
+      `--engine-arg ${stray}: write it with its option, e.g. --engine-arg=--${stray.includes("=") ? "" : "account="}${stray}`,
     );
 }
 

@@ -208,11 +208,15 @@ function parsed(path: string, text: string): Record<string, unknown> {
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const [what = ""] = error.message.replace(/^Invalid TOML document: /, "").split("\n");
-    // (The line itself is not shown, for it may hold a secret.)
-    throw new ConfigError(
-      `${path}, line ${error.line}: ${what}. A line is KEY = VALUE, where a text stands in quotes, as in engine = "LocalEngine"; numbers, true and false do not.`,
-    );
+    throw new ConfigError(`${path}, line ${error.line}: ${what}${quotesHint(text.split("\n")[error.line - 1] ?? "")}`);
   }
+}
+
+/** The slip that most people make. What may be a secret is not shown. */
+function quotesHint(line: string): string {
+  const [, key, value] = /^\s*([\w-]+)\s*=\s*["']?([A-Za-z~./][^"'[\]{}#]*)["']?\s*$/.exec(line) ?? [];
+  const isSecret = NAMES.some((name) => keyOf(name) === key && (OPTIONS[name] as Option).isSecret);
+  return value === undefined || isSecret ? "" : `. A text stands in quotes: ${key} = "${value.trim()}"`;
 }
 
 function fileValue(name: OptionName, key: string, value: unknown, path: string): string | boolean | readonly string[] {

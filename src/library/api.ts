@@ -77,7 +77,8 @@ export interface SubmitOptions {
 /**
  * Where a job is in its life. "waiting": in the inbox; "held": there, until job_hold is removed; "queued": claimed or
  * submitted; "running": until it is known how it ended, also while it is suspended or being completed. The others are
- * ends; "gone": it was moved away or removed; "unknown": it lies in complete/ without a record of its end.
+ * ends, and stay so when its folder is removed; "gone": it was moved away or removed before; "unknown": it lies in
+ * complete/ without a record of its end.
  */
 export type JobState = "waiting" | "held" | "queued" | "running" | Result | "gone" | "unknown";
 
@@ -85,7 +86,7 @@ export type JobState = "waiting" | "held" | "queued" | "running" | Result | "gon
 export interface JobOutcome {
   /** By which name it is found in complete/. */
   readonly name: string;
-  /** The folder with its results; undefined for one that is gone. */
+  /** The folder with its results; undefined if it was moved away or removed. */
   readonly folder: string | undefined;
   readonly is: Result | "gone" | "unknown";
   /** True if, and only if, it ran to its end with exit code 0: none that was stopped or cancelled, or lost its node. */
@@ -124,9 +125,9 @@ export interface Job {
   readonly id: string;
   /** Looks now. */
   readonly state: JobState;
-  /** The folder that it is in now; undefined if it is gone. */
+  /** The folder that it is in now; undefined if it was moved away or removed. */
   readonly folder: string | undefined;
-  /** All that `jobmgr status --json` tells of it; undefined if it is gone. */
+  /** All that `jobmgr status --json` tells of it; undefined if it was moved away or removed. */
   look(): JobRow | undefined;
   /**
    * Calls `listener` once, when the job has started, or has ended; soon, if it has already. The program stays alive until

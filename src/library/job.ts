@@ -52,13 +52,8 @@ export class FollowedJob implements Job {
   }
 
   get folder(): string | undefined {
-    const { disk, root } = this.#office;
     this.#look();
-    const { end, place, name } = this.#chase;
-    if (end?.is === "gone") return undefined;
-    const folder = folderOfJob(disk, root, { place, name });
-    // One that has ended may be removed, and has ended all the same.
-    return end && !disk.look(folder) ? undefined : folder;
+    return this.#folder();
   }
 
   look(): JobRow | undefined {
@@ -134,6 +129,15 @@ export class FollowedJob implements Job {
     this.#office.lookout.look(this.#chase);
   }
 
+  #folder(): string | undefined {
+    const { disk, root } = this.#office;
+    const { end, place, name } = this.#chase;
+    if (end?.is === "gone") return undefined;
+    const folder = folderOfJob(disk, root, { place, name });
+    // How it ended is known; somebody may have removed it since.
+    return end && disk.look(folder) === undefined ? undefined : folder;
+  }
+
   #row(): JobRow | undefined {
     return this.#chase.end?.is === "gone" ? undefined : rowOf(this.#office.disk, this.#office.root, this.#chase);
   }
@@ -152,11 +156,13 @@ export class FollowedJob implements Job {
     if (!end) return undefined;
     const unknown = (is: "gone" | "unknown", why: string) => ({ name, isSuccess: false, is, why });
     if (end.is === "gone") return { ...unknown("gone", "It was moved away or removed."), folder: undefined };
-    const folder = folderOfJob(disk, root, { place, name });
+    const folder = this.#folder();
     if (!end.outcome)
       return { ...unknown("unknown", "It lies in complete/ without a record of how it ended."), folder };
     const { remedy, command: _command, ...outcome } = end.outcome;
-    const attempt = historyOf(disk, folder).attempts.findLast(({ isInForce }) => isInForce);
+    const attempt = historyOf(disk, folderOfJob(disk, root, { place, name })).attempts.findLast(
+      ({ isInForce }) => isInForce,
+    );
     const why = remedy === undefined ? outcome.why : `${outcome.why} ${remedy}`;
     return {
       name,

@@ -7,7 +7,7 @@ import type { Asked } from "../engine.ts";
 import { FILES } from "../files.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
-import { type QueueWord, shortage } from "../manager-word.ts";
+import { isForeign, type QueueWord, shortage } from "../manager-word.ts";
 import { nearest } from "../nearest.ts";
 import { durationText, type Outcome, type Result } from "../outcome.ts";
 import { engineKey } from "../records.ts";
@@ -88,7 +88,9 @@ function explainWaiting(scene: Scene, name: string, attempts: readonly AttemptHi
   const told = problemsOf(manager, scene.now, `inbox/${name}`);
   const more = [...told, ...unendedSentence(attempts.at(-1))];
   if (lookUnlessShut(disk, join(jobFolder(root, "inbox", name), FILES.cancel))) {
-    const sentence = `It is to be cancelled (${FILES.cancel}), and ends without being run when a manager has seen that.`;
+    const sentence = isForeign(reason)
+      ? `It is to be cancelled (${FILES.cancel}), but ${withStop(reason ?? "")}`
+      : `It is to be cancelled (${FILES.cancel}), and ends without being run when a manager has seen that.`;
     return { state: "waiting", sentences: [...more, sentence, ...noManager(scene)], next: [REMOVE] };
   }
   if (hold) {
@@ -327,7 +329,7 @@ function explainFinished({ disk, root, now }: Scene, name: string, attempts: rea
     if (exitCode === KILLED || cause === "memory") sentences.push(...memorySentence(plan?.asked));
     sentences.push(...askedSentences(plan?.asked, "had asked"));
     if (tasks) sentences.push(`Tasks that did not end with 0: ${tasksText(tasks)}.`);
-    if (engineWord !== undefined) sentences.push(`The engine's own word: ${withStop(engineWord)}`);
+    if (engineWord !== undefined) sentences.push(`The engine's own word: ${withStop(oneLine(engineWord))}`);
   }
   const isPacked = isArchiveOnly(disk, root, name);
   if (isPacked) sentences.push(packedSentence(disk, root, name));
@@ -384,6 +386,10 @@ function tasksText(tasks: Readonly<Record<string, unknown>>): string {
   });
   const more = bad.length - shown.length;
   return `${shown.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replaceAll(/\s*\n\s*/g, "; ");
 }
 
 function withStop(sentence: string): string {

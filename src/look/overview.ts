@@ -8,7 +8,7 @@ import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
-import { hasPassed, shortage } from "../manager-word.ts";
+import { hasPassed, isForeign, shortage } from "../manager-word.ts";
 import { isResult } from "../outcome.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
@@ -128,6 +128,9 @@ function latest(disk: Disk, root: Root, names: readonly string[]): string[] {
     .map(({ name }) => name);
 }
 
+/** Until a manager has seen that somebody asked for it. */
+const TO_BE_CANCELLED = `it is to be cancelled (${FILES.cancel})`;
+
 function orderOf(row: Row): number {
   return ["running", "ending", "ended"].includes(row.state) ? 0 : 1;
 }
@@ -151,7 +154,9 @@ export function pendingRow(disk: Disk, root: Root, name: string): Row {
   }
   const isLater = attempt !== undefined && ["running", "ended"].includes(attempt.state);
   const state = isLater || attempt?.outcome ? attempt.state : (status.state ?? known.state);
-  const why = fault ?? attempt?.faults[0] ?? attempt?.outcome?.why ?? (isLater ? undefined : status.why);
+  const isCancelled = !attempt?.outcome && lookUnlessShut(disk, join(folder, FILES.cancel)) !== undefined;
+  const saysNow = isCancelled ? TO_BE_CANCELLED : isLater ? undefined : status.why;
+  const why = fault ?? attempt?.faults[0] ?? attempt?.outcome?.why ?? saysNow;
   const { why: _why, ...others } = { ...status, ...known };
   return withSince({ ...others, name, place: "pending", state, ...(why !== undefined && { why }) });
 }
@@ -192,7 +197,9 @@ function waitingRow(disk: Disk, root: Root, name: string, reason: string | undef
     name,
     place: "inbox",
     state: isHeld ? "held" : "waiting",
-    ...(isCancelled ? { why: `it is to be cancelled (${FILES.cancel})` } : reason !== undefined && { why: reason }),
+    ...(isCancelled
+      ? { why: `${TO_BE_CANCELLED}${isForeign(reason) ? `, but ${reason}` : ""}` }
+      : reason !== undefined && { why: reason }),
     ...(ctimeMs !== undefined && { since: new Date(ctimeMs).toISOString() }),
   };
 }

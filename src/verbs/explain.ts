@@ -73,7 +73,7 @@ function linesOf(
   const last = attempts.at(-1);
   if (last?.command !== undefined) lines.push("", paint.dim("The submit command:"), `  ${printable(last.command)}`);
   lines.push(...planLines(job, last, width));
-  if (attempts.length > 0) lines.push("", ...attemptLines(attempts, terminal, now));
+  if (attempts.length > 0) lines.push("", ...attemptLines(attempts, terminal, now, job.place !== "complete"));
   if (next.length > 0) lines.push("", paint.dim("What one can do:"), ...nextLines(next, job, also.length > 0, program));
   return lines;
 }
@@ -103,7 +103,7 @@ function outputNames({ plan, id }: Pick<AttemptHistory, "plan" | "id">): string[
 /** From so many columns on there is room for the ids, and for when it was planned. */
 const WIDE = 110;
 
-function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, now: string): string[] {
+function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, now: string, goesOn: boolean): string[] {
   const isWide = terminal.width() >= WIDE;
   const rows = attempts.map((attempt, i) => {
     const { state, token, toldId, isInForce, plannedAt, submittedAt, startedAt, endedAt } = attempt;
@@ -116,8 +116,8 @@ function attemptLines(attempts: readonly AttemptHistory[], terminal: Terminal, n
       momentOf(startedAt, now),
       momentOf(endedAt, now),
       between(submittedAt, startedAt ?? endedAt ?? now),
-      // Of an earlier one that has no end nobody knows how long it ran.
-      between(startedAt, endedAt ?? (isInForce ? now : undefined)),
+      // Of an earlier one that has no end, or one that was moved to complete/, nobody knows how long it ran.
+      between(startedAt, endedAt ?? (isInForce && goesOn ? now : undefined)),
     ];
   });
   const titles = [

@@ -4,11 +4,13 @@ import { type Settings, UsageError } from "../config/config.ts";
 import { longFlag } from "../config/options.ts";
 import { realDisk } from "../disk.ts";
 import { EXIT } from "../exit-codes.ts";
+import { readWord } from "../manager-word.ts";
 import { didYouMean } from "../nearest.ts";
-import { openRoot } from "../root.ts";
+import { openRoot, type Root } from "../root.ts";
 import { serviceCommand } from "../service/command.ts";
 import { cronText, scrontabText, tmuxText, unitText } from "../service/texts.ts";
 import { putUnit, serviceName, unitPlace } from "../service/unit.ts";
+import { shellWord } from "../shell-word.ts";
 import type { Call } from "./call.ts";
 
 const KINDS = ["systemd", "cron", "scrontab", "tmux"] as const;
@@ -26,8 +28,9 @@ export async function service(call: Call<{ install?: boolean; yes?: boolean }>):
   if (options.install && kind !== "systemd")
     throw new UsageError(`--install is for systemd alone. Run: jobmgr service ${kind}; and do what it says.`);
   // A service that can never start would say so where nobody looks.
-  openRoot(realDisk, settings.root);
+  const root = openRoot(realDisk, settings.root);
   const text = textOf(kind, call);
+  tellOfOtherEngine(call, root, kind);
   if (options.install) return install(call, text);
   terminal.out(text);
   if (kind === "systemd") {
@@ -37,6 +40,16 @@ export async function service(call: Call<{ install?: boolean; yes?: boolean }>):
     terminal.err("  loginctl enable-linger\n");
   }
   return EXIT.ok;
+}
+
+/** Whoever has named an engine to each manager by hand has not named it here. */
+function tellOfOtherEngine({ raw, settings, terminal }: Call, root: Root, kind: Kind): void {
+  const word = readWord(realDisk, root);
+  const last = word.engineFrom ?? word.engine ?? settings.engine;
+  if (raw.engine !== undefined || last === settings.engine) return;
+  terminal.err(
+    `The last manager here ran jobs with ${word.engine}, this one will with ${settings.engine}. For the other one: jobmgr service ${kind} -e ${shellWord(last)}\n`,
+  );
 }
 
 function textOf(kind: Kind, call: Call): string {

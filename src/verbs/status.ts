@@ -213,6 +213,8 @@ function shortSince(since: string | undefined, now: string): string {
   return since === undefined ? "-" : shortDuration(secondsBetween(since, now));
 }
 
-function shortTook({ startedAt, endedAt }: Row, now: string): string {
-  return startedAt === undefined ? "-" : shortDuration(secondsBetween(startedAt, endedAt ?? now));
+/** Of one that was moved to complete/ before its end was seen, nobody knows. */
+function shortTook({ place, startedAt, endedAt }: Row, now: string): string {
+  const until = endedAt ?? (place === "complete" ? undefined : now);
+  return startedAt === undefined || until === undefined ? "-" : shortDuration(secondsBetween(startedAt, until));
 }

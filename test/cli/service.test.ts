@@ -69,6 +69,17 @@ it("the environment's options and Slurm's own go along; those of files stay wher
   expect(text).not.toContain("max-jobs");
 });
 
+it("whoever does not name the engine that the last manager had is told so", async () => {
+  const root = await makeRoot();
+  await jobmgr(["-r", root.path, ...LOCAL, "--once"]);
+  const told = async (...args: readonly string[]) =>
+    (await jobmgr(["-r", root.path, "service", "tmux", ...args])).stderr;
+  expect(await told()).toBe(
+    "The last manager here ran jobs with LocalEngine, this one will with SlurmEngine. For the other one: jobmgr service tmux -e LocalEngine\n",
+  );
+  for (const engine of ["local", "slurm"]) expect(await told("-e", engine)).toBe("");
+});
+
 describe("cron", () => {
   /** As cron does: takes the backslash from "\%", ends the line at a bare "%", and hands it to sh with next to no environment. */
   async function asCron(text: string, home: string) {

@@ -49,6 +49,18 @@ it.each<Where>(["terminal", "pipes"])("status, on %s", async (where) => {
   await expect(text).toMatchFileSnapshot(`golden/status-${where}.txt`);
 });
 
+it("of a job that is to be cancelled says so before a manager sees it, and not how long one ran whose end nobody knows", async () => {
+  const root = await makeRoot("/tmp");
+  putJob(root, "pending", "a", [{ submitted: 1, started: 2 }], { job_cancel: "enough\n" });
+  putJob(root, "pending", "b", [{ submitted: 1, status: { state: "queued", why: "Priority" } }], { job_cancel: "" });
+  putJob(root, "complete", "moved", [{ submitted: 1, started: 2 }]);
+  const text = await transcript(root, "pipes", [["status"], ["explain", "moved"]], { COLUMNS: "130" });
+  expect(text).toMatch(/^a +running .* it is to be cancelled \(job_cancel\)$/m);
+  expect(text).toMatch(/^b +queued .* it is to be cancelled \(job_cancel\)$/m);
+  expect(text).toMatch(/^moved +unknown +4711 +\d+ \S+ +- +It was started as job 4711/m);
+  expect(text).toMatch(/^1 +running .* -$/m);
+});
+
 it("of many shows those that come first, and how many more there are", async () => {
   const root = await makeRoot("/tmp");
   for (let i = 0; i < 100; i++) mkdirSync(join(root.path, i % 2 ? "inbox" : "complete", `job-${100 + i}`));

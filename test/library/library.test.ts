@@ -198,6 +198,17 @@ describe("ends that are no success", () => {
     rmSync(join(files.path, "complete/odd"), { recursive: true });
     expect([odd.state, odd.folder, await odd.output()]).toEqual(["unknown", undefined, ""]);
   });
+
+  it("are known also when their folders have been removed since", async () => {
+    const { root } = await managed();
+    const job = await root.submit({ name: "one", commands: ["true"] });
+    const { folder = "" } = await job.result();
+    expect(job.folder).toBe(folder);
+    rmSync(folder, { recursive: true });
+    expect([job.state, job.folder, job.look()]).toEqual(["succeeded", undefined, undefined]);
+    expect(await job.result()).toMatchObject({ is: "succeeded", exitCode: 0, folder: undefined });
+    expect(await job.output()).toBe("");
+  });
 });
 
 describe("a job of a name that is there", () => {

@@ -446,6 +446,13 @@ describe("whose code runs", () => {
       expect(root.names("inbox")).toEqual(["theirs"]);
       const { stdout } = await jobmgr(["--root", root.path, "status", "--json"]);
       expect(stdout).toContain("it belongs to another user (uid 65534)");
+      const cancel = join(root.path, "inbox/theirs/job_cancel");
+      writeFileSync(cancel, "");
+      for (const verb of ["status", "explain"])
+        expect((await jobmgr(["--root", root.path, verb, "theirs", "--json"])).stdout).toMatch(
+          /t is to be cancelled \(job_cancel\), but it belongs to another user/,
+        );
+      rmSync(cancel);
       await strict.stop();
       root.manage(allowed);
       await root.completed("theirs");

@@ -116,9 +116,11 @@ describe("a mistake", () => {
     ["[period]\nx = 1", /^period in .* must be a number$/],
     ["period = \n\n", /jobmgr.toml, line 1: /],
     [
-      "engine = LocalEngine\n",
-      /jobmgr.toml, line 1: invalid value\. .*a text stands in quotes, as in engine = "LocalEngine"/,
+      "period = 3\nengine = LocalEngine\n",
+      /jobmgr.toml, line 2: .*\. A text stands in quotes: engine = "LocalEngine"$/,
     ],
+    ["notify-url = https://ada:SECRET@example.org\n", /line 1: [^"]*$/],
+    ['engine = "local\n', /line 1: .* A text stands in quotes: engine = "local"$/],
     ['log-level = "loud"', /^log-level = loud in .*: it must be one of error, warn, info, debug$/],
   ])("in a file, %j, names the file and the key", (text, sentence) => {
     write("root", text);
