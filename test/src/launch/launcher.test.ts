@@ -134,7 +134,7 @@ describe("a launcher of a program", () => {
     const stop = new AbortController();
     const launcher = await local();
     const tooLong = { argv: ["echo", "x".repeat(200_000)] };
-    const running = launcher.run([{ argv: [witness.path, "stay"] }, tooLong], { signal: stop.signal });
+    const running = launcher.run([tooLong, { argv: [witness.path, "stay"] }], { signal: stop.signal });
     await witness.up(1);
     stop.abort();
     expect(await running).toMatchObject({ exitCode: 126, fault: expect.stringMatching(/^echo cannot be.*E2BIG/) });
