@@ -146,11 +146,14 @@ const SLURM_ROWS: readonly Row[] = [
   [/standby mode|System submissions disabled|Rate limit exceeded/i, unavailable(UNREACHABLE)],
   [/submission failed: (?:Job violates accounting|Resource temporarily unavailable)/i, FULL],
   [
-    /submission failed: ((?:Invalid|Requested|More processors|User's group|No partition).*)/i,
-    refused("Slurm does not take what it asks for: $1."),
+    /submission failed: (?:Invalid|Requested|More processors|User's group|No partition)/i,
+    refused("Slurm does not take what it asks for. Change the #PBS lines."),
   ],
   [/Unable to contact slurm controller|Connection|socket|timed out|failure/i, AMBIGUOUS],
-  [/sbatch: error: (?:Invalid|Unable to open file) (.*)/i, refused("Slurm does not take what it asks for: $1.")],
+  [
+    /sbatch: error: (?:Invalid|Unable to open file)/i,
+    refused("Slurm does not take what it asks for. Change the #PBS lines."),
+  ],
 ];
 
 /** What kind of "no" it was. For a qsub that gave no id, or gave one and failed all the same. */

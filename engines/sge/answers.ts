@@ -126,7 +126,7 @@ const TABLE: readonly VerdictRow[] = [
     "qsub does not know the option $1. Correct or remove it in the #$ lines.",
   ],
   [/Unknown option/i, "refused", "A #$ line holds a word that is no option. `jobmgr check` shows which."],
-  [/Unable to read script file because of error: (.*)/i, "refused", "qsub cannot read it: $1."],
+  [/Unable to read script file because of error:/i, "refused", "qsub cannot read one of its #$ lines. Change that."],
   [
     /(?:user|owner) .*(?:not allowed|no access|has no permission)|job rejected: .*access|denied: .*(?:permission|not allowed)/i,
     "refused",

@@ -42,7 +42,7 @@ describe("refused, with what to change", () => {
     ["qsub: hook rejected request", "rule"],
     [
       "There was an error running the Slurm sbatch command.\nThe command was:\n'/usr/bin/sbatch -p nope run.sh 2>&1'\nand the output was:\n'sbatch: error: invalid partition specified: nope\n sbatch: error: Batch job submission failed: Invalid partition name specified\n'\n",
-      "Invalid partition name specified",
+      "Change the #PBS lines",
     ],
   ])("%j", (stderr, remedy) => {
     const answer = verdictOf(said(stderr));
