@@ -32,6 +32,8 @@ export interface Additions {
   readonly after: readonly string[];
   /** Its job.sh, in place of the one that it brings. */
   readonly script?: string;
+  /** Folders in it, each behind the one that it is in. */
+  readonly folders?: readonly string[];
 }
 
 /** What is done where jobs of that name are: "number" makes it NAME~2; "leave" puts nothing there. */
@@ -139,7 +141,9 @@ function lookAt(disk: Disk, path: string): Look {
   return look;
 }
 
-async function add(disk: Disk, folder: string, { hold, after, script }: Additions): Promise<void> {
+async function add(disk: Disk, folder: string, { hold, after, script, folders = [] }: Additions): Promise<void> {
+  for (const one of folders) disk.makeFolder(join(folder, one));
+  for (const one of folders) await disk.sync(join(folder, one));
   if (script !== undefined) {
     const path = join(folder, FILES.script);
     const mode = disk.look(path)?.mode ?? 0o777;

@@ -51,7 +51,10 @@ export interface JobRequest {
    * job.sh that a shell reads.
    */
   readonly env?: Readonly<Record<string, string | number | null>> | undefined;
-  /** Where stdout goes, relative to the job's folder; stderr too, unless `error` is given. */
+  /**
+   * Where stdout goes, relative to the job's folder; stderr too, unless `error` is given. Folders in it are made, but for
+   * those of a `folder`, which must bring them.
+   */
   readonly output?: string | undefined;
   readonly error?: string | undefined;
   /** It starts when these have succeeded: jobs of this root, or their names. */

@@ -1,7 +1,7 @@
 /** What a program asks for, checked, and the text of a job.sh that does it. No shell executes a value of it. Pure. */
 import { faultOfName } from "../change/sources.ts";
 import type { Engine, Request } from "../engine.ts";
-import { isReservedName } from "../files.ts";
+import { isReservedName, isResultName } from "../files.ts";
 import { quoted } from "../runner.ts";
 import { commandOfScript, faultOfScript } from "../script.ts";
 import type { JobRequest } from "./api.ts";
@@ -74,13 +74,24 @@ function outputOf(request: JobRequest, key: "output" | "error"): Partial<Request
   const parts = path.split("/");
   const isInside = path !== "" && parts.every((part) => part !== "" && part !== ".." && part !== ".");
   if (!isInside) throw refused(request, `${key} ${JSON.stringify(path)} is no path of a file in the job's folder`);
-  if (parts[0] === ".jobmgr" || isReservedName(path))
+  const [first = ""] = parts;
+  if (first === ".jobmgr" || isReservedName(first) || (parts.length > 1 && isResultName(first)))
     throw refused(request, `${key} ${JSON.stringify(path)} is a name that jobmgr has a use for`);
   // No scheduler reads all of these in a directive as they are.
   const odd = [...path].find((sign) => `"'\\`.includes(sign) || sign < " " || sign === "\x7f");
   if (odd !== undefined || path !== path.trim())
     throw refused(request, `${key} ${JSON.stringify(path)} has signs that a directive cannot hold`);
   return { [key]: path };
+}
+
+/** The folders that its outputs are to lie in, where no folder of the program's own brings them; not those whose names come later. */
+export function outputFolders({ folder, output = "", error = "" }: JobRequest): string[] {
+  if (folder !== undefined) return [];
+  const around = (path: string): string[] => {
+    const at = path.lastIndexOf("/");
+    return at === -1 ? [] : [...around(path.slice(0, at)), path.slice(0, at)];
+  };
+  return [...new Set([...around(output), ...around(error)])].filter((path) => !/[%$]/.test(path));
 }
 
 /**

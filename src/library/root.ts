@@ -31,7 +31,7 @@ import type {
 import { JobThereError, RequestError } from "./errors.ts";
 import { Gate } from "./gate.ts";
 import { FollowedJob } from "./job.ts";
-import { checkRequest, directivesOf, scriptOfCommands, scriptWith } from "./job-script.ts";
+import { checkRequest, directivesOf, outputFolders, scriptOfCommands, scriptWith } from "./job-script.ts";
 import { Lookout } from "./lookout.ts";
 import type { OwnManager } from "./manager.ts";
 import { checkShape, STATUS_OPTIONS, SUBMIT_OPTIONS, WATCH_OPTIONS } from "./shapes.ts";
@@ -117,7 +117,12 @@ export class OpenRoot implements JobRoot {
     const made = await this.#sourceOf(request);
     const { script } = made;
     const source = signal === undefined ? made.source : abortable(made.source, signal);
-    const additions = { hold: false, after: this.#afterLines(request), ...(script !== undefined && { script }) };
+    const additions = {
+      hold: false,
+      after: this.#afterLines(request),
+      folders: outputFolders(request),
+      ...(script !== undefined && { script }),
+    };
     await this.#sweep();
     const put = request.ifThere === "number" ? putIn : putInUnlessThere;
     const trace = await put(this.#disk, this.#root, request.name, source, additions, this.#by).catch(asRequestError);

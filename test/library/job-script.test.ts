@@ -144,6 +144,8 @@ describe("what is asked for", () => {
     { timeLimitS: Number.POSITIVE_INFINITY },
     { output: "/etc/passwd" },
     { output: "../out" },
+    { output: "job_hold/out" },
+    { output: "job_output.txt/out" },
     { output: "a/../../b" },
     { output: "" },
     { output: "job_error.txt" },

@@ -88,13 +88,13 @@ describe("a job that a program submits", () => {
       memory: "1G",
       timeLimitS: 36 * 3600,
       output: "my out.txt",
-      error: "my err.txt",
+      error: "logs/of one/my err.txt",
       directives: ["#SBATCH --job-name=other"],
     });
     expect((await job.result()).isSuccess).toBe(true);
     const { folder = "" } = job;
     expect(readFileSync(join(folder, "my out.txt"), "utf8")).toBe("$(id)\n`id`\n");
-    expect(readFileSync(join(folder, "my err.txt"), "utf8")).toBe("e\n");
+    expect(readFileSync(join(folder, "logs/of one/my err.txt"), "utf8")).toBe("e\n");
     const status = JSON.parse(readFileSync(join(folder, "job_status.json"), "utf8"));
     expect(status).toMatchObject({ jobName: "other", asked: { time: "1-12:00:00", memory: "1024M" } });
   });
