@@ -62,6 +62,12 @@ function refuseImpossible(options: PbsOptions, where: string): void {
     if (options.values[name] !== undefined)
       throw new EngineError("refused", `${where} asks for -${name}, which cannot be used here: ${why}. Remove it.`);
   }
+  const queue = options.values.q;
+  if (queue?.includes("@"))
+    throw new EngineError(
+      "refused",
+      `${where} asks for -q ${queue}, but jobs of another server cannot be followed. Leave out what begins with "@"; PBS_SERVER, or PBS_DEFAULT, names the server for all jobs.`,
+    );
   const block = options.attributes.block;
   if (block !== undefined && !/^f/i.test(block))
     throw new EngineError(

@@ -229,6 +229,11 @@ describe("the plan", () => {
     expect(() => checkEngineArgs(["big"], "openpbs")).toThrow("no option of qsub");
     expect(() => checkEngineArgs(["-C", "%%"], "openpbs")).toThrow("must begin with #");
   });
+
+  it("refuses a job of another server, which would be lost from sight, and whose absence would hold up all others", () => {
+    expect(() => plan("#PBS -q big@there\n")).toThrow("-q big@there, but jobs of another server cannot be followed");
+    expect(() => checkEngineArgs(["-q", "@there"], "torque")).toThrow("--engine-arg asks for -q @there");
+  });
 });
 
 describe("the lines for what a program asks for", () => {
