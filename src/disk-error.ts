@@ -22,6 +22,13 @@ export function diskTroubleText(error: unknown): string {
   return room === undefined ? message : `${message}. ${room}; it goes on by itself.`;
 }
 
+/** Why a file that somebody has named cannot be written: what it is called on its way is nothing to him. */
+export function unwritableFileText(file: string, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== "ENOENT") return diskErrorText(error as NodeJS.ErrnoException);
+  return `there is no folder ${dirname(file)}. Make it, or name a file in another one.`;
+}
+
 /** So little that next to nothing can be written. */
 const NO_ROOM_BYTES = 64_000;
 

@@ -13,6 +13,7 @@ import { type Disk, moveFolderUnlessTaken } from "./disk.ts";
 import { isDiskError, unwritableText } from "./disk-error.ts";
 import type { Machine } from "./engine.ts";
 import { LockError } from "./errors.ts";
+import { durationText } from "./outcome.ts";
 import { fileSystemNow, type Root, RootError } from "./root.ts";
 
 /** The process that manages a root. */
@@ -28,6 +29,9 @@ export { LockError };
 
 /** How often an owner shows that it lives. */
 export const HEARTBEAT_MS = 10_000;
+
+/** Several heartbeats that did not come are no accident. */
+const SILENT_MS = 3 * HEARTBEAT_MS;
 
 /** How long an owner may trust its last look at the lock. No takeover is faster than this from a live owner. */
 const LEASE_MS = 1000;
@@ -114,7 +118,7 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
       if (!disk.look(path)) continue;
       if (!isDead(disk, root, owner, locker)) {
         const who = owner ? ownerText(owner) : `somebody whose record, ${join(path, OWNER)}, cannot be read`;
-        throw new LockError(`${root.path} is managed by ${who}. One manager per root is enough: that one goes on.`);
+        throw new LockError(`${root.path} is managed by ${who}. ${lifeSign(disk, root, locker)}`);
       }
       evict(disk, root, owner?.uuid);
     }
@@ -123,6 +127,14 @@ export function takeLock(disk: Disk, root: Root, locker: Locker): Lock {
     discard(disk, staged);
     throw error;
   }
+}
+
+/** Of one that lives, as far as is known: whether it does what it should. */
+function lifeSign(disk: Disk, root: Root, { patienceS }: Locker): string {
+  const silentMs = fileSystemNow(disk, root) - (lastBeatMs(disk, root) ?? Number.POSITIVE_INFINITY);
+  if (silentMs < SILENT_MS) return "One manager per root is enough: that one goes on.";
+  const silent = durationText(Math.floor(silentMs / 1000));
+  return `It has given no sign of life for ${silent}: is it stopped (ctrl-Z), or its machine away? After ${durationText(patienceS)} of that another one takes over.`;
 }
 
 /** Writes the lock aside: the first thing that is written to a root, and so the first to fail. */

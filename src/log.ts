@@ -1,6 +1,7 @@
 /** What a person sees of the events: dots and lines on a terminal, lines with times elsewhere, and a log file. */
 import { appendFileSync, renameSync, statSync } from "node:fs";
 import { logTime } from "./clock.ts";
+import { unwritableFileText } from "./disk-error.ts";
 import type { Event, Level } from "./events.ts";
 import { LEVELS } from "./events.ts";
 import { durationText } from "./outcome.ts";
@@ -95,7 +96,8 @@ export class Log {
       appendFileSync(file, text);
       this.#fileFailed = false;
     } catch (error) {
-      if (!this.#fileFailed) this.#options.err(`The log file ${file} cannot be written: ${(error as Error).message}\n`);
+      if (!this.#fileFailed)
+        this.#options.err(`The log file ${file} cannot be written: ${unwritableFileText(file, error)}\n`);
       this.#fileFailed = true;
     }
   }

@@ -220,7 +220,7 @@ function explainPending(scene: Scene, name: string, attempts: readonly AttemptHi
   if (isAgain) return is(queuedSentences(scene, attempt, said, againSentence(attempt, now)), [SHOW_OUTPUT, CANCEL]);
   if (attempt.state === "ended") {
     const code = attempt.exitCode === undefined ? "" : ` with exit code ${attempt.exitCode}`;
-    return is([`It has ended${code}, and is collected at the manager's next check.`], [SHOW_OUTPUT]);
+    return is([`It has ended${code}, and the manager sees to it at its next check.`], [SHOW_OUTPUT]);
   }
   if (attempt.state === "running") return is(runningSentences(attempt, now), [FOLLOW, CANCEL]);
   return is(queuedSentences(scene, attempt, said), [CANCEL]);

@@ -16,6 +16,7 @@ import { FILES } from "../files.ts";
 import type { ReadyRules } from "../inbox/ready.ts";
 import { ownersOf } from "../owners.ts";
 import { printable } from "../printable.ts";
+import { prose } from "../prose.ts";
 import { openRoot, type Root, RootError } from "../root.ts";
 import { faultOfScript, SCRIPT_BYTES_MAX, type Script } from "../script.ts";
 import { readScript } from "../script-file.ts";
@@ -51,8 +52,12 @@ export async function check(call: Call<{ json?: boolean }>): Promise<number> {
     if (options.json) continue;
     const name = printable(one.word);
     if (one.findings.length === 0) terminal.out(`${name}: ok\n`);
-    for (const { level, says } of one.findings)
-      terminal.out(`${name}: ${terminal.paint.level(level === "error" ? "error" : "warn", level)}: ${says}\n`);
+    for (const { level, says } of one.findings) {
+      const painted = terminal.paint.level(level === "error" ? "error" : "warn", level);
+      const text = `${name}: ${level}: ${says}`;
+      const lines = terminal.isTerminal ? prose(text, terminal.width(), "  ") : [text];
+      terminal.out(`${lines.join("\n").replace(`${name}: ${level}:`, () => `${name}: ${painted}:`)}\n`);
+    }
   }
   const { leftOut } = checker;
   const ok = checked.every(({ findings }) => findings.every(({ level }) => level !== "error"));

@@ -5,7 +5,11 @@ import { realDisk } from "../disk.ts";
 import type { Engine, Machine, Plan } from "../engine.ts";
 import { isEngineError } from "../engine-error.ts";
 import { EXIT } from "../exit-codes.ts";
+import { FILES } from "../files.ts";
+import type { ReadyRules } from "../inbox/ready.ts";
+import { lookUnlessShut } from "../look/overview.ts";
 import { readinessNow } from "../look/waiting.ts";
+import { isForeign } from "../manager-word.ts";
 import { ownersOf } from "../owners.ts";
 import { printable } from "../printable.ts";
 import { attemptFolder, newToken } from "../records.ts";
@@ -19,7 +23,7 @@ import type { Call } from "./call.ts";
 /** What would become of a folder of the inbox. */
 type Prospect =
   | { readonly is: "submitted"; readonly command: string; readonly head: readonly string[]; readonly runs: string }
-  | { readonly is: "refused" | "waiting" | "unpacked"; readonly why: string };
+  | { readonly is: "refused" | "waiting" | "unpacked" | "cancelled"; readonly why: string };
 
 /** Shows it, and returns 1 if any job would be refused. Throws RootError, EngineError. */
 export async function dryRun({ settings, around, terminal }: Call): Promise<number> {
@@ -27,13 +31,11 @@ export async function dryRun({ settings, around, terminal }: Call): Promise<numb
   const engine = await around.makeReader();
   const { settleS, readyFile, finishedFile } = settings;
   const rules = { settleS, readyFile, finishedFile, owners: await ownersOf(settings, around) };
-  const counts = { submitted: 0, refused: 0, waiting: 0, unpacked: 0 };
+  const counts = { submitted: 0, refused: 0, waiting: 0, unpacked: 0, cancelled: 0 };
   if (realDisk.look(settings.pauseFile))
     terminal.out(`Paused by ${settings.pauseFile}: nothing would be taken in.\n\n`);
   for (const name of namesIn(realDisk, root, "inbox")) {
-    const readiness = readinessNow(realDisk, root, name, rules);
-    const prospect: Prospect =
-      readiness.is === "ready" ? prospectOf(root, engine, around.machine, name) : { is: "waiting", why: readiness.why };
+    const prospect = waitOf(root, name, rules) ?? prospectOf(root, engine, around.machine, name);
     counts[prospect.is]++;
     terminal.out(
       `${printable(name)}\n${linesOf(prospect)
@@ -41,12 +43,22 @@ export async function dryRun({ settings, around, terminal }: Call): Promise<numb
         .join("")}\n`,
     );
   }
-  const { submitted, refused, waiting, unpacked } = counts;
-  const more = unpacked > 0 ? `, ${unpacked} unpacked first` : "";
+  const { submitted, refused, waiting, unpacked, cancelled } = counts;
+  const more = `${unpacked > 0 ? `, ${unpacked} unpacked first` : ""}${cancelled > 0 ? `, ${cancelled} cancelled` : ""}`;
   terminal.out(
     `${submitted} would be submitted, ${refused} refused, ${waiting} would wait${more}. Nothing was changed.\n`,
   );
   return refused > 0 ? EXIT.failed : EXIT.ok;
+}
+
+/** What keeps it from being submitted now; undefined if nothing does. */
+function waitOf(root: Root, name: string, rules: ReadyRules): Prospect | undefined {
+  const readiness = readinessNow(realDisk, root, name, rules);
+  const why = readiness.is === "unready" ? readiness.why : undefined;
+  const isCancelled = lookUnlessShut(realDisk, join(jobFolder(root, "inbox", name), FILES.cancel)) !== undefined;
+  if (isCancelled && !isForeign(why))
+    return { is: "cancelled", why: `it is to be cancelled (${FILES.cancel}), and would end without being run` };
+  return why === undefined ? undefined : { is: "waiting", why };
 }
 
 function prospectOf(root: Root, engine: Engine, machine: Machine, name: string): Prospect {

@@ -12,6 +12,7 @@ it("a dry run shows what each engine would be given, and each folder stays where
   root.drop("200-bad", "#SBATCH --wait\necho hi\n");
   root.drop("300-after", { "job.sh": "echo hi\n", "job_after.txt": "100-good\n" });
   root.drop("400-held", { "job.sh": "echo hi\n", job_hold: "" });
+  root.drop("450-cancelled", { "job.sh": "echo hi\n", job_cancel: "" });
   writeFileSync(join(root.path, "inbox", "500-alone.sh"), "echo hi\n");
   const tree = () =>
     [...walkTree(realDisk, root.path, () => false)].map(({ path, look }) => look && signOf(path, look));

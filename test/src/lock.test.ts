@@ -85,6 +85,13 @@ describe("one manager per root", () => {
     expect(() => takeLock(diskAhead(179), root, locker(2))).toThrow(LockError);
   });
 
+  it("an owner that is stopped is not said to go on", () => {
+    takeLock(realDisk, root, locker(1));
+    const silent =
+      /is managed by process 1 .* no sign of life for 1 min.*ctrl-Z.* After 3 min of that another one takes over/;
+    expect(() => takeLock(diskAhead(60), root, locker(2))).toThrow(silent);
+  });
+
   it("an owner whose heartbeat stood still long enough by the file system's clock is taken over", () => {
     takeLock(realDisk, root, locker(1, { machine: THERE }));
     takeLock(diskAhead(181), root, locker(2));

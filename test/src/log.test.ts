@@ -137,7 +137,7 @@ describe("the log file", () => {
 
   it("that cannot be written is told of at once, and once", () => {
     const { log, said } = makeLog({ file: join(makeFolder(), "none", "log") });
-    expect(said.err).toMatch(/^The log file .*none\/log cannot be written: ENOENT.*\n$/);
+    expect(said.err).toMatch(/^The log file .*none\/log cannot be written: there is no folder .*none\. Make it.*\n$/);
     log.say(note("hello"));
     expect(said.err).toMatch(/^The log file .*\n$/);
   });
