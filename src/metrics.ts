@@ -4,6 +4,7 @@
  */
 import { basename, dirname } from "node:path";
 import { type Disk, putForAll } from "./disk.ts";
+import { unwritableFileText } from "./disk-error.ts";
 import type { Engine } from "./engine.ts";
 import { isEngineError } from "./engine-error.ts";
 import type { Event } from "./events.ts";
@@ -110,11 +111,13 @@ export class Metrics {
     try {
       // Moving somebody's folder aside would be worse than no figures.
       if (this.#disk.look(this.#file)?.kind === "folder") throw new Error("it is a folder; name a file in it");
-      if (!this.#disk.look(dirname(this.#file))) throw new Error(`there is no folder ${dirname(this.#file)}`);
       putForAll(this.#disk, dirname(this.#file), basename(this.#file), this.#text(figures.facts()));
       figures.problem("metrics", undefined);
     } catch (error) {
-      figures.problem("metrics", `The metrics cannot be written to ${this.#file}: ${(error as Error).message}`);
+      figures.problem(
+        "metrics",
+        `The metrics cannot be written to ${this.#file}: ${unwritableFileText(this.#file, error)}`,
+      );
     }
   }
 

@@ -141,9 +141,6 @@ function countFlags(launcher: KnownLauncher, processes: number | undefined): rea
   if (processes === undefined) return [];
   const words = (launcher.processesFlag ?? PROCESSES_FLAG).trim().split(/\s+/);
   const isTold = words.some((word) => word.includes("%("));
-  const slip = isTold ? undefined : words.find((word) => /%[ds]/.test(word));
-  if (slip !== undefined)
-    throw new LaunchError(`"${slip}" of launcher ${launcher.name}: the number of processes is written %(np)d`);
   return expanded(isTold ? words : [...words, "%(np)d"], processes, launcher);
 }
 

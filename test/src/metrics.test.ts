@@ -153,7 +153,7 @@ describe("the metrics file", () => {
   it("that cannot be written is a problem, and one that is over when it can", async () => {
     const { folder, problems, check } = await makeMetrics("root", "away/jobmgr.prom");
     check();
-    expect(problems.at(-1)).toMatch(/^The metrics cannot be written to .*: there is no folder .*away$/);
+    expect(problems.at(-1)).toMatch(/^The metrics cannot be written to .*: there is no folder .*away\. Make it/);
     mkdirSync(join(folder, "away"));
     check();
     expect(problems.at(-1)).toBeUndefined();

@@ -86,7 +86,6 @@ describe("the command line", () => {
   it.each<[Partial<KnownLauncher> & Pick<KnownLauncher, "kind">, Program[], boolean, RegExp]>([
     [{ kind: "other" }, [A], true, /--label: how site is told to label its output is not known/],
     [{ kind: "openmpi", defaultOptions: ["-N", "%(np)d"] }, [B], false, /needs the number of processes: -n/],
-    [{ kind: "other", processesFlag: "--tasks=%d" }, [A], false, /"--tasks=%d" of launcher site.*written %\(np\)d/],
     [{ kind: "openmpi", defaultOptions: ["%(nodes)d"] }, [A], false, /there is no %\(nodes\)d; there is %\(np\)d/],
     [{ kind: "srun" }, [A, { ...B, options: ["--mem=1"] }], false, /--mem=1: of several programs srun takes options/],
     [{ kind: "srun" }, [A, { argv: ["b", "x\ny"] }], false, /a newline, which srun cannot be told/],
