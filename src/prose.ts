@@ -4,9 +4,9 @@ import { wrapped } from "./paint.ts";
 /** In place of a blank at which no line may end: no text has it that is shown. */
 const NO_BREAK = "\0";
 
-/** In quotes; in backticks; a command at the end of a line. */
+/** In quotes; in backticks; a command at the end of a line, or before what else may be done. */
 const COPIED =
-  /^ +|"[^"\n]*"|`[^`\n]*`|(?<=\b(?:with|Run|then): ).*$|(?<=: )(?=(?:jobmgr|chmod|mv|cp|ls|tar|unzip|npm|loginctl) ).*$/gm;
+  /^ +|"[^"\n]*"|`[^`\n]*`|(?<=\b(?:with|Run|then): ).*$|(?<=: )(?=(?:jobmgr|chmod|mv|cp|ls|tar|unzip|npm|loginctl) ).*?(?=; if |$)/gm;
 
 /** Sentences in lines of at most so many columns, each but the first after this indent. What one copies from them is not broken. */
 export function prose(text: string, width: number, indent = ""): string[] {
