@@ -1,5 +1,5 @@
 /** What a person sees in a real terminal, and what keys, signals and a closed terminal do to the manager and its jobs. */
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it, onTestFinished, type TestContext } from "vitest";
@@ -329,7 +329,7 @@ describe("a terminal that is closed", () => {
     const line = `${process.execPath} ${PROGRAM} --root ${root.path} -e LocalEngine -p 0.1 --settle 0`;
     terminal.run(`nohup ${line} >${root.ledger}.out 2>&1 &`);
     const owner = join(root.path, ".jobmgr/lock/owner.json");
-    await waitUntil("it manages the root", () => existsSync(owner));
+    await waitUntil("it manages the root", () => readFileSync(`${root.ledger}.out`, "utf8").includes("Watching"));
     const { pid, start } = JSON.parse(readFileSync(owner, "utf8"));
     onTestFinished(() => {
       if (isAlive(pid, start)) process.kill(pid, "SIGKILL");
