@@ -88,17 +88,6 @@ function nextIn(value: unknown): QueueWord["next"] {
   return name === undefined || places === undefined ? undefined : { name, places };
 }
 
-/** Whether a reason of that age was that a folder was not at rest (ready.ts), and the time of rest has passed since. */
-export function hasPassed(reason: string, ageS: number): boolean {
-  const [, agoS, restS] = / changed (\d+) s ago \(it is taken after (\S+) s of rest\)/.exec(reason) ?? [];
-  return restS !== undefined && Number(agoS) + ageS >= Number(restS);
-}
-
-/** Whether it is left alone, whatever is asked of it: that of another user's folder (ready.ts). */
-export function isForeign(reason: string | undefined): boolean {
-  return reason?.startsWith("it belongs to another user") === true;
-}
-
 /** Why that job waits, if it is the next one and needs more places than are free: the end of a sentence about it. */
 export function shortage({ jobsMax, taken, next }: QueueWord): string | undefined {
   const free = Math.max(0, jobsMax - taken);

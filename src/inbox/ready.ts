@@ -11,6 +11,7 @@ import { FILES, isResultName } from "../files.ts";
 import type { RetryRecord } from "../records.ts";
 import { type Waiting, waitingRetry, wasMet } from "../retry/again.ts";
 import { ordinal } from "../retry/retry.ts";
+import { foreignText, unsettledText } from "./reasons.ts";
 import { markedWholeAtMs } from "./whole.ts";
 
 /** When a folder is taken to be complete. */
@@ -105,7 +106,7 @@ function archiveHint(names: readonly string[], rules: ReadyRules): string {
 }
 
 function foreign({ uid }: Look): Readiness {
-  return unready(`it belongs to another user (uid ${uid}). To run it as yourself: --allow-owner ${uid}`);
+  return unready(foreignText(uid));
 }
 
 /** A single file comes to rest as a folder does; a file that says that all is there cannot lie beside it. */
@@ -124,10 +125,7 @@ export function fileSignature({ ino, size, ctimeMs }: Look): string {
 
 function unsettled(name: string, restedS: number, settleS: number): Readiness {
   const seconds = Math.max(0, Math.floor(restedS));
-  return unready(
-    `${name} changed ${seconds} s ago (it is taken after ${settleS} s of rest)`,
-    Math.max(0.01, settleS - restedS),
-  );
+  return unready(unsettledText(name, seconds, settleS), Math.max(0.01, settleS - restedS));
 }
 
 /** The folder itself was renamed after it was marked as whole, which says nothing; but its names may have changed since. */

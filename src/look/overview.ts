@@ -7,8 +7,9 @@ import { finishedFolder, finishedFolderThere, folderOfJob } from "../archive/fin
 import { arrivalName } from "../archive/names.ts";
 import type { Disk, Look } from "../disk.ts";
 import { FILES } from "../files.ts";
+import { hasRested, isForeign } from "../inbox/reasons.ts";
 import { jsonObject, numberIn, textIn, timeIn } from "../json-file.ts";
-import { hasPassed, isForeign, shortage } from "../manager-word.ts";
+import { shortage } from "../manager-word.ts";
 import { isResult } from "../outcome.ts";
 import { shortId } from "../outputs.ts";
 import { isToken } from "../records.ts";
@@ -180,7 +181,7 @@ export function waitsAgainSince(
 function reasonOf({ owner, word }: ManagerState, name: string): string | undefined {
   const reason = word.reasons.get(name);
   const now = new Date().toISOString();
-  if (reason !== undefined) return hasPassed(reason, secondsBetween(word.at ?? now, now)) ? undefined : reason;
+  if (reason !== undefined) return hasRested(reason, secondsBetween(word.at ?? now, now)) ? undefined : reason;
   const short = owner && word.queue?.next?.name === name ? shortage(word.queue) : undefined;
   return short && `it ${short}`;
 }
