@@ -46,14 +46,29 @@ export async function archive(world: World, name: string, seen: Seen): Promise<s
           scriptChanged: isScriptChanged(world, folder, name, seen.intent),
         });
   await putErrorFile(disk, folder, records, wanted);
-  await putSynced(disk, folder, FILES.status, statusText(world.engine, target, record.outcome.is, seen));
+  const status = statusText(world.engine, target, record.outcome.is, seen);
+  await putSynced(disk, folder, FILES.status, status);
   if (world.groupWritable) openToGroup(disk, folder);
   const marker = world.rules.finishedFile === undefined ? undefined : seen.token;
   if (marker) await putDurably(disk, finishingFolder(world), marker, JSON.stringify({ target }));
   await world.notices?.put({ token: seen.token, name: target, record, id: toldIdOf(world.engine, seen) });
   if (ending) await notePacking(disk, root, seen.token, { target, ending });
   disk.rename(folder, jobFolder(root, "complete", target));
+  await keepStatus(disk, jobFolder(root, "complete", target), status);
   return target;
+}
+
+/**
+ * A manager that has lost the root, and does not know it yet, may have written what it thought in between; here it reaches
+ * nothing any more. Never throws: the records say the same.
+ */
+async function keepStatus(disk: Disk, folder: string, status: string): Promise<void> {
+  try {
+    if (disk.read(join(folder, FILES.status))?.toString("utf8") !== status)
+      await putSynced(disk, folder, FILES.status, status);
+  } catch {
+    // Somebody has removed the folder, or the disk refuses: it has arrived all the same.
+  }
 }
 
 function isScriptChanged(world: World, folder: string, name: string, intent: Intent | undefined): boolean {
