@@ -112,7 +112,7 @@ describe("records that were destroyed", () => {
       root.dropLedger("job", UNTIL_GO);
       await running(root, "job");
       if (when === "while no manager lives") await kill(manager);
-      rmSync(join(root.path, "pending/job/.jobmgr"), { recursive: true });
+      rmSync(join(root.path, "pending/job/.jobmgr"), { recursive: true, maxRetries: 10 });
       if (when === "while no manager lives") root.manage();
       await othersGoOn(root);
       go(root, "job");
@@ -131,7 +131,7 @@ describe("records that were destroyed", () => {
     const records = attemptOf(root, "job");
     go(root, "job");
     await waitUntil("it has ended", () => existsSync(join(records, "exit")));
-    rmSync(join(root.path, "pending/job/.jobmgr"), { recursive: true });
+    rmSync(join(root.path, "pending/job/.jobmgr"), { recursive: true, maxRetries: 10 });
     root.manage();
     await root.completed("job");
     expect(root.runs()).toEqual(["job"]);
